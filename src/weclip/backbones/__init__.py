@@ -1,0 +1,1 @@
+"""Stage 2: frozen CLIP, from images and texts to features."""

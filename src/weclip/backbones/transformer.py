@@ -1,0 +1,162 @@
+"""The pre-norm transformer block of CLIP, in OpenAI layout; the decoder is made of it too.
+
+Stage 2. Parameter names are those of the OpenAI weights, so that state dicts load unchanged.
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
+"""
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation computed in float32 whatever the input's type, which it returns."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last dimension of `x` (..., D)."""
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.layer_norm(x.float(), self.normalized_shape, weight, bias, self.eps).to(x.dtype)
+
+
+class QuickGELU(nn.Module):
+    """CLIP's approximation of GELU, `x * sigmoid(1.702 x)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply elementwise."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention that can also return its maps averaged over heads.
+
+    Args:
+        width: Channels D.
+        heads: Number of heads; divides `width`.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend with the fused kernel.
+
+        Args:
+            x: (B, T, D) tokens.
+            mask: (T, T), added to the scores; None for none.
+
+        Returns:
+            (B, T, D).
+        """
+        query, key, value = self._project(x)
+        return self._merge(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+    def with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend, and return the attention too.
+
+        Args:
+            x: (B, T, D) tokens.
+
+        Returns:
+            The output (B, T, D) and the attention averaged over heads (B, T, T), whose rows sum
+            to 1.
+        """
+        query, key, value = self._project(x)
+        scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # (B, heads, T, T)
+        attention = scores.float().softmax(dim=-1)
+        return self._merge(attention.to(value.dtype) @ value), attention.mean(dim=1)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        batch, length, _ = x.shape
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, T, 3D)
+        qkv = qkv.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return qkv[0], qkv[1], qkv[2]  # (B, heads, T, D/heads) each
+
+    def _merge(self, x: Tensor) -> Tensor:
+        out: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
+        return out
+
+
+class Block(nn.Module):
+    """Pre-norm residual block: attention, then a four times wider MLP.
+
+    Args:
+        width: Channels D.
+        heads: Attention heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attn = Attention(width, heads)
+        self.ln_1 = LayerNorm(width)
+        self.mlp = nn.Sequential(
+            OrderedDict(
+                c_fc=nn.Linear(width, 4 * width),
+                gelu=QuickGELU(),
+                c_proj=nn.Linear(4 * width, width),
+            )
+        )
+        self.ln_2 = LayerNorm(width)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map tokens (B, T, D) to (B, T, D)."""
+        x = x + self.attn(self.ln_1(x), mask)
+        return x + self.mlp(self.ln_2(x))
+
+    def with_map(self, x: Tensor, normalised: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map tokens, and return the head-averaged attention too.
+
+        Args:
+            x: (B, T, D) tokens.
+            normalised: `ln_1(x)` where the caller has it already (to differentiate by it).
+
+        Returns:
+            Tokens (B, T, D) and attention (B, T, T).
+        """
+        attended, attention = self.attn.with_map(self.ln_1(x) if normalised is None else normalised)
+        x = x + attended
+        return x + self.mlp(self.ln_2(x)), attention
+
+
+class Transformer(nn.Module):
+    """A stack of blocks under the OpenAI name `resblocks`.
+
+    Args:
+        width: Channels D.
+        blocks: Number of blocks.
+        heads: Attention heads.
+    """
+
+    def __init__(self, width: int, blocks: int, heads: int) -> None:
+        super().__init__()
+        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map tokens (B, T, D) to (B, T, D)."""
+        for block in self.resblocks:
+            x = block(x, mask)
+        return x
+
+
+class Frozen(nn.Module):
+    """A module that never trains: no gradients, always in eval mode.
+
+    Subclasses call `freeze()` at the end of their construction.
+    """
+
+    def freeze(self) -> None:
+        """Stop gradients into every parameter and enter eval mode."""
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Frozen":
+        """Stay in eval mode whatever `mode` says."""
+        super().train(False)
+        return self

@@ -1,0 +1,95 @@
+"""From configuration to parts; the only file that sees both configuration and classes."""
+
+from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
+from weclip.backbones.clip_text import ClipTextEncoder
+from weclip.backbones.clip_weights import Clip
+from weclip.config import Config
+from weclip.data.classes import ClassList
+from weclip.errors import InputError
+from weclip.labels.pseudo_label import ParSettings
+from weclip.methods.decoder import Decoder
+from weclip.methods.weclip import LabelSettings, TextFeatures, WeClip
+
+IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
+IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
+
+
+def build_weclip(config: Config, clip: Clip, classes: ClassList) -> WeClip:
+    """The whole method on a loaded CLIP, for a class list."""
+    check_crop(config, clip.image)
+    text = encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale)
+    return build_method(config, clip.image, text, build_decoder(config, clip.image, classes))
+
+
+def encode_classes(
+    text_encoder: ClipTextEncoder, classes: ClassList, template: str, *, scale: float
+) -> TextFeatures:
+    """Text features of the prompts and background words, each put into `template`."""
+    return TextFeatures(
+        classes=text_encoder.encode([template.format(prompt) for prompt in classes.prompts]),
+        background=text_encoder.encode([template.format(w) for w in classes.background_words]),
+        scale=scale,
+    )
+
+
+def build_decoder(config: Config, image_encoder: ClipImageEncoder, classes: ClassList) -> Decoder:
+    """A new decoder that fits the encoder and the classes."""
+    return Decoder(
+        clip_width=image_encoder.width,
+        clip_blocks=image_encoder.depth - 1,
+        num_classes=classes.num_classes,
+        width=config.decoder.width,
+        blocks=config.decoder.blocks,
+        heads=config.decoder.heads,
+        dropout=config.decoder.dropout,
+    )
+
+
+def build_method(
+    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, decoder: Decoder
+) -> WeClip:
+    """WeCLIP of finished parts."""
+    imagenet = config.quirk("imagenet_normalisation")
+    return WeClip(
+        image_encoder=image_encoder,
+        text=text,
+        decoder=decoder,
+        labels=label_settings(config),
+        affinity_weight=config.loss.affinity_weight,
+        affinity_radius=config.loss.affinity_radius,
+        mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
+        std=IMAGENET_STD if imagenet else CLIP_STD,
+    )
+
+
+def label_settings(config: Config) -> LabelSettings:
+    """The constants of the pseudo-labels."""
+    return LabelSettings(
+        min_max_eps=config.cam.min_max_eps,
+        initial_layers=config.affinity.initial_layers,
+        refined_layers=config.affinity.refined_layers,
+        refine_from=config.affinity.refine_from,
+        sinkhorn_rounds=config.affinity.sinkhorn_rounds,
+        box_threshold=config.affinity.box_threshold,
+        par=ParSettings(
+            iterations=config.par.iterations,
+            dilations=tuple(config.par.dilations),
+            colour_width=config.par.colour_width,
+            position_width=config.par.position_width,
+            position_weight=config.par.position_weight,
+        ),
+        signed_layer_distance=config.quirk("signed_layer_distance"),
+        exclusive_box_edge=config.quirk("exclusive_box_edge"),
+        par_on_normalised_image=config.quirk("par_on_normalised_image"),
+        train_on_padding=config.quirk("train_on_padding"),
+    )
+
+
+def check_crop(config: Config, image_encoder: ClipImageEncoder) -> None:
+    """InputError unless the crop is whole patches of this CLIP."""
+    crop, patch = config.data.crop_size, image_encoder.patch_size
+    if crop % patch:
+        raise InputError(
+            f"data.crop_size={crop} is not a multiple of the CLIP's patch size {patch}; "
+            f"use {crop // patch * patch or patch} or {(crop // patch + 1) * patch}"
+        )

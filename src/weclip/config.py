@@ -1,0 +1,297 @@
+"""Every knob of the product: typed dataclasses, each number with its source.
+
+A configuration is a preset (differences only), plus `key=value` overrides. It is resolved once,
+saved in the run folder and in every model file. Parts never see it: `build.py` translates.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import reduce
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from weclip.errors import InputError, did_you_mean
+
+
+@dataclass
+class DataConfig:
+    """Where images and tags come from and how a training crop is made (WeCLIP section 4.1)."""
+
+    format: str = "voc"  # voc | coco | folder
+    root: str = MISSING
+    classes: str = "voc"  # voc | coco | demo | a YAML file
+    tags_file: str | None = None  # CSV or JSONL of image and tags; None: the format's annotations
+    train_split: str = "train_aug"
+    eval_split: str = "val"
+    crop_size: int = 320  # released code
+    scale_range: tuple[float, float] = (0.5, 2.0)  # released code
+    flip_probability: float = 0.5
+    workers: int = 2
+
+
+@dataclass
+class ClipConfig:
+    """The frozen backbone."""
+
+    weights: str = MISSING  # OpenAI .pt, state dict, safetensors or Hugging Face folder
+    prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
+
+
+@dataclass
+class CamConfig:
+    """Softmax Grad-CAM (CLIP-ES section 3.2)."""
+
+    min_max_eps: float = 1e-7  # released code
+
+
+@dataclass
+class AffinityConfig:
+    """Affinity from attention and the refinement module (WeCLIP section 3.3, released code)."""
+
+    initial_layers: int = 8  # last maps averaged before the refinement module starts
+    refined_layers: int = 6  # last maps it chooses from; COCO 10
+    refine_from: int = 9145  # first step with the refinement module; COCO 40001; -1: never
+    sinkhorn_rounds: int = 3
+    box_threshold: float = 0.4  # COCO 0.7
+
+
+@dataclass
+class ParConfig:
+    """Pixel-adaptive refinement (AFA section 3.4, released code)."""
+
+    iterations: int = 20
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
+    colour_width: float = 0.3  # w1, divides the colour distance
+    position_width: float = 0.3  # w1, divides the pixel distance
+    position_weight: float = 0.01  # w2
+
+
+@dataclass
+class DecoderConfig:
+    """The only trained part (WeCLIP section 3.2)."""
+
+    width: int = 256
+    blocks: int = 3
+    heads: int = 8
+    dropout: float = 0.1
+
+
+@dataclass
+class LossConfig:
+    """Losses (WeCLIP Eq. 9 to 11, released code)."""
+
+    affinity_weight: float = 0.1
+    affinity_radius: int = 8  # patches, in x and in y
+
+
+@dataclass
+class QuirkConfig:
+    """Behaviours of the released code that are mistakes; None follows `faithful`."""
+
+    imagenet_normalisation: bool | None = None
+    train_on_padding: bool | None = None
+    signed_layer_distance: bool | None = None
+    exclusive_box_edge: bool | None = None
+    par_on_normalised_image: bool | None = None
+
+
+@dataclass
+class OptimConfig:
+    """AdamW and its schedule (released code; rate from the paper)."""
+
+    learning_rate: float = 2e-3  # base 2e-4 times 10 for the decoder
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    warmup_steps: int = 50
+    warmup_ratio: float = 1e-6
+    power: float = 1.0
+
+
+@dataclass
+class TrainConfig:
+    """The training run."""
+
+    steps: int = 30_000
+    batch_size: int = 4  # per process
+    seed: int = 0
+    precision: str = "auto"  # auto | no | bf16 | fp16
+    log_every: int = 50
+    image_every: int = 1000  # pictures for TensorBoard
+    eval_every: int = 2000  # 0: only at the end
+    save_every: int = 1000
+    best_metric: str = "miou"
+
+
+@dataclass
+class EvalConfig:
+    """Testing (WeCLIP section 4.1, released code)."""
+
+    long_side: int | None = 512
+    scales: tuple[float, ...] = (1.0, 0.75)
+    flip: bool = True
+    crf: bool = False
+
+
+@dataclass
+class Config:
+    """One run, completely described."""
+
+    faithful: bool = False  # True: every quirk of the released code, unless set alone
+    data: DataConfig = field(default_factory=DataConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    cam: CamConfig = field(default_factory=CamConfig)
+    affinity: AffinityConfig = field(default_factory=AffinityConfig)
+    par: ParConfig = field(default_factory=ParConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    quirks: QuirkConfig = field(default_factory=QuirkConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+
+    def quirk(self, name: str) -> bool:
+        """Whether a quirk of the released code is on: its own switch, or else `faithful`."""
+        switch: bool | None = getattr(self.quirks, name)
+        return self.faithful if switch is None else switch
+
+
+def presets() -> list[str]:
+    """Names of the shipped presets."""
+    folder = resources.files("weclip.presets")
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
+
+
+def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
+    """Read a preset or a YAML file, and apply `section.key=value` overrides.
+
+    Raises:
+        InputError: Unknown preset, file or key, or a value of the wrong type or range.
+    """
+    origin, text = _read(name_or_path)
+    try:
+        document = OmegaConf.create(text)
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
+    if not isinstance(document, DictConfig):
+        raise InputError(f"{origin}: must hold sections with keys, such as 'data: {{root: ...}}'")
+    config = _merge(OmegaConf.structured(Config), document, origin)
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        if not equals or not key:
+            raise InputError(f"'{override}' is not of the form section.key=value")
+        config = _merge(config, OmegaConf.from_dotlist([override]), f"'{override}'")
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    if missing:
+        raise InputError(
+            f"{origin}: no value for {', '.join(missing)}; add {missing[0]}=... to the command"
+        )
+    resolved = cast(Config, OmegaConf.to_object(config))
+    validate(resolved)
+    return resolved
+
+
+def to_yaml(config: Config) -> str:
+    """The whole configuration as YAML that `load_config` reads back to an equal one."""
+    return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def from_yaml(text: str, origin: str) -> Config:
+    """A configuration from the YAML of `to_yaml`; `origin` names it in errors."""
+    config = _merge(OmegaConf.structured(Config), OmegaConf.create(text), origin)
+    return cast(Config, OmegaConf.to_object(config))
+
+
+POSITIVE = (
+    "data.crop_size affinity.initial_layers affinity.refined_layers decoder.width decoder.blocks "
+    "decoder.heads optim.learning_rate train.steps train.batch_size train.log_every "
+    "train.image_every train.save_every"
+).split()
+NOT_NEGATIVE = (
+    "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
+    "loss.affinity_radius optim.weight_decay optim.warmup_steps train.seed train.eval_every"
+).split()
+SHARES = "data.flip_probability affinity.box_threshold decoder.dropout optim.warmup_ratio".split()
+CHOICES = {
+    "data.format": ("voc", "coco", "folder"),
+    "train.precision": ("auto", "no", "bf16", "fp16"),
+    "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
+}
+
+
+def validate(config: Config) -> None:
+    """InputError for a value out of range; the message gives key, value and what is allowed."""
+    for key in POSITIVE:
+        _require(config, key, lambda v: v > 0, "more than 0")
+    for key in NOT_NEGATIVE:
+        _require(config, key, lambda v: v >= 0, "0 or more")
+    for key in SHARES:
+        _require(config, key, lambda v: 0 <= v <= 1, "from 0 to 1")
+    for key, choices in CHOICES.items():
+        _require(config, key, lambda v, c=choices: v in c, " or ".join(choices))
+    _require(config, "data.scale_range", lambda v: 0 < v[0] <= v[1], "two rising numbers over 0")
+    _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
+    _require(config, "eval.scales", lambda v: v and min(v) > 0, "numbers over 0")
+    _require(config, "eval.long_side", lambda v: v is None or v > 0, "over 0, or null")
+    _require(config, "clip.prompt_template", lambda v: v.count("{}") == 1, "a text with one {}")
+    if config.decoder.width % config.decoder.heads:
+        raise InputError(
+            f"decoder.width={config.decoder.width} must be a multiple of "
+            f"decoder.heads={config.decoder.heads}"
+        )
+
+
+def _require(config: Config, key: str, ok: Callable[[Any], bool], allowed: str) -> None:
+    value = reduce(getattr, key.split("."), cast(Any, config))
+    if not ok(value):
+        raise InputError(f"{key}={value} is not allowed; it must be {allowed}")
+
+
+def _read(name_or_path: str) -> tuple[str, str]:
+    """Where a configuration comes from, for errors, and its text."""
+    if name_or_path in presets():
+        file = resources.files("weclip.presets").joinpath(f"{name_or_path}.yaml")
+        return f"preset {name_or_path}", file.read_text(encoding="utf-8")
+    path = Path(name_or_path)
+    if not path.is_file():
+        hint = did_you_mean(name_or_path, presets())
+        raise InputError(
+            f"--config {name_or_path}: neither a file nor a preset ({', '.join(presets())}); {hint}"
+        )
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file; --config wants YAML") from None
+
+
+def _merge(config: DictConfig, change: Any, origin: str) -> DictConfig:
+    _check_keys(change, Config, origin, "")
+    try:
+        return cast(DictConfig, OmegaConf.merge(config, change))
+    except OmegaConfBaseException as error:
+        raise InputError(f"{origin}: {error.full_key}: {_one_line(error)}") from None
+
+
+def _check_keys(change: Any, section: Any, origin: str, prefix: str) -> None:
+    known = {f.name: f.type for f in fields(section)}
+    if not isinstance(change, DictConfig):
+        section_name = prefix.rstrip(".") or "the document"
+        raise InputError(f"{origin}: {section_name} is a section; its keys are {', '.join(known)}")
+    for key in change:
+        if key not in known:
+            where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
+            hint = did_you_mean(str(key), known)
+            raise InputError(
+                f"{origin}: unknown key {prefix}{key}; {hint} known {where}: {', '.join(known)}"
+            )
+        if is_dataclass(known[str(key)]):
+            _check_keys(change[key], known[str(key)], origin, f"{prefix}{key}.")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).splitlines()[0].split())

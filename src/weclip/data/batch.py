@@ -1,0 +1,73 @@
+"""The shape contract between data and everything after it: what a sample and a batch hold.
+
+Stage 1. A `TaggedImage` has no place for a mask, so a mask cannot reach training by accident.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+IGNORE_INDEX = 255
+"""Label of pixels that no score and no loss counts (PASCAL VOC convention)."""
+
+
+@dataclass(frozen=True)
+class TaggedImage:
+    """One training sample on disk.
+
+    Attributes:
+        name: Unique name within its split; sub-folders use `/`, no file extension.
+        path: Image file.
+        tags: Sorted 0-based class indices (class id minus 1); may be empty.
+    """
+
+    name: str
+    path: Path
+    tags: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MaskedImage:
+    """One evaluation sample on disk.
+
+    Attributes:
+        name: Unique name within its split; sub-folders use `/`, no file extension.
+        path: Image file.
+        mask: Index PNG of class ids, 0 is background, 255 is ignored.
+        tags: As in `TaggedImage`, or None where the data set has none; only the scores of
+            CAMs and pseudo-labels read them.
+    """
+
+    name: str
+    path: Path
+    mask: Path
+    tags: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images of one crop size with their tags.
+
+    Attributes:
+        image: (B, 3, H, W) uint8, RGB; black where the crop reaches beyond the image.
+        tags: (B, C-1) bool, multi-hot.
+        content_box: (B, 4) int64, `y0, x0, y1, x1` of the image content inside the crop
+            (half-open); everything outside is padding.
+        names: B sample names.
+    """
+
+    image: Tensor
+    tags: Tensor
+    content_box: Tensor
+    names: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """Return the same batch with its tensors on `device`."""
+        return Batch(
+            self.image.to(device, non_blocking=True),
+            self.tags.to(device, non_blocking=True),
+            self.content_box.to(device, non_blocking=True),
+            self.names,
+        )

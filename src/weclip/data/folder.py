@@ -1,0 +1,105 @@
+"""A plain folder of images with a tags file: the least that training needs.
+
+Stage 1. The tags file (format: `tags.py`) names images relative to the root. Its optional `split`
+column assigns each image to a split; without it every image belongs to split `train`.
+For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from weclip.data.batch import MaskedImage, TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.files import (
+    existing_folder,
+    find_tags_file,
+    list_names,
+    require_files,
+    unknown_split,
+)
+from weclip.data.tags import TagsRow, read_tags_file
+from weclip.errors import InputError
+
+MASKS = "masks"
+ONLY_SPLIT = "train"
+
+
+def read_split(
+    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+) -> list[TaggedImage]:
+    """Read the images and tags of one split, in the file's order; no mask folder is touched.
+
+    Raises:
+        InputError: The root, tags file, split or an image is missing, or a tag is unknown.
+    """
+    root = existing_folder(root, "data root")
+    if tags_file is None:
+        raise InputError(
+            f"{root}: the format 'folder' needs a tags file; set data.tags_file to a .csv or .jsonl"
+        )
+    path = find_tags_file(tags_file, root)
+    rows = _rows_of_split(read_tags_file(path, classes), split, path)
+    samples: dict[str, TaggedImage] = {}
+    for row in rows:
+        image = _relative_image(row, f"{path}, line {row.line}")
+        name = str(image.with_suffix(""))
+        if name in samples:
+            raise InputError(
+                f"{path}, line {row.line}: '{row.image}' and '{samples[name].path.name}' differ "
+                "only in their suffix; rename one of them"
+            )
+        samples[name] = TaggedImage(name, root / image, row.tags)
+    images = [str(sample.path.relative_to(root).as_posix()) for sample in samples.values()]
+    require_files(images, _existing(root, images), f"images of {path.name}", str(root))
+    return list(samples.values())
+
+
+def read_masked_split(
+    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+) -> list[MaskedImage]:
+    """Read those images of one split that have a mask, in the file's order.
+
+    Raises:
+        InputError: As `read_split`, or there is no mask folder or no mask in it.
+    """
+    samples = read_split(root, classes, split, tags_file)
+    masks = existing_folder(Path(root) / MASKS, "mask folder")
+    existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
+    masked = [
+        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags)
+        for sample in samples
+        if f"{sample.name}.png" in existing
+    ]
+    if not masked:
+        raise InputError(
+            f"{masks}: no mask for any of the {len(samples)} images of split '{split}', "
+            f"expected for example {samples[0].name}.png"
+        )
+    return masked
+
+
+def _rows_of_split(rows: list[TagsRow], split: str, path: Path) -> list[TagsRow]:
+    """Select a split's rows; a file without splits has only `train`."""
+    with_split = [row for row in rows if row.split is not None]
+    if with_split and len(with_split) < len(rows):
+        line = next(row.line for row in rows if row.split is None)
+        raise InputError(f"{path}, line {line}: 'split' is missing here but given in other rows")
+    selected = [row for row in rows if (row.split or ONLY_SPLIT) == split]
+    if not selected:
+        raise unknown_split(split, {row.split or ONLY_SPLIT for row in rows}, str(path))
+    return selected
+
+
+def _relative_image(row: TagsRow, where: str) -> PurePosixPath:
+    """Check that an image path stays inside the root and outside the mask folder."""
+    image = PurePosixPath(row.image)
+    if image.is_absolute() or ".." in image.parts:
+        raise InputError(f"{where}: '{row.image}' must be a path relative to the data root")
+    if image.parts[0] == MASKS:
+        raise InputError(f"{where}: '{row.image}' lies in {MASKS}/, which is reserved for masks")
+    return image
+
+
+def _existing(root: Path, files: list[str]) -> set[str]:
+    """Return those of the relative paths `files` that exist, with one listing per folder."""
+    folders = {PurePosixPath(file).parent for file in files}
+    return {str(folder / name) for folder in folders for name in list_names(root / folder)}

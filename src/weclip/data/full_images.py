@@ -1,0 +1,93 @@
+"""Full images with their masks, for evaluation; training never imports this module.
+
+Stage 1, read by stage 6.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from weclip.data.batch import MaskedImage
+from weclip.data.images import read_image
+from weclip.data.masks import read_mask
+from weclip.data.worker_errors import ErrorsAsItems, raise_errors
+from weclip.errors import InputError
+
+
+class EvalItem(NamedTuple):
+    """One full image for evaluation.
+
+    Attributes:
+        name: Sample name.
+        image: (H, W, 3) uint8, RGB.
+        mask: (H, W) uint8 class ids, 255 is ignored.
+        tags: Sorted 0-based class indices, None where the data set has none.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    mask: npt.NDArray[np.uint8]
+    tags: tuple[int, ...] | None
+
+
+class EvalDataset(Dataset[EvalItem]):
+    """Full images with their masks, in order."""
+
+    def __init__(self, samples: Sequence[MaskedImage], *, num_classes: int) -> None:
+        self.samples = samples
+        self.num_classes = num_classes
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> EvalItem:
+        """Return one sample; InputError if image and mask do not fit each other."""
+        sample = self.samples[index]
+        mask = read_mask(sample.mask, num_classes=self.num_classes)
+        image = np.array(read_image(sample.path))
+        if image.shape[:2] != mask.shape:
+            # The mask says which way is up: some masks were drawn without regard to EXIF.
+            image = np.array(read_image(sample.path, orient=False))
+        if image.shape[:2] != mask.shape:
+            raise InputError(
+                f"{sample.mask}: mask is {_size(mask)} but its image {sample.path} is "
+                f"{_size(image)} (width x height); they must be equal"
+            )
+        return EvalItem(sample.name, image, mask, sample.tags)
+
+
+def full_images(
+    samples: Sequence[MaskedImage], *, num_classes: int, workers: int = 0
+) -> Iterator[EvalItem]:
+    """Yield all samples once, in order.
+
+    Args:
+        samples: At least one.
+        num_classes: C; mask ids must be below it or 255.
+        workers: Worker processes that read ahead; 0 reads in this one.
+
+    Raises:
+        InputError: There are no samples, or one cannot be read.
+    """
+    if not samples:
+        raise InputError("no evaluation images: the split is empty; choose another data.eval_split")
+    loader = DataLoader(
+        ErrorsAsItems(EvalDataset(samples, num_classes=num_classes)),
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        generator=torch.Generator(),  # else starting would draw from the global generator
+    )
+    yield from raise_errors(loader)
+
+
+def _unchanged(item: Any) -> Any:
+    return item
+
+
+def _size(array: npt.NDArray[np.uint8]) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"

@@ -1,0 +1,50 @@
+"""Reading image files of any common kind as RGB.
+
+Stage 1, and the input of prediction.
+"""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from weclip.errors import InputError
+
+
+def read_image(path: str | Path, *, orient: bool = True) -> Image.Image:
+    """Read an image file as RGB.
+
+    16-bit greyscale keeps its upper 8 bits; transparency is laid over white, as viewers show it;
+    of an animation the first frame is taken.
+
+    Args:
+        path: Image file.
+        orient: Turn the image as its EXIF orientation says.
+
+    Raises:
+        InputError: The file is missing, no image, truncated or of an unusable kind.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image) if orient else image)
+    except FileNotFoundError:
+        raise InputError(f"{path}: image not found") from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise InputError(f"{path}: image cannot be read ({error})") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: image is too large ({error})") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any 8-bit or 16-bit mode to RGB."""
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).clip(0, 65535)
+        return Image.fromarray((grey >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,216 @@
+"""The end of stage 1: images are decoded, cropped and collated to batches.
+
+Training is an endless stream of batches, a pure function of (seed, step): worker count, process
+count and interruptions cannot change it. Nothing here draws from a global random generator.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from weclip.data.batch import Batch, TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.images import read_image
+from weclip.data.transforms import Crop, random_crop
+from weclip.data.worker_errors import ErrorsAsItems, raise_errors
+from weclip.errors import InputError
+
+
+class _Sample(NamedTuple):
+    """One training sample before collation."""
+
+    crop: Crop
+    tags: tuple[int, ...]
+    name: str
+
+
+class CropDataset(Dataset[_Sample]):
+    """Random crops of tagged images; a key is (epoch, index), which fixes all randomness."""
+
+    def __init__(
+        self,
+        samples: Sequence[TaggedImage],
+        *,
+        crop_size: int,
+        scale_range: tuple[float, float],
+        flip_probability: float,
+        seed: int,
+    ) -> None:
+        self.samples = samples
+        self.crop_size = crop_size
+        self.scale_range = scale_range
+        self.flip_probability = flip_probability
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> _Sample:
+        """Decode and crop one sample; InputError if its image cannot be read."""
+        epoch, index = key
+        sample = self.samples[index]
+        crop = random_crop(
+            read_image(sample.path),
+            crop_size=self.crop_size,
+            scale_range=self.scale_range,
+            flip_probability=self.flip_probability,
+            rng=np.random.default_rng((self.seed, epoch, index)),
+        )
+        return _Sample(crop, sample.tags, sample.name)
+
+
+class StepSampler(Sampler[list[tuple[int, int]]]):
+    """Keys of the batches from `start_step` on, endlessly; shuffled epochs joined end to end.
+
+    Every batch is full; one that spans two epochs may hold an image twice. Step s of P processes
+    takes the samples s * P * batch_size on of the stream, each process its own part of them.
+    """
+
+    def __init__(
+        self,
+        num_samples: int,
+        *,
+        batch_size: int,
+        seed: int,
+        start_step: int = 0,
+        process_index: int = 0,
+        process_count: int = 1,
+    ) -> None:
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.seed = seed
+        self.start_step = start_step
+        self.process_index = process_index
+        self.process_count = process_count
+
+    def batch(self, step: int) -> list[tuple[int, int]]:
+        """Return the (epoch, index) keys of this process's batch of `step`."""
+        start = (step * self.process_count + self.process_index) * self.batch_size
+        keys = []
+        for position in range(start, start + self.batch_size):
+            epoch, offset = divmod(position, self.num_samples)
+            keys.append((epoch, int(_epoch_order(self.seed, epoch, self.num_samples)[offset])))
+        return keys
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        step = self.start_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+
+@lru_cache(maxsize=4)
+def _epoch_order(seed: int, epoch: int, num_samples: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng((seed, epoch)).permutation(num_samples)
+
+
+class TrainLoader:
+    """Training batches; iterating starts at step 0, `batches` anywhere."""
+
+    def __init__(
+        self, dataset: CropDataset, *, num_tags: int, batch_size: int, workers: int
+    ) -> None:
+        self.dataset = dataset
+        self.collate = _Collate(num_tags)
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()
+
+    def batches(
+        self, *, start_step: int = 0, process_index: int = 0, process_count: int = 1
+    ) -> Iterator[Batch]:
+        """Yield the batches of the steps from `start_step` on, endlessly.
+
+        Args:
+            start_step: First step: a resumed run continues the very same sequence.
+            process_index: Rank of this process among those that share a step's samples.
+            process_count: How many processes there are, each with its own `batch_size` samples.
+
+        Raises:
+            InputError: An image cannot be read.
+        """
+        sampler = StepSampler(
+            len(self.dataset),
+            batch_size=self.batch_size,
+            seed=self.dataset.seed,
+            start_step=start_step,
+            process_index=process_index,
+            process_count=process_count,
+        )
+        loader = DataLoader(
+            ErrorsAsItems(self.dataset),
+            batch_sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=self.collate,
+            generator=torch.Generator(),  # else starting would draw from the global generator
+        )
+        yield from raise_errors(loader)
+
+
+def train_loader(
+    samples: Sequence[TaggedImage],
+    *,
+    classes: ClassList,
+    crop_size: int,
+    scale_range: tuple[float, float],
+    flip_probability: float,
+    batch_size: int,
+    workers: int,
+    seed: int,
+) -> TrainLoader:
+    """Build the endless, shuffled, reproducible stream of training batches.
+
+    Args:
+        samples: At least one; fewer than a batch are repeated, each time cropped anew.
+        classes: The class list of the tags.
+        crop_size: Side of the crop in pixels.
+        scale_range: Smallest and largest random factor.
+        flip_probability: Chance of a horizontal flip.
+        batch_size: Images per batch and process.
+        workers: Worker processes; 0 loads in this one. Does not change the batches.
+        seed: Not negative; decides order and crops.
+
+    Raises:
+        InputError: There are no samples.
+    """
+    if not samples:
+        raise InputError("no training images: the split is empty; choose another data.train_split")
+    dataset = CropDataset(
+        samples,
+        crop_size=crop_size,
+        scale_range=scale_range,
+        flip_probability=flip_probability,
+        seed=seed,
+    )
+    return TrainLoader(dataset, num_tags=len(classes.names), batch_size=batch_size, workers=workers)
+
+
+class _Collate:
+    """Stack samples to a `Batch`, or pass on the first error among them."""
+
+    def __init__(self, num_tags: int) -> None:
+        self.num_tags = num_tags
+
+    def __call__(self, samples: list[_Sample | InputError]) -> Batch | InputError:
+        good = []
+        for sample in samples:
+            if isinstance(sample, InputError):
+                return sample
+            good.append(sample)
+        images = np.stack([sample.crop.image for sample in good])  # (B, H, W, 3)
+        tags = torch.zeros(len(good), self.num_tags, dtype=torch.bool)
+        for row, sample in zip(tags, good, strict=True):
+            row[list(sample.tags)] = True
+        return Batch(
+            image=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),  # (B, 3, H, W)
+            tags=tags,
+            content_box=torch.tensor([sample.crop.content_box for sample in good]),
+            names=tuple(sample.name for sample in good),
+        )

@@ -1,0 +1,83 @@
+"""The door to stage 1: a split of a data set in any known layout, as a list of samples.
+
+`read_split` is all that training sees and has no way to a mask; `read_masked_split` is for
+evaluation. Images are not decoded here, only checked to exist.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from weclip.data import coco, folder, voc
+from weclip.data.batch import MaskedImage, TaggedImage
+from weclip.data.classes import ClassList, did_you_mean
+from weclip.errors import InputError
+
+
+class Layout(Protocol):
+    """What a data set layout provides: a module with these two functions."""
+
+    def read_split(
+        self,
+        root: str | Path,
+        classes: ClassList,
+        split: str,
+        tags_file: str | Path | None = None,
+    ) -> list[TaggedImage]:
+        """Read a split for training."""
+
+    def read_masked_split(
+        self,
+        root: str | Path,
+        classes: ClassList,
+        split: str,
+        tags_file: str | Path | None = None,
+    ) -> list[MaskedImage]:
+        """Read a split for evaluation."""
+
+
+LAYOUTS: dict[str, Layout] = {"voc": voc, "coco": coco, "folder": folder}
+
+
+def read_split(
+    format: str,
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+) -> list[TaggedImage]:
+    """Read a split for training: images and tags. No mask folder is touched.
+
+    Args:
+        format: Layout of the data set: `voc`, `coco` or `folder`, see the module of that name.
+        root: Folder of the data set.
+        classes: The class list that tags are looked up in.
+        split: Name of the split.
+        tags_file: CSV or JSONL with tags (see `tags.py`), as given or relative to `root`, in place
+            of the layout's own annotations.
+
+    Raises:
+        InputError: Anything missing, unknown or inconsistent; the message names the file.
+    """
+    return _layout(format).read_split(root, classes, split, tags_file)
+
+
+def read_masked_split(
+    format: str,
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+) -> list[MaskedImage]:
+    """Read a split for evaluation: images, masks and, where there are any, tags.
+
+    Arguments and errors as in `read_split`.
+    """
+    return _layout(format).read_masked_split(root, classes, split, tags_file)
+
+
+def _layout(format: str) -> Layout:
+    if format not in LAYOUTS:
+        hint = did_you_mean(format, LAYOUTS)
+        known = ", ".join(LAYOUTS)
+        raise InputError(f"data.format: unknown format '{format}'; known: {known}. {hint}".strip())
+    return LAYOUTS[format]

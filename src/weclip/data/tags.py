@@ -1,0 +1,213 @@
+"""Image-level tags, the only training supervision: from annotations or from a tags file.
+
+Stage 1. Three sources: PASCAL VOC XML, COCO instances JSON, and a plain tags file, which is
+CSV with a header,
+
+    image,tags
+    beach/1.jpg,person;dog
+    beach/2.jpg,
+
+or JSON lines:
+
+    {"image": "beach/1.jpg", "tags": ["person", "dog"]}
+
+Tags in CSV are separated by `;`. An optional column or field `split` names an image's split.
+Further columns are ignored. Boxes, masks and counts in the annotations are never looked at.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from weclip.data.classes import ClassList, did_you_mean
+from weclip.data.files import image_name
+from weclip.errors import InputError
+
+FIELDS = ("image", "tags", "split")
+
+
+@dataclass(frozen=True)
+class TagsRow:
+    """One row of a tags file.
+
+    Attributes:
+        image: The image as the file names it: a name, a file name or a relative path with `/`.
+        tags: Sorted 0-based class indices; may be empty.
+        split: The row's split, None in a file without splits.
+        line: Line number in the file, from 1.
+    """
+
+    image: str
+    tags: tuple[int, ...]
+    split: str | None
+    line: int
+
+
+def read_voc_tags(path: Path, classes: ClassList) -> tuple[int, ...]:
+    """Read the tags of one image from PASCAL VOC XML: the set of `object/name`.
+
+    Returns:
+        Sorted 0-based class indices; objects marked `difficult` count.
+
+    Raises:
+        InputError: The file is missing or no XML, or names an unknown class.
+    """
+    try:
+        annotation = ElementTree.parse(path).getroot()
+    except FileNotFoundError:
+        raise InputError(f"{path}: annotation not found") from None
+    except (OSError, ElementTree.ParseError) as error:
+        raise InputError(f"{path}: annotation is not valid XML ({error})") from None
+    names = {(element.text or "").strip() for element in annotation.findall("object/name")}
+    return tuple(sorted(classes.index_of_tag(name, str(path)) for name in names))
+
+
+def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]:
+    """Read the tags of all images from a COCO instances file.
+
+    Category ids may have gaps. Categories are matched with the class list by name; if it knows
+    none of the names (another language, say), by their order in the file.
+
+    Returns:
+        Image name (no suffix) -> sorted 0-based class indices, in the file's order of images,
+        for images with at least one annotation.
+
+    Raises:
+        InputError: The file is missing or malformed, or has categories that the list has not.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        category_to_index = _match_categories(document["categories"], classes, path)
+        tags: dict[int, set[int]] = {image["id"]: set() for image in document["images"]}
+        for annotation in document["annotations"]:
+            tags[annotation["image_id"]].add(category_to_index[annotation["category_id"]])
+        names = {image["id"]: image_name(image["file_name"]) for image in document["images"]}
+    except FileNotFoundError:
+        raise InputError(f"{path}: annotations not found; give data.tags_file instead?") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a COCO instances file: {error} is missing or of the wrong type"
+        ) from None
+    return {names[key]: tuple(sorted(indices)) for key, indices in tags.items() if indices}
+
+
+def _match_categories(
+    categories: list[dict[str, Any]], classes: ClassList, path: Path
+) -> dict[int, int]:
+    """Return category id -> 0-based class index."""
+    known = [category["name"] in classes.names for category in categories]
+    if not any(known) and len(categories) == len(classes.names):
+        return {category["id"]: index for index, category in enumerate(categories)}
+    return {
+        category["id"]: classes.index_of_tag(category["name"], f"{path}: categories")
+        for category in categories
+    }
+
+
+def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
+    """Read a tags file (`.csv` or `.jsonl`, format: see the module).
+
+    Returns:
+        One row per image, in the file's order.
+
+    Raises:
+        InputError: The file cannot be read or is empty; a row names an unknown class, has no
+            image, or names an image a second time. The message has the line.
+    """
+    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path}: a tags file must end in .csv or .jsonl")
+    rows: list[TagsRow] = []
+    first_lines: dict[str, int] = {}
+    try:
+        for line, row in readers[path.suffix.lower()](path):
+            where = f"{path}, line {line}"
+            rows.append(_tags_row(row, classes, line, where))
+            first = first_lines.setdefault(rows[-1].image, line)
+            if first != line:
+                raise InputError(f"{where}: image '{rows[-1].image}' is already on line {first}")
+    except FileNotFoundError:
+        raise InputError(f"{path}: tags file not found") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: tags file cannot be read as UTF-8 text ({error})") from None
+    if not rows:
+        raise InputError(f"{path}: tags file has no rows")
+    return rows
+
+
+def read_tags_by_name(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]:
+    """Read a tags file for a layout whose image names are unique without folder and suffix.
+
+    Returns:
+        Image name -> sorted 0-based class indices.
+
+    Raises:
+        InputError: As `read_tags_file`; or two rows have the same name.
+    """
+    tags: dict[str, tuple[int, ...]] = {}
+    for row in read_tags_file(path, classes):
+        name = image_name(row.image)
+        if name in tags:
+            raise InputError(f"{path}, line {row.line}: a second row for the image name '{name}'")
+        tags[name] = row.tags
+    return tags
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line number and fields of a CSV file's rows; tags become a list."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        _check_fields(list(reader.fieldnames or ()), f"{path}, line 1")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise InputError(f"{where}: row does not fit the header; tags are joined by ';'")
+            tags = [tag.strip() for tag in row["tags"].split(";")]
+            yield reader.line_num, {**row, "tags": [tag for tag in tags if tag]}
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line number and fields of a JSON lines file's rows."""
+    with path.open(encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            where = f"{path}, line {line}"
+            try:
+                row = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise InputError(f"{where}: not valid JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{where}: expected an object with 'image' and 'tags'")
+            _check_fields(list(row), where)
+            yield line, row
+
+
+def _check_fields(names: list[str], where: str) -> None:
+    """Refuse a row or header without image and tags, and misspelt fields; others are ignored."""
+    for name in names:
+        hint = did_you_mean(name, FIELDS)
+        if name not in FIELDS and name.lower().rstrip("s") in ("image", "tag", "split"):
+            raise InputError(f"{where}: unknown field '{name}'; {hint}")
+    missing = [name for name in ("image", "tags") if name not in names]
+    if missing:
+        raise InputError(f"{where}: field '{missing[0]}' is missing; expected image, tags[, split]")
+
+
+def _tags_row(row: dict[str, Any], classes: ClassList, line: int, where: str) -> TagsRow:
+    """Check one row's values."""
+    image, tags, split = row["image"], row["tags"], row.get("split")
+    if not isinstance(image, str) or not image.strip():
+        raise InputError(f"{where}: 'image' must be a file name, not {image!r}")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise InputError(f"{where}: 'tags' must be a list of class names, not {tags!r}")
+    if split is not None and (not isinstance(split, str) or not split.strip()):
+        raise InputError(f"{where}: 'split' must be a name such as train or val, not {split!r}")
+    indices = {classes.index_of_tag(tag, where) for tag in tags}
+    return TagsRow(image.strip(), tuple(sorted(indices)), split and split.strip(), line)

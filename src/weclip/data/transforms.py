@@ -1,0 +1,85 @@
+"""The training augmentation: random scale, flip, padding and crop, in one resize.
+
+Stage 1 (WeCLIP section 4.1; order and padding as in AFA and the released code: scale, flip, pad at
+a random place, crop at a random place). All random numbers are drawn first; then only the window
+of the source that ends up in the crop is resized. The result is that of the long way round.
+
+Resizing is PIL's bilinear filter, as in the released code: its support grows when an image is
+made smaller, so it averages instead of skipping pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A training crop.
+
+    Attributes:
+        image: (S, S, 3) uint8, RGB, black outside the content.
+        content_box: `y0, x0, y1, x1` of the image content inside the crop, half-open.
+    """
+
+    image: npt.NDArray[np.uint8]
+    content_box: tuple[int, int, int, int]
+
+
+def random_crop(
+    image: Image.Image,
+    *,
+    crop_size: int,
+    scale_range: tuple[float, float],
+    flip_probability: float,
+    rng: np.random.Generator,
+) -> Crop:
+    """Scale, flip, pad and crop an image at random.
+
+    Args:
+        image: RGB image of any size.
+        crop_size: S, side of the crop in pixels.
+        scale_range: Smallest and largest factor, drawn uniformly; sizes are truncated to int.
+        flip_probability: Chance of a horizontal flip.
+        rng: Source of all randomness; always four numbers are drawn.
+    """
+    scale = rng.uniform(*scale_range)
+    flip = rng.random() < flip_probability
+    place = rng.random(2)  # where crop and content lie relative to each other, per axis
+    width, height = (max(1, int(side * scale)) for side in image.size)
+    y0, top, rows = crop_window(height, crop_size, place[0])
+    x0, left, columns = crop_window(width, crop_size, place[1])
+
+    source_x0 = width - x0 - columns if flip else x0  # the window in the image not yet flipped
+    x_ratio, y_ratio = image.width / width, image.height / height
+    box = (
+        source_x0 * x_ratio,
+        y0 * y_ratio,
+        min((source_x0 + columns) * x_ratio, image.width),  # rounding may overshoot the image
+        min((y0 + rows) * y_ratio, image.height),
+    )
+    window = np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR, box=box))
+    crop = np.zeros((crop_size, crop_size, 3), dtype=np.uint8)
+    crop[top : top + rows, left : left + columns] = window[:, ::-1] if flip else window
+    return Crop(crop, (top, left, top + rows, left + columns))
+
+
+def crop_window(side: int, crop_size: int, place: float) -> tuple[int, int, int]:
+    """Place a crop along one axis.
+
+    Args:
+        side: Length of the image.
+        crop_size: Length of the crop.
+        place: Uniform random number in [0, 1).
+
+    Returns:
+        Start of the window in the image, offset of the window in the crop, window length. An
+        image longer than the crop is cut at a random place, a shorter one padded.
+
+    >>> crop_window(10, 4, 0.5), crop_window(4, 10, 0.5)
+    ((3, 0, 4), (0, 3, 4))
+    """
+    offset = int(place * (abs(side - crop_size) + 1))
+    return (offset, 0, crop_size) if side >= crop_size else (0, offset, side)

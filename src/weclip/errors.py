@@ -1,0 +1,22 @@
+"""What is said to a user who made a mistake; the command line prints it and exits with 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something given by the user (file, configuration, argument) cannot be used.
+
+    The message says what was given, where, what is allowed and how to fix it, in one line.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the known word nearest to `word`, or an empty text.
+
+    >>> did_you_mean("aeroplan", ["aeroplane", "boat"])
+    "did you mean 'aeroplane'?"
+    """
+    by_lower_case = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    return f"did you mean '{by_lower_case[near[0]]}'?" if near else ""

@@ -1,0 +1,118 @@
+"""Run a model, or a stream of label maps, over a split and score it.
+
+Stage 6. Images are streamed: one label map and one small confusion matrix at a time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weclip.errors import InputError
+from weclip.inference.metrics import Scores, confusion_matrix, scores_from_confusion
+from weclip.inference.predictor import Predictor
+
+LabelMap = NDArray[np.uint8] | Tensor
+"""(H, W) integer class ids."""
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Scores of a split.
+
+    Attributes:
+        scores: Of all images.
+        group_scores: Of the images of each group, such as seen and unseen drawings; a group
+            without a labelled pixel is left out.
+        image_miou: By image name, mean IoU over the classes in its mask. Only for choosing
+            pictures: the mean of these numbers is not a score. Images without a labelled pixel
+            are left out.
+    """
+
+    scores: Scores
+    group_scores: Mapping[str, Scores]
+    image_miou: Mapping[str, float]
+
+    def ranked(self) -> list[str]:
+        """Image names from the best to the worst."""
+        return sorted(self.image_miou, key=lambda name: (-self.image_miou[name], name))
+
+
+def evaluate_segmentation(
+    predictor: Predictor,
+    samples: Iterable[tuple[str, NDArray[np.uint8], LabelMap]],
+    *,
+    num_classes: int,
+    group_of: Callable[[str], str | None] | None = None,
+    on_image: Callable[[str], None] | None = None,
+) -> EvaluationResult:
+    """Predict every image and score it; a module is left in the mode it came in.
+
+    Args:
+        predictor: The model with its test protocol.
+        samples: Name, (H, W, 3) uint8 image and (H, W) mask of each image; there are no tags.
+        num_classes: C, with background.
+        group_of: Group of an image's name, or None for images in no group.
+        on_image: Called with the name after each image, for a progress bar.
+    """
+    return score_label_maps(
+        ((name, predictor(image), mask) for name, image, mask in samples),
+        num_classes=num_classes,
+        group_of=group_of,
+        on_image=on_image,
+    )
+
+
+def score_label_maps(
+    label_maps: Iterable[tuple[str, LabelMap, LabelMap]],
+    *,
+    num_classes: int,
+    group_of: Callable[[str], str | None] | None = None,
+    on_image: Callable[[str], None] | None = None,
+) -> EvaluationResult:
+    """Score label maps of any origin (predictions, CAMs, pseudo-labels) against masks.
+
+    Args:
+        label_maps: Name, (H, W) label map and (H, W) mask of each image.
+        num_classes: C, with background.
+        group_of: Group of an image's name, or None for images in no group.
+        on_image: Called with the name after each image, for a progress bar.
+
+    Raises:
+        InputError: A label map does not fit its mask (the image is named), or nothing was scored.
+    """
+    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    groups: dict[str, tuple[Tensor, int]] = {}
+    image_miou: dict[str, float] = {}
+    count = 0
+    for name, label_map, mask in label_maps:
+        try:
+            matrix = confusion_matrix(_tensor(label_map), _tensor(mask), num_classes=num_classes)
+        except InputError as error:
+            raise InputError(f"image {name}: {error}") from error
+        total += matrix
+        count += 1
+        if matrix.sum() > 0:
+            image_miou[name] = scores_from_confusion(matrix, num_images=1).miou
+        group = group_of(name) if group_of else None
+        if group is not None:
+            summed, images = groups.get(group, (torch.zeros_like(total), 0))
+            groups[group] = (summed + matrix, images + 1)
+        if on_image:
+            on_image(name)
+    group_scores = {
+        group: scores_from_confusion(matrix, num_images=images)
+        for group, (matrix, images) in sorted(groups.items())
+        if matrix.sum() > 0
+    }
+    return EvaluationResult(
+        scores_from_confusion(total, num_images=count), group_scores, image_miou
+    )
+
+
+def _tensor(ids: LabelMap) -> Tensor:
+    """Copies arrays: those that PIL lends are read-only, which PyTorch warns about."""
+    return torch.from_numpy(ids.copy()) if isinstance(ids, np.ndarray) else ids

@@ -1,0 +1,163 @@
+"""From an image of any size to its label map: resize, scales and flips, average, argmax.
+
+Stage 6; WeCLIP section 4.1 and the released test script. Needs no tags. Images are handled one by
+one, and no full-size logits outlive their image.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Segmenter = Callable[[Tensor], Tensor]
+"""(B, 3, H, W) float32 RGB in [0, 255] -> (B, C, h, w) logits at patch stride."""
+
+Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+"""(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
+
+_LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A segmentation model and the way it is tested; call it on an image.
+
+    Attributes:
+        model: Maps (B, 3, H, W) float32 in [0, 255] to (B, C, h, w) logits. A module is held in
+            eval mode during each call and put back as it was.
+        long_side: Long side in pixels that images are resized to; None keeps their size.
+        scales: Image scales whose logits are averaged.
+        flip: Average with the mirrored image at each scale.
+        crf: Applied to the full-size softmax; None for no CRF.
+        device: Where images go; the model must be there.
+    """
+
+    model: Segmenter
+    long_side: int | None = 512
+    scales: tuple[float, ...] = (1.0, 0.75)
+    flip: bool = True
+    crf: Crf | None = None
+    device: torch.device | str = "cpu"
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Segment one image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (H, W) uint8 class ids, 0 is background.
+        """
+        height, width = image.shape[:2]
+        smallest = ceil(_LARGEST_PATCH / min(1.0, *self.scales))
+        with inference_mode(self.model):
+            resized = resize_long_side(image, self.long_side, smallest_side=smallest)  # 1,3,H',W'
+            logits = multi_scale_logits(
+                self.model, resized.to(self.device), scales=self.scales, flip=self.flip
+            )
+            if self.crf is None:
+                return logits_to_label_map(logits, (height, width)).cpu().numpy()
+            probabilities = _to_size(logits, (height, width)).softmax(1)[0].cpu().numpy()
+            best: NDArray[np.int64] = self.crf(image, probabilities).argmax(0)
+            return best.astype(np.uint8)
+
+
+@contextmanager
+def inference_mode(model: Segmenter) -> Iterator[None]:
+    """Eval mode without gradients; every submodule's own mode is put back afterwards.
+
+    Modes are restored one by one because `train()` on the whole would wake parts pinned in eval.
+    (`torch.inference_mode` would poison tensors that a module caches for training.)
+    """
+    modes = [(m, m.training) for m in model.modules()] if isinstance(model, nn.Module) else []
+    try:
+        if isinstance(model, nn.Module):
+            model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def resize_long_side(
+    image: NDArray[np.uint8] | Tensor, long_side: int | None, *, smallest_side: int = 1
+) -> Tensor:
+    """Scale an image so that its long side has `long_side` pixels, bilinear, without rounding.
+
+    Args:
+        image: (H, W, 3) uint8 or float, RGB in [0, 255].
+        long_side: Pixels; None keeps the size.
+        smallest_side: A shorter resized side is stretched to this, so that even a strip of
+            pixels fills a patch.
+
+    Returns:
+        (1, 3, H', W') float32 in [0, 255], sizes truncated to whole pixels.
+    """
+    pixels = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
+    batch = pixels.permute(2, 0, 1)[None].float()  # 1,3,H,W
+    size = (batch.shape[2], batch.shape[3])
+    wanted = size
+    if long_side is not None:
+        wanted = (size[0] * long_side // max(size), size[1] * long_side // max(size))
+    wanted = (max(wanted[0], smallest_side), max(wanted[1], smallest_side))
+    if wanted == size:
+        return batch
+    return F.interpolate(batch, wanted, mode="bilinear", align_corners=False)
+
+
+def multi_scale_logits(
+    model: Segmenter, image: Tensor, *, scales: Sequence[float], flip: bool
+) -> Tensor:
+    """Average logits over scales, and over the mirrored image at each scale.
+
+    Args:
+        model: Maps (B, 3, H, W) to (B, C, h, w).
+        image: (1, 3, H, W).
+        scales: Factors of the image size, at least one.
+        flip: Also run the mirrored image, and turn its logits back.
+
+    Returns:
+        (1, C, h, w) on the logit grid of scale 1 (or of the scale nearest to 1).
+    """
+    total: Tensor | None = None
+    for scale in sorted(scales, key=lambda s: abs(s - 1)):  # the grid's owner first
+        scaled = image
+        if scale != 1:
+            scaled = F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
+        if flip:
+            straight, mirrored = model(torch.cat([scaled, scaled.flip(-1)])).chunk(2)
+            logits = (straight + mirrored.flip(-1)) / 2
+        else:
+            logits = model(scaled)
+        if total is None:
+            total = logits.float()
+        else:
+            grid = (total.shape[2], total.shape[3])
+            total = total + _to_size(logits, grid)
+    if total is None:
+        raise ValueError("multi_scale_logits needs at least one scale")
+    return total / len(scales)
+
+
+def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:
+    """Resize logits to the image, bilinear, and take the best class of every pixel.
+
+    Args:
+        logits: (1, C, h, w), C up to 255.
+        image_size: (H, W) of the result.
+
+    Returns:
+        (H, W) uint8 class ids.
+    """
+    return _to_size(logits, image_size)[0].argmax(0).to(torch.uint8)
+
+
+def _to_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)

@@ -1,0 +1,137 @@
+"""What is kept of an evaluation: a JSON record, and a table for the terminal.
+
+Stage 6. A score is never alone: its record names everything needed to read and repeat it.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from weclip.inference.evaluate import EvaluationResult
+
+KINDS = ("cam", "pseudo_label", "segmentation")
+"""What a record scores; the first two read the tags of the images they label."""
+
+
+def evaluation_record(
+    result: EvaluationResult,
+    *,
+    class_names: Sequence[str],
+    kind: str,
+    split: str,
+    protocol: Mapping[str, Any],
+    checkpoint: str,
+    seed: int | None,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Everything needed to read and repeat a score, as JSON values.
+
+    Args:
+        result: The scores.
+        class_names: C names, background first.
+        kind: One of `KINDS`.
+        split: Name of the split scored.
+        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`.
+        checkpoint: What was scored; a file, or the CLIP for CAMs.
+        seed: Seed of the training run, None if unknown.
+        versions: Package versions and git commit.
+
+    Raises:
+        ValueError: An unknown kind, or a protocol that leaves one of its entries out.
+    """
+    missing = {"long_side", "scales", "flip", "crf", "tags_used"} - protocol.keys()
+    if kind not in KINDS or missing:
+        raise ValueError(
+            f"kind {kind!r} must be one of {KINDS}; missing in protocol: {sorted(missing)}"
+        )
+    groups = {name: s.to_dict(class_names) for name, s in result.group_scores.items()}
+    return {
+        "kind": kind,
+        "split": split,
+        **result.scores.to_dict(class_names),
+        "groups": groups,
+        "protocol": dict(protocol),
+        "checkpoint": checkpoint,
+        "seed": seed,
+        "versions": dict(versions),
+    }
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON, as `write_text` does."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)  # mkstemp's is for its owner only
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def scores_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Evaluation records side by side, in percent, for the terminal.
+
+    Args:
+        records: Column name -> record of `evaluation_record`; the same classes in all.
+    """
+    table = Table(title="Scores in %", caption="\n".join(map(_caption, records.values())))
+    table.add_column("")
+    for name in records:
+        table.add_column(name, justify="right")
+    columns = list(records.values())
+    for key, label in (
+        ("miou", "mIoU"),
+        ("pixel_accuracy", "pixel accuracy"),
+        ("mean_class_accuracy", "mean class accuracy"),
+    ):
+        table.add_row(label, *(percent(record[key]) for record in columns))
+    groups = dict.fromkeys(group for record in columns for group in record["groups"])
+    for group in groups:
+        values = [record["groups"].get(group, {}).get("miou") for record in columns]
+        table.add_row(f"mIoU, {group}", *map(percent, values))
+    table.add_section()
+    for class_name in columns[0]["per_class_iou"] if columns else ():
+        values = [record["per_class_iou"][class_name] for record in columns]
+        table.add_row(class_name, *map(percent, values))
+    return table
+
+
+def percent(value: float | None) -> str:
+    """A score in [0, 1] as per cent with one decimal; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def protocol_text(record: Mapping[str, Any]) -> str:
+    """How a record was measured, in one line."""
+    protocol = record["protocol"]
+    scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])
+    size = f"long side {protocol['long_side']}" if protocol["long_side"] else "original size"
+    return "; ".join(
+        (
+            size,
+            f"scales {scales}",
+            "flip" if protocol["flip"] else "no flip",
+            "CRF" if protocol["crf"] else "no CRF",
+            "tags given" if protocol["tags_used"] else "no tags",
+        )
+    )
+
+
+def _caption(record: Mapping[str, Any]) -> str:
+    return (
+        f"{record['kind']} on {record['split']}, {record['num_images']} images: "
+        f"{protocol_text(record)}"
+    )

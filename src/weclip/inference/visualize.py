@@ -1,0 +1,116 @@
+"""Pictures of label maps and CAMs: palette, overlay, heat map, rows of pictures.
+
+Stage 6. Everything is a PIL image in RGB, except the palette PNG that prediction writes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from weclip.data.batch import IGNORE_INDEX
+
+_HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
+    [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
+)
+
+
+def palette() -> NDArray[np.uint8]:
+    """The PASCAL VOC colours.
+
+    The bits of a class id, three at a time from the lowest, set the bits of red, green and blue
+    from the highest.
+
+    Returns:
+        (256, 3) uint8, RGB; 0 is black, 255 is off-white.
+
+    >>> palette()[[1, 15, 255]].tolist()
+    [[128, 0, 0], [192, 128, 128], [224, 224, 192]]
+    """
+    ids = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            on = (ids >> (3 * bit + channel)) & 1
+            colours[:, channel] |= (on << (7 - bit)).astype(np.uint8)
+    return colours
+
+
+def palette_image(label_map: NDArray[np.uint8]) -> Image.Image:
+    """A label map (H, W) as an index image whose pixel values are the class ids."""
+    picture = Image.fromarray(np.ascontiguousarray(label_map))
+    picture.putpalette(palette().tobytes())  # turns mode L into P, values unchanged
+    return picture
+
+
+def colour_image(label_map: NDArray[np.uint8]) -> Image.Image:
+    """A label map (H, W) in palette colours, RGB."""
+    return Image.fromarray(palette()[label_map])
+
+
+def overlay(
+    image: NDArray[np.uint8], label_map: NDArray[np.uint8], alpha: float = 0.6
+) -> Image.Image:
+    """Paint the foreground classes over an image; background and ignored pixels stay as they are.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        label_map: (H, W) class ids.
+        alpha: Opacity of the paint in [0, 1].
+    """
+    colours = palette()[label_map].astype(np.float64)
+    blended = (1 - alpha) * image + alpha * colours
+    painted = (label_map != 0) & (label_map != IGNORE_INDEX)
+    return Image.fromarray(np.where(painted[..., None], blended.round(), image).astype(np.uint8))
+
+
+def heatmap(cam: NDArray[np.floating]) -> Image.Image:
+    """A map (h, w) with values in [0, 1] from dark blue to pale yellow; values outside are cut."""
+    position = np.clip(np.nan_to_num(cam), 0, 1) * (len(_HEAT_STOPS) - 1)
+    stops = np.arange(len(_HEAT_STOPS))
+    channels = [np.interp(position, stops, _HEAT_STOPS[:, channel]) for channel in range(3)]
+    return Image.fromarray(np.stack(channels, axis=-1).round().astype(np.uint8))
+
+
+def heat_overlay(
+    image: NDArray[np.uint8], cam: NDArray[np.floating], alpha: float = 0.7
+) -> Image.Image:
+    """A heat map, resized to the image (H, W, 3) and blended with it."""
+    size = (image.shape[1], image.shape[0])
+    heat = heatmap(cam).resize(size, Image.Resampling.BILINEAR)
+    return Image.blend(Image.fromarray(image), heat, alpha)
+
+
+def enlarge(picture: Image.Image, height: int, *, smooth: bool) -> Image.Image:
+    """Scale a picture to a height, keeping its shape.
+
+    Args:
+        picture: Any RGB picture.
+        height: Pixels.
+        smooth: Bicubic for photographs; otherwise nearest, which keeps class colours pure.
+    """
+    width = max(1, round(picture.width * height / picture.height))
+    method = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+    return picture.resize((width, height), method)
+
+
+def picture_row(
+    pictures: Sequence[Image.Image], *, height: int = 192, gap: int = 6, smooth: bool = False
+) -> Image.Image:
+    """Join pictures of one scene side by side at one height, on white.
+
+    Args:
+        pictures: At least one RGB picture.
+        height: Pixels of the row.
+        gap: Pixels between two pictures.
+        smooth: As in `enlarge`.
+    """
+    scaled = [enlarge(picture.convert("RGB"), height, smooth=smooth) for picture in pictures]
+    width = sum(picture.width for picture in scaled) + gap * (len(scaled) - 1)
+    row = Image.new("RGB", (width, height), "white")
+    left = 0
+    for picture in scaled:
+        row.paste(picture, (left, 0))
+        left += picture.width + gap
+    return row

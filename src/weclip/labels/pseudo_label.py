@@ -1,0 +1,83 @@
+"""From refined CAMs to a label for every pixel.
+
+Stage 3, WeCLIP section 3.3: background score, PAR, argmax.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from weclip.labels.cam import TagSlots, min_max
+from weclip.labels.pixel_refine import pixel_adaptive_refinement
+
+
+@dataclass(frozen=True)
+class ParSettings:
+    """Constants of PAR; see `pixel_adaptive_refinement`."""
+
+    iterations: int
+    dilations: tuple[int, ...]
+    colour_width: float
+    position_width: float
+    position_weight: float
+
+
+@dataclass(frozen=True)
+class PseudoLabel:
+    """What the labels of a batch were made of.
+
+    Attributes:
+        cam: (B, K, H, W) in [0, 1], scaled and resized to pixels.
+        scores: (B, 1+K, H, W) after PAR, background first; -inf in empty slots.
+        label_map: (B, H, W) int64 class ids, 0 is background.
+    """
+
+    cam: Tensor
+    scores: Tensor
+    label_map: Tensor
+
+
+@torch.no_grad()
+def make_pseudo_label(
+    cam: Tensor,
+    slots: TagSlots,
+    image: Tensor,
+    *,
+    size: tuple[int, int],
+    eps: float,
+    par: ParSettings,
+) -> PseudoLabel:
+    """Scale, resize, refine and decide.
+
+    Args:
+        cam: (B, K, h, w) refined CAMs.
+        slots: Their tags.
+        image: (B, 3, H', W'), whose colours guide PAR.
+        size: (H, W) of the labels.
+        eps: Added to the maximum in the min-max scaling.
+        par: Constants of PAR.
+    """
+    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
+    cam = cam * slots.filled[..., None, None]  # (B, K, H, W)
+    background = 1 - cam.amax(dim=1, keepdim=True)
+    scores = pixel_adaptive_refinement(
+        torch.cat([background, cam], dim=1),
+        image,
+        iterations=par.iterations,
+        dilations=par.dilations,
+        colour_width=par.colour_width,
+        position_width=par.position_width,
+        position_weight=par.position_weight,
+    )  # (B, 1+K, H, W)
+    filled = F.pad(slots.filled, (1, 0), value=True)
+    scores = scores.masked_fill(~filled[..., None, None], -torch.inf)
+    return PseudoLabel(cam, scores, label_map_of(scores, slots))
+
+
+def label_map_of(scores: Tensor, slots: TagSlots) -> Tensor:
+    """Class ids (B, H, W) of the best of (B, 1+K, H, W) scores, background first."""
+    class_ids = F.pad(slots.index + 1, (1, 0))  # (B, 1+K)
+    best = scores.argmax(dim=1)  # (B, H, W)
+    return class_ids.gather(1, best.flatten(1)).view_as(best)

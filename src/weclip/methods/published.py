@@ -1,0 +1,68 @@
+"""Read decoders of the released WeCLIP code.
+
+Stage 4. A released `.pth` is a pickled state dict with the prefixes `encoder.` (CLIP),
+`decoder_fts_fuse.`, `decoder.` and `par.`; only the decoder's entries are read.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from weclip.errors import InputError
+
+KEY_MAP = (
+    (r"decoder_fts_fuse\.linears_modulelist\.(\d+)\.proj\.", r"projections.\1.0."),
+    (r"decoder_fts_fuse\.linears_modulelist\.(\d+)\.proj_2\.", r"projections.\1.2."),
+    (r"decoder_fts_fuse\.linear_fuse\.", "fuse."),
+    (r"decoder\.transformer\.", "transformer."),
+    (r"decoder\.linear_pred\.", "classifier."),
+)
+"""Released names on the left, ours on the right."""
+
+
+def decoder_key(published: str) -> str | None:
+    """Our name of a released decoder entry; None for entries of other parts.
+
+    >>> decoder_key("decoder_fts_fuse.linears_modulelist.3.proj_2.bias")
+    'projections.3.2.bias'
+    """
+    for pattern, replacement in KEY_MAP:
+        ours, count = re.subn("^" + pattern, replacement, published)
+        if count:
+            return ours
+    return None
+
+
+def decoder_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The decoder's state dict under our names, in float32, from a released state dict."""
+    named = ((decoder_key(key.removeprefix("module.")), value) for key, value in published.items())
+    return {key: value.float() for key, value in named if key is not None}
+
+
+def load_published_decoder(path: Path) -> dict[str, Tensor]:
+    """Read a released checkpoint (`.pth` or safetensors) as a decoder state dict.
+
+    Raises:
+        InputError: The file is not such a checkpoint. No code in it is executed.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as a WeCLIP checkpoint ({reason})") from None
+    found = decoder_state(state) if isinstance(state, Mapping) else {}
+    if not found:
+        raise InputError(
+            f"{path}: holds no WeCLIP decoder; expected entries such as "
+            "'decoder.linear_pred.weight' of a released checkpoint"
+        )
+    return found

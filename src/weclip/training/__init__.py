@@ -1,0 +1,1 @@
+"""Stage 5: from loss to weights, with checkpoints and logs."""

@@ -1,0 +1,41 @@
+"""The optimiser and its learning rate as a pure function of the step.
+
+Stage 5, WeCLIP section 4.1 and the released code: AdamW, short warm-up, polynomial decay.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def learning_rate(
+    step: int, *, peak: float, steps: int, warmup_steps: int, warmup_ratio: float, power: float
+) -> float:
+    """Learning rate of a step, counted from 0.
+
+    Args:
+        step: Training step.
+        peak: Rate that the warm-up leads to.
+        steps: Length of the training.
+        warmup_steps: Length of the linear warm-up; the decay does not subtract it.
+        warmup_ratio: Share of `peak` at step 0.
+        power: Exponent of the decay.
+
+    >>> learning_rate(30, peak=1.0, steps=40, warmup_steps=10, warmup_ratio=0.0, power=1.0)
+    0.25
+    """
+    if step < warmup_steps:
+        return peak * (1 - (1 - step / warmup_steps) * (1 - warmup_ratio))
+    return float(peak * max(0.0, 1 - step / steps) ** power)
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter],
+    *,
+    weight_decay: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> torch.optim.AdamW:
+    """AdamW; the loop sets its rate before every step."""
+    return torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, betas=betas, eps=eps)

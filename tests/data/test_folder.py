@@ -1,0 +1,75 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from weclip.data.classes import ClassList
+from weclip.data.folder import read_masked_split, read_split
+from weclip.errors import InputError
+
+
+def test_split_column(folder_root: Path, pets: ClassList) -> None:
+    val = read_split(folder_root, pets, "val", "tags.csv")
+    assert [(s.name, s.tags) for s in val] == [("x/2", ()), ("3", (1,))]
+    assert val[0].path == folder_root / "x" / "2.png"
+    assert [s.name for s in read_split(folder_root, pets, "train", "tags.csv")] == ["x/1"]
+
+
+def test_without_split_column_all_is_train(folder_root: Path, pets: ClassList) -> None:
+    (folder_root / "tags.jsonl").write_text(
+        '{"image": "x/1.jpg", "tags": ["cat"]}\n{"image": "3.jpg", "tags": ["dog"]}'
+    )
+    samples = read_split(folder_root, pets, "train", "tags.jsonl")
+    assert [s.name for s in samples] == ["x/1", "3"]
+    with pytest.raises(InputError, match=r"tags.jsonl: no split 'val'; available: train"):
+        read_split(folder_root, pets, "val", "tags.jsonl")
+
+
+def test_masked_images_only(folder_root: Path, pets: ClassList) -> None:
+    (sample,) = read_masked_split(folder_root, pets, "val", "tags.csv")
+    assert (sample.name, sample.tags) == ("3", (1,))
+    assert sample.mask == folder_root / "masks" / "3.png"
+    with pytest.raises(InputError, match=r"no mask for any of the 1 images .* example x/1.png"):
+        read_masked_split(folder_root, pets, "train", "tags.csv")
+    shutil.rmtree(folder_root / "masks")
+    with pytest.raises(InputError, match=r"masks: mask folder not found"):
+        read_masked_split(folder_root, pets, "val", "tags.csv")
+
+
+def test_missing_parts(folder_root: Path, pets: ClassList) -> None:
+    with pytest.raises(InputError, match=r"nowhere: data root not found"):
+        read_split("nowhere", pets, "train", "tags.csv")
+    with pytest.raises(InputError, match=r"'folder' needs a tags file; set data.tags_file"):
+        read_split(folder_root, pets, "train")
+    with pytest.raises(InputError, match=r"no split 'test'; available: train, val"):
+        read_split(folder_root, pets, "test", "tags.csv")
+    (folder_root / "x" / "2.png").unlink()
+    with pytest.raises(InputError, match=r"1 of 2 images of tags.csv missing, .* 'x/2.png'"):
+        read_split(folder_root, pets, "val", "tags.csv")
+    shutil.rmtree(folder_root / "x")
+    with pytest.raises(InputError, match=r"1 of 1 images of tags.csv missing, .* 'x/1.jpg'"):
+        read_split(folder_root, pets, "train", "tags.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("/abs/1.jpg,cat,train\n", "line 2: '/abs/1.jpg' must be a path relative to the data"),
+        ("../1.jpg,cat,train\n", "line 2: '../1.jpg' must be a path relative"),
+        ("masks/3.png,cat,train\n", "line 2: 'masks/3.png' lies in masks/, which is reserved"),
+        ("3.jpg,cat,train\n3.png,cat,train\n", "line 3: '3.png' and '3.jpg' differ only in their"),
+    ],
+)
+def test_bad_rows(folder_root: Path, pets: ClassList, rows: str, message: str) -> None:
+    (folder_root / "tags.csv").write_text("image,tags,split\n" + rows)
+    with pytest.raises(InputError, match=r"tags.csv") as error:
+        read_split(folder_root, pets, "train", "tags.csv")
+    assert message in str(error.value)
+
+
+def test_split_in_some_rows_only(folder_root: Path, pets: ClassList) -> None:
+    (folder_root / "tags.jsonl").write_text(
+        '{"image": "3.jpg", "tags": [], "split": "train"}\n{"image": "x/1.jpg", "tags": []}\n'
+    )
+    with pytest.raises(InputError, match=r"line 2: 'split' is missing here but given in other"):
+        read_split(folder_root, pets, "train", "tags.jsonl")

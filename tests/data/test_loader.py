@@ -1,0 +1,145 @@
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from weclip.data.batch import Batch, TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.loader import StepSampler, TrainLoader, train_loader
+from weclip.errors import InputError
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[TaggedImage]:
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(5):
+        path = tmp_path / f"{i}.png"
+        Image.fromarray(rng.integers(1, 256, (20 + i, 30, 3), dtype=np.uint8)).save(path)
+        made.append(TaggedImage(str(i), path, ((), (0,), (2,), (0, 1), (1, 2))[i]))
+    return made
+
+
+def make(
+    samples: list[TaggedImage],
+    classes: ClassList,
+    *,
+    batch_size: int = 2,
+    workers: int = 0,
+    seed: int = 0,
+) -> TrainLoader:
+    return train_loader(
+        samples,
+        classes=classes,
+        crop_size=24,
+        scale_range=(0.5, 2.0),
+        flip_probability=0.5,
+        batch_size=batch_size,
+        workers=workers,
+        seed=seed,
+    )
+
+
+def assert_equal(one: Batch, other: Batch) -> None:
+    assert one.names == other.names
+    assert torch.equal(one.image, other.image)
+    assert torch.equal(one.tags, other.tags)
+    assert torch.equal(one.content_box, other.content_box)
+
+
+def test_batch_contract(samples: list[TaggedImage], pets: ClassList) -> None:
+    batch = next(iter(make(samples, pets, batch_size=5)))
+    assert (batch.image.shape, batch.image.dtype) == ((5, 3, 24, 24), torch.uint8)
+    assert (batch.tags.shape, batch.tags.dtype) == ((5, 3), torch.bool)
+    assert (batch.content_box.shape, batch.content_box.dtype) == ((5, 4), torch.int64)
+    assert batch.image.is_contiguous()
+    for i, name in enumerate(batch.names):
+        assert tuple(batch.tags[i].nonzero()[:, 0].tolist()) == samples[int(name)].tags
+        y0, x0, y1, x1 = batch.content_box[i].tolist()
+        content = torch.zeros(24, 24, dtype=torch.bool)
+        content[y0:y1, x0:x1] = True
+        assert torch.equal(batch.image[i].amax(0) > 0, content)  # no pixel of the images is black
+
+
+def test_every_epoch_has_every_sample_once_in_a_new_order(
+    samples: list[TaggedImage], pets: ClassList
+) -> None:
+    names = [n for b in islice(make(samples, pets), 10) for n in b.names]
+    epochs = [tuple(names[i : i + 5]) for i in range(0, 20, 5)]
+    assert all(sorted(epoch) == list("01234") for epoch in epochs)
+    assert len(set(epochs)) > 1
+
+
+def test_resume_and_workers_do_not_change_the_stream(
+    samples: list[TaggedImage], pets: ClassList
+) -> None:
+    straight = list(islice(make(samples, pets), 9))
+    resumed = list(islice(make(samples, pets, workers=2).batches(start_step=4), 5))
+    for one, other in zip(straight[4:], resumed, strict=True):
+        assert_equal(one, other)
+    for one, other in zip(straight, islice(make(samples, pets), 9), strict=True):
+        assert_equal(one, other)
+
+
+def test_a_sample_is_cropped_anew_in_every_epoch(
+    samples: list[TaggedImage], pets: ClassList
+) -> None:
+    batches = list(islice(make(samples[:1], pets, batch_size=1), 4))
+    assert not any(torch.equal(batches[0].image, later.image) for later in batches[1:])
+
+
+def test_seeds_differ(samples: list[TaggedImage], pets: ClassList) -> None:
+    one, other = (next(iter(make(samples, pets, batch_size=5, seed=s))) for s in (0, 1))
+    assert not torch.equal(one.image, other.image)
+
+
+def test_processes_share_the_global_batch(samples: list[TaggedImage], pets: ClassList) -> None:
+    whole = list(islice(make(samples, pets, batch_size=4), 5))
+    parts = [
+        list(islice(make(samples, pets).batches(process_index=i, process_count=2), 5))
+        for i in range(2)
+    ]
+    for all_of_it, first, second in zip(whole, *parts, strict=True):
+        assert all_of_it.names == first.names + second.names
+        assert torch.equal(all_of_it.image, torch.cat([first.image, second.image]))
+
+
+def test_fewer_samples_than_a_batch(samples: list[TaggedImage], pets: ClassList) -> None:
+    first, second = islice(make(samples[:3], pets, batch_size=6), 2)
+    assert Counter(first.names) == Counter(second.names) == {"0": 2, "1": 2, "2": 2}
+    assert len({image.numpy().tobytes() for image in first.image}) == 6
+
+
+def test_sampler_is_a_function_of_the_step() -> None:
+    sampler = StepSampler(1000, batch_size=4, seed=3)
+    far = sampler.batch(123_456)
+    assert far == next(iter(StepSampler(1000, batch_size=4, seed=3, start_step=123_456)))
+    assert {epoch for epoch, _ in far} == {123_456 * 4 // 1000}
+    assert sampler.batch(0) != StepSampler(1000, batch_size=4, seed=4).batch(0)
+
+
+def test_global_random_state_is_untouched(samples: list[TaggedImage], pets: ClassList) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    next(iter(make(samples, pets)))
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_image_is_one_line(
+    samples: list[TaggedImage], pets: ClassList, workers: int
+) -> None:
+    samples[2].path.write_bytes(b"no image")
+    loader = make(samples, pets, batch_size=5, workers=workers)
+    with pytest.raises(InputError, match=r"2.png: image cannot be read") as error:
+        next(iter(loader))
+    assert "\n" not in str(error.value)
+
+
+def test_no_samples(pets: ClassList) -> None:
+    with pytest.raises(InputError, match=r"no training images: the split is empty"):
+        make([], pets)

@@ -1,0 +1,81 @@
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from weclip.data.classes import ClassList
+from weclip.data.splits import LAYOUTS, read_masked_split, read_split
+from weclip.errors import InputError
+
+CASES = [
+    ("voc", "train_aug", None, ["SegmentationClass", "SegmentationClassAug"]),
+    ("coco", "val", None, ["SegmentationClass"]),
+    ("folder", "train", "tags.csv", ["masks"]),
+]
+
+_watched: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    if _watched is not None and event in ("open", "os.listdir", "os.scandir"):
+        _watched.append(str(arguments[0]))
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def sets(voc_root: Path, coco_root: Path, folder_root: Path) -> dict[str, Path]:
+    shutil.copytree(voc_root / "SegmentationClass", voc_root / "SegmentationClassAug")
+    return {"voc": voc_root, "coco": coco_root, "folder": folder_root}
+
+
+@pytest.fixture
+def lists(voc_classes: ClassList, pets: ClassList) -> dict[str, ClassList]:
+    return {"voc": voc_classes, "coco": pets, "folder": pets}
+
+
+@pytest.mark.parametrize(("layout", "split", "tags_file", "mask_folders"), CASES)
+def test_training_never_touches_a_mask_folder(
+    sets: dict[str, Path],
+    lists: dict[str, ClassList],
+    layout: str,
+    split: str,
+    tags_file: str | None,
+    mask_folders: list[str],
+) -> None:
+    global _watched
+    root = sets[layout]
+    _watched = touched = []
+    try:
+        with_masks = read_split(layout, root, lists[layout], split, tags_file)
+    finally:
+        _watched = None
+    assert any(str(root) in path for path in touched)  # the watch works
+    assert not [path for path in touched for folder in mask_folders if folder in path]
+
+    for folder in mask_folders:
+        shutil.rmtree(root / folder)
+    assert read_split(layout, root, lists[layout], split, tags_file) == with_masks
+    with pytest.raises(InputError, match="mask folder not found"):
+        read_masked_split(layout, root, lists[layout], split, tags_file)
+
+
+@pytest.mark.parametrize(("layout", "split"), [("voc", "val"), ("coco", "val"), ("folder", "val")])
+def test_masked_split_matches_split(
+    sets: dict[str, Path], lists: dict[str, ClassList], layout: str, split: str
+) -> None:
+    tags_file = "tags.csv" if layout == "folder" else None
+    tagged = read_split(layout, sets[layout], lists[layout], split, tags_file)
+    masked = read_masked_split(layout, str(sets[layout]), lists[layout], split, tags_file)
+    assert {(s.name, s.path, s.tags) for s in masked} <= {(s.name, s.path, s.tags) for s in tagged}
+    assert all(s.mask.is_file() for s in masked)
+
+
+def test_unknown_format(pets: ClassList) -> None:
+    assert set(LAYOUTS) == {"voc", "coco", "folder"}
+    with pytest.raises(InputError, match=r"data.format: unknown format 'VOC2'; known: voc, coco, "):
+        read_split("VOC2", ".", pets, "train")
+    with pytest.raises(InputError, match=r"did you mean 'coco'\?"):
+        read_masked_split("cocoo", ".", pets, "train")

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from weclip.inference.visualize import (
+    colour_image,
+    enlarge,
+    heat_overlay,
+    heatmap,
+    overlay,
+    palette,
+    palette_image,
+    picture_row,
+)
+
+
+def test_palette_is_the_published_one():
+    expected = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
+    assert palette()[:5].tolist() == [list(colour) for colour in expected]
+    assert palette()[20].tolist() == [0, 64, 128]
+    assert len(np.unique(palette(), axis=0)) == 256
+
+
+def test_palette_png_holds_class_ids(tmp_path):
+    label_map = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    palette_image(label_map).save(tmp_path / "a.png")
+    read = Image.open(tmp_path / "a.png")
+    assert read.mode == "P"
+    assert np.array_equal(np.asarray(read), label_map)
+    assert np.array_equal(np.asarray(read.convert("RGB")), palette()[label_map])
+    assert np.array_equal(np.asarray(colour_image(label_map)), palette()[label_map])
+
+
+def test_overlay_paints_only_the_foreground():
+    image = np.full((1, 3, 3), 100, dtype=np.uint8)
+    painted = np.asarray(overlay(image, np.array([[0, 1, 255]], dtype=np.uint8), alpha=0.5))
+    assert painted[0].tolist() == [[100, 100, 100], [114, 50, 50], [100, 100, 100]]
+
+
+def test_heatmap_gets_lighter_and_cuts_outliers():
+    pixels = np.asarray(heatmap(np.array([[-3.0, 0.0, 0.25, 0.5, 0.75, 1.0, 9.0, np.nan]])))
+    lightness = pixels[0].astype(float).sum(1)
+    assert (np.diff(lightness[1:6]) > 0).all()
+    assert (pixels[0, 0] == pixels[0, 1]).all()
+    assert (pixels[0, 6] == pixels[0, 5]).all()
+    assert (pixels[0, 7] == pixels[0, 0]).all()
+
+
+def test_heat_overlay_has_the_size_of_the_image():
+    image = np.zeros((30, 50, 3), dtype=np.uint8)
+    assert heat_overlay(image, np.random.default_rng(0).random((3, 4))).size == (50, 30)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_enlarge_keeps_the_shape(smooth):
+    assert enlarge(Image.new("RGB", (10, 20)), 40, smooth=smooth).size == (20, 40)
+
+
+def test_enlarged_label_colours_stay_pure():
+    small = colour_image(np.array([[1, 2], [3, 4]], dtype=np.uint8))
+    large = np.asarray(enlarge(small, 64, smooth=False)).reshape(-1, 3)
+    assert len(np.unique(large, axis=0)) == 4
+
+
+def test_row_joins_pictures_at_one_height():
+    row = picture_row([Image.new("RGB", (10, 10)), Image.new("L", (20, 10))], height=20, gap=4)
+    assert row.size == (20 + 4 + 40, 20)
+    assert row.getpixel((21, 5)) == (255, 255, 255)

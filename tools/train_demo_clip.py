@@ -1,0 +1,370 @@
+"""Train the demo's tiny CLIP from images and captions only; no mask is ever read.
+
+Images are emoji scenes; a caption is the set of words for what is visible (classes, distractors,
+background, and other emoji under their Unicode names). Three losses: every patch must look like a
+word of its image's caption; every caption word must be found in some patches; the mean of the
+patches must match the caption (and so must the class token). A fourth one makes softmax Grad-CAM
+agree with the patch probabilities. The last block is trained as attention alone, without its
+residual path, because Grad-CAM sees only what passes through that attention; at export the
+attention's output is scaled up so that the residual is negligible in the standard forward pass.
+
+    python tools/train_demo_clip.py --out runs/clip --steps 6000
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import time
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
+from weclip.backbones.clip_text import ClipTextEncoder, tokenize
+from weclip.data.classes import load_classes
+from weclip.demo.sprites import CLASS_DRAWINGS, DISTRACTOR_DRAWINGS, drawings_folder, seen_drawings
+from weclip.demo.world import BACKGROUND_COLOURS, CLASS_NAMES, Scene, Sprite, render_scene
+
+TEMPLATES = (
+    "a clean origami {}.",
+    "a photo of a {}.",
+    "a drawing of a {}.",
+    "an emoji of a {}.",
+    "{}",
+)
+SYNONYMS = {
+    "water": ("water", "lake", "river", "sea", "ocean"),
+    "ground": ("ground", "land"),
+    "road": ("road", "street"),
+    "grass": ("grass", "valley"),
+}
+"""Background words that mean the same colour and texture in this world."""
+
+EXPORT_GAIN = 64.0
+"""Factor on the last attention's output that makes its residual path negligible."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Rendered scenes: images (M, S, S, 3) uint8 and captions (M, concepts) bool."""
+
+    images: NDArray[np.uint8]
+    captions: NDArray[np.bool_]
+
+
+class Vocabulary:
+    """Concepts and the words that name them: classes, backgrounds, distractors, other emoji."""
+
+    def __init__(self, other_emoji: int) -> None:
+        classes = load_classes("demo")
+        self.words: list[tuple[str, ...]] = [(prompt,) for prompt in classes.prompts]
+        self.scenery = {}
+        used: set[str] = set()
+        for word in (*BACKGROUND_COLOURS, *DISTRACTOR_DRAWINGS):
+            self.scenery[word] = len(self.words)
+            self.words.append(SYNONYMS.get(word, (word,)))
+            used.update(self.words[-1])
+        self.words += [(word,) for word in classes.background_words if word not in used]
+        self.core = len(self.words)
+        self.other = other_drawings(other_emoji)
+        self.words += [(name,) for name in self.other.values()]
+
+    def caption(self, scene: Scene) -> NDArray[np.bool_]:
+        """Multi-hot concepts (V,) of what a scene shows."""
+        shown = np.zeros(len(self.words), dtype=bool)
+        shown[list(scene.tags)] = True
+        shown[self.scenery[scene.background]] = True
+        other = list(self.other)
+        for sprite in scene.visible:
+            if sprite.class_id == 0 and sprite.code in other:
+                shown[self.core + other.index(sprite.code)] = True
+            elif sprite.class_id == 0:
+                word = next(w for w, codes in DISTRACTOR_DRAWINGS.items() if sprite.code in codes)
+                shown[self.scenery[word]] = True
+        return shown
+
+
+def other_drawings(limit: int) -> dict[str, str]:
+    """Code point -> Unicode name of emoji that are neither a class nor a background word."""
+    taken = {c for codes in (*CLASS_DRAWINGS.values(), *DISTRACTOR_DRAWINGS.values()) for c in codes}
+    avoid = {*CLASS_NAMES, *DISTRACTOR_DRAWINGS, *BACKGROUND_COLOURS, "face", "symbol", "button"}
+    found = {}
+    for path in sorted(drawings_folder().glob("*.png")):
+        if path.stem in taken or "-" in path.stem or len(path.stem) < 5:
+            continue
+        name = unicodedata.name(chr(int(path.stem, 16)), "").lower()
+        if name and not any(word in name for word in avoid):
+            found[path.stem] = name
+    step = max(1, len(found) // max(1, limit))
+    return dict(list(found.items())[::step][:limit]) if limit else {}
+
+
+def training_scene(rng: np.random.Generator, size: int, other: list[str]) -> Scene:
+    """A scene like the demo's, of seen drawings only, but also with none or other emoji."""
+    sprites = []
+    if rng.random() < 0.35:
+        codes = DISTRACTOR_DRAWINGS[str(rng.choice(list(DISTRACTOR_DRAWINGS)))]
+        sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(36, 80)))
+    if other and rng.random() < 0.25:
+        sprites.append(Sprite(str(rng.choice(other)), 0, rng.uniform(32, 80)))
+    count = int(rng.choice(3 if size < 128 else 4, p=(0.1, 0.5, 0.4) if size < 128 else (0.05, 0.35, 0.35, 0.25)))
+    for class_id in rng.choice(len(CLASS_NAMES), count, replace=False) + 1:
+        code = str(rng.choice(seen_drawings(CLASS_NAMES[class_id - 1])))
+        sprites.append(Sprite(code, int(class_id), rng.uniform(32, 84)))
+    return render_scene(str(rng.choice(list(BACKGROUND_COLOURS))), sprites, size, rng)
+
+
+def _render(job: tuple[int, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    seed, index, size, other_emoji = job
+    vocabulary = _vocabulary(other_emoji)
+    rng = np.random.default_rng((seed, 1_000_003, size, index))
+    scene = training_scene(rng, size, list(vocabulary.other))
+    return scene.image, vocabulary.caption(scene)
+
+
+_CACHE: dict[int, Vocabulary] = {}
+
+
+def _vocabulary(other_emoji: int) -> Vocabulary:
+    if other_emoji not in _CACHE:
+        _CACHE[other_emoji] = Vocabulary(other_emoji)
+    return _CACHE[other_emoji]
+
+
+def render_pool(count: int, size: int, seed: int, other_emoji: int) -> Pool:
+    """Render `count` scenes over all cores."""
+    jobs = [(seed, index, size, other_emoji) for index in range(count)]
+    with multiprocessing.Pool() as workers:
+        images, captions = zip(*workers.imap(_render, jobs, chunksize=64), strict=True)
+    return Pool(np.stack(images), np.stack(captions))
+
+
+class TinyClip(nn.Module):
+    """The towers with gradients, and the temperature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = ClipImageEncoder(
+            width=192, blocks=6, patch_size=8, native_grid=16, joint_size=128
+        )
+        self.text = ClipTextEncoder(
+            width=64, blocks=2, vocabulary=49408, context=77, joint_size=128
+        )
+        last = self.image.transformer.resblocks[-1]
+        nn.init.zeros_(last.mlp.c_proj.weight)
+        nn.init.zeros_(last.mlp.c_proj.bias)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(14.0)))
+        self.requires_grad_(True)
+        last.mlp.requires_grad_(False)
+        last.ln_2.requires_grad_(False)
+
+    def tokens(self, image: Tensor) -> Tensor:
+        """Tokens (B, 1+N, D) after block L-1 of normalised images."""
+        x, _ = self.image.embed(image)
+        for block in self.image.transformer.resblocks[:-1]:
+            x = block(x)
+        return x
+
+    def project(self, normalised: Tensor) -> Tensor:
+        """Joint features (B, 1+N, J) of every token, from the last block's `ln_1` output."""
+        block = self.image.transformer.resblocks[-1]
+        attended, _ = block.attn.with_map(normalised)
+        return self.image.ln_post(attended) @ self.image.proj
+
+    def concepts(self, words: list[tuple[str, ...]], rng: np.random.Generator) -> Tensor:
+        """Text features (V', J) of all words in random templates."""
+        template = rng.choice(len(TEMPLATES), sum(map(len, words)), p=(0.5, 0.125, 0.125, 0.125, 0.125))
+        flat = [word for group in words for word in group]
+        ids = tokenize([TEMPLATES[t].format(w) for t, w in zip(template, flat, strict=True)])
+        return self.text(ids[:, : int((ids != 0).sum(1).max())])
+
+    def export(self) -> dict[str, Tensor]:
+        """OpenAI-layout float16 weights; token rows that were never trained are zero."""
+        state = {f"visual.{k}": v for k, v in self.image.state_dict().items()}
+        state |= self.text.state_dict()
+        state["logit_scale"] = self.logit_scale
+        last = f"visual.transformer.resblocks.{self.image.depth - 1}.attn.out_proj."
+        for name in ("weight", "bias"):
+            state[last + name] = state[last + name] * EXPORT_GAIN
+        return {key: value.detach().half().contiguous() for key, value in state.items()}
+
+
+def losses(
+    model: TinyClip, images: Tensor, captions: Tensor, members: Tensor, text: Tensor, *, cam: bool
+) -> dict[str, Tensor]:
+    """The losses of one batch.
+
+    Args:
+        model: The towers.
+        images: (B, 3, S, S) normalised.
+        captions: (B, V) bool.
+        members: (words, V) one-hot, which concept a word belongs to.
+        text: (words, J) unit text features.
+        cam: Whether to add the Grad-CAM term.
+    """
+    scale = model.logit_scale.exp()
+    block = model.image.transformer.resblocks[-1]
+    normalised = block.ln_1(model.tokens(images))
+    joint = model.project(normalised).float()  # (B, 1+N, J)
+
+    def concept_probability(features: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            words = (scale * F.normalize(features, dim=-1) @ text.T).softmax(-1)
+            return words @ members
+
+    patches = concept_probability(joint[:, 1:])  # (B, N, V)
+    allowed = (patches * captions[:, None]).sum(-1)
+    top = patches.topk(max(3, patches.shape[1] // 24), dim=1).values.mean(1)  # (B, V)
+    target = captions / captions.sum(1, keepdim=True)
+    pooled = joint[:, 1:].mean(1)
+    result = {
+        "patch": -allowed.clamp_min(1e-6).log().mean(),
+        "find": -(top.clamp_min(1e-6).log() * target).sum(1).mean(),
+        "mean": -(concept_probability(pooled).clamp_min(1e-6).log() * target).sum(1).mean(),
+        "token": -(concept_probability(joint[:, 0]).clamp_min(1e-6).log() * target).sum(1).mean(),
+    }
+    if cam:
+        result["cam"] = cam_agreement(model, normalised, pooled, patches, captions, members, text)
+    return result
+
+
+def cam_agreement(
+    model: TinyClip,
+    normalised: Tensor,
+    pooled: Tensor,
+    patches: Tensor,
+    captions: Tensor,
+    members: Tensor,
+    text: Tensor,
+) -> Tensor:
+    """Squared difference of softmax Grad-CAM and patch probability, for one tag of each image.
+
+    The Grad-CAM softmax runs over the image's tags and everything that is not a class.
+    """
+    classes = len(CLASS_NAMES)
+    allowed = captions.clone()
+    allowed[:, classes:] = True
+    tag_weights = captions[:, :classes].float() + 1e-9
+    tag = torch.multinomial(tag_weights, 1)  # (B, 1)
+    with torch.autocast("cpu", enabled=False):
+        logits = model.logit_scale.exp() * F.normalize(pooled, dim=-1) @ text.T
+        logits = logits.masked_fill(~(allowed.float() @ members.T).bool(), -1e4)
+        probability = (logits.softmax(-1) @ members).gather(1, tag)
+    (gradient,) = torch.autograd.grad(probability.sum(), normalised, create_graph=True)
+    weight = gradient[:, 1:].float().mean(1, keepdim=True)
+    weight = weight / (weight.norm(dim=-1, keepdim=True) + 1e-8)
+    cam = F.relu((weight * normalised[:, 1:].float()).sum(-1))  # (B, N)
+    cam = cam / (cam.amax(1, keepdim=True).detach() + 1e-6)
+    wanted = patches.detach().gather(2, tag[:, None].expand(-1, patches.shape[1], -1))[..., 0]
+    tagged = captions[:, :classes].any(1)
+    return ((cam - wanted) ** 2).mean(1)[tagged].mean()
+
+
+def to_input(images: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """Augment (flip, brightness, contrast) and normalise (B, S, S, 3) uint8 to (B, 3, S, S)."""
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    flip = torch.from_numpy(rng.random(len(x)) < 0.5)
+    x[flip] = x[flip].flip(-1)
+    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(x), 1, 1, 1))).float()
+    shift = torch.from_numpy(rng.uniform(-0.08, 0.08, (len(x), 3, 1, 1))).float()
+    x = (x * gain + shift).clamp(0, 1)
+    return (x - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(3, 1, 1)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Run the training; resumes from `last.pt` in the output folder."""
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    vocabulary = _vocabulary(args.other_emoji)
+    pools = [render_pool(args.pool, size, args.seed, args.other_emoji) for size in (96, 128)]
+    print(f"rendered; {len(vocabulary.words)} concepts", flush=True)
+    model = TinyClip()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=args.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    first, seconds = 0, 0.0
+    if (args.out / "last.pt").exists():
+        saved = torch.load(args.out / "last.pt", weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        first, seconds = saved["step"], saved["seconds"]
+    start = time.monotonic() - seconds
+    for step in range(first, args.steps):
+        rng = np.random.default_rng((args.seed, 7, step))
+        small = step < args.small_steps
+        pool, size = (pools[0], args.batch) if small else (pools[1], args.batch * 9 // 16)
+        warm = min(1.0, (step + 1) / 200)
+        rate = args.rate * warm * 0.5 * (1 + math.cos(math.pi * step / args.steps))
+        for group in optimiser.param_groups:
+            group["lr"] = max(rate, 1e-6)
+        chosen = rng.integers(len(pool.images), size=size)
+        captions = pool.captions[chosen]
+        keep = np.arange(len(vocabulary.words)) < vocabulary.core
+        keep |= captions.any(0)
+        words = [w for w, k in zip(vocabulary.words, keep, strict=True) if k]
+        members = torch.zeros(sum(map(len, words)), len(words))
+        members[range(len(members)), [i for i, g in enumerate(words) for _ in g]] = 1
+        with torch.autocast("cpu", torch.bfloat16):
+            text = model.concepts(words, rng).float()
+            terms = losses(
+                model,
+                to_input(pool.images[chosen], rng),
+                torch.from_numpy(captions[:, keep]),
+                members,
+                text,
+                cam=step >= args.cam_from,
+            )
+        total = terms["patch"] + 0.5 * terms["find"] + 0.5 * terms["mean"] + 0.1 * terms["token"]
+        total = total + args.cam_weight * terms.get("cam", 0.0)
+        optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(max=math.log(50.0))
+        if step % 50 == 0 or step + 1 == args.steps:
+            row = {"step": step, "seconds": round(time.monotonic() - start, 1)}
+            row |= {k: round(v.item(), 4) for k, v in terms.items()}
+            row["scale"] = round(model.logit_scale.exp().item(), 2)
+            print(json.dumps(row), flush=True)
+        if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
+            save(model, optimiser, step + 1, time.monotonic() - start, args.out)
+
+
+def save(
+    model: TinyClip, optimiser: torch.optim.Optimizer, step: int, seconds: float, out: Path
+) -> None:
+    """Write the resumable state and the exported weights."""
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(state | {"step": step, "seconds": seconds}, out / "last.tmp")
+    (out / "last.tmp").replace(out / "last.pt")
+    save_file(model.export(), out / "clip.tmp")
+    (out / "clip.tmp").replace(out / "clip.safetensors")
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--small-steps", type=int, default=3500)
+    parser.add_argument("--cam-from", type=int, default=1000)
+    parser.add_argument("--cam-weight", type=float, default=1.0)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--pool", type=int, default=12000)
+    parser.add_argument("--other-emoji", type=int, default=600)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=250)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
