@@ -1,14 +1,15 @@
 """Train the demo's tiny CLIP from images and captions only; no mask is ever read.
 
 Images are emoji scenes; a caption is the set of words for what is visible (classes, distractors,
-background, and other emoji under their Unicode names). Three losses: every patch must look like a
-word of its image's caption; every caption word must be found in some patches; the mean of the
-patches must match the caption (and so must the class token). A fourth one makes softmax Grad-CAM
-agree with the patch probabilities. The last block is trained as attention alone, without its
-residual path, because Grad-CAM sees only what passes through that attention; at export the
-attention's output is scaled up so that the residual is negligible in the standard forward pass.
+background). Four losses compare patch tokens with words: every patch must look like a word of its
+image's caption; every caption word must be found in some patches; the classes of the caption must
+win over the other classes where they are strongest; the mean of the patches (and the class token)
+must match the caption. A fifth makes softmax Grad-CAM agree with the patch probabilities. The last
+block is trained as attention alone, without its residual path, because Grad-CAM sees only what
+passes through that attention; at export the attention's output is scaled up so that the residual
+is negligible in the standard forward pass.
 
-    python tools/train_demo_clip.py --out runs/clip --steps 6000
+    python tools/train_demo_clip.py --out runs/clip --steps 5000
 """
 
 import argparse
@@ -16,7 +17,6 @@ import json
 import math
 import multiprocessing
 import time
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,14 @@ from torch import Tensor, nn
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip_text import ClipTextEncoder, tokenize
 from weclip.data.classes import load_classes
-from weclip.demo.sprites import CLASS_DRAWINGS, DISTRACTOR_DRAWINGS, drawings_folder, seen_drawings
-from weclip.demo.world import BACKGROUND_COLOURS, CLASS_NAMES, Scene, Sprite, render_scene
+from weclip.demo.sprites import DISTRACTOR_DRAWINGS, seen_drawings
+from weclip.demo.world import (
+    BACKGROUND_COLOURS,
+    CLASS_NAMES,
+    Scene,
+    Sprite,
+    render_scene,
+)
 
 TEMPLATES = (
     "a clean origami {}.",
@@ -48,6 +54,11 @@ SYNONYMS = {
 }
 """Background words that mean the same colour and texture in this world."""
 
+DISTRACTOR_WORD = {code: word for word, codes in DISTRACTOR_DRAWINGS.items() for code in codes}
+
+PHASES = ((64, 0.3, 144), (96, 0.3, 56), (128, 0.4, 32))
+"""Pixels per side, share of the steps, and images per step: first one sprite, then scenes."""
+
 EXPORT_GAIN = 64.0
 """Factor on the last attention's output that makes its residual path negligible."""
 
@@ -61,87 +72,57 @@ class Pool:
 
 
 class Vocabulary:
-    """Concepts and the words that name them: classes, backgrounds, distractors, other emoji."""
+    """Concepts and the words that name them: classes first, then scenery, then unused words."""
 
-    def __init__(self, other_emoji: int) -> None:
+    def __init__(self) -> None:
         classes = load_classes("demo")
-        self.words: list[tuple[str, ...]] = [(prompt,) for prompt in classes.prompts]
-        self.scenery = {}
+        self.concepts: list[tuple[str, ...]] = [(prompt,) for prompt in classes.prompts]
+        self.scenery: dict[str, int] = {}
         used: set[str] = set()
         for word in (*BACKGROUND_COLOURS, *DISTRACTOR_DRAWINGS):
-            self.scenery[word] = len(self.words)
-            self.words.append(SYNONYMS.get(word, (word,)))
-            used.update(self.words[-1])
-        self.words += [(word,) for word in classes.background_words if word not in used]
-        self.core = len(self.words)
-        self.other = other_drawings(other_emoji)
-        self.words += [(name,) for name in self.other.values()]
+            self.scenery[word] = len(self.concepts)
+            self.concepts.append(SYNONYMS.get(word, (word,)))
+            used.update(self.concepts[-1])
+        self.concepts += [(word,) for word in classes.background_words if word not in used]
+        self.words = [word for group in self.concepts for word in group]
+        self.members = torch.zeros(len(self.words), len(self.concepts))
+        owner = [i for i, group in enumerate(self.concepts) for _ in group]
+        self.members[range(len(owner)), owner] = 1
 
     def caption(self, scene: Scene) -> NDArray[np.bool_]:
         """Multi-hot concepts (V,) of what a scene shows."""
-        shown = np.zeros(len(self.words), dtype=bool)
+        shown = np.zeros(len(self.concepts), dtype=bool)
         shown[list(scene.tags)] = True
         shown[self.scenery[scene.background]] = True
-        other = list(self.other)
         for sprite in scene.visible:
-            if sprite.class_id == 0 and sprite.code in other:
-                shown[self.core + other.index(sprite.code)] = True
-            elif sprite.class_id == 0:
-                word = next(w for w, codes in DISTRACTOR_DRAWINGS.items() if sprite.code in codes)
-                shown[self.scenery[word]] = True
+            if sprite.class_id == 0:
+                shown[self.scenery[DISTRACTOR_WORD[sprite.code]]] = True
         return shown
 
 
-def other_drawings(limit: int) -> dict[str, str]:
-    """Code point -> Unicode name of emoji that are neither a class nor a background word."""
-    taken = {c for codes in (*CLASS_DRAWINGS.values(), *DISTRACTOR_DRAWINGS.values()) for c in codes}
-    avoid = {*CLASS_NAMES, *DISTRACTOR_DRAWINGS, *BACKGROUND_COLOURS, "face", "symbol", "button"}
-    found = {}
-    for path in sorted(drawings_folder().glob("*.png")):
-        if path.stem in taken or "-" in path.stem or len(path.stem) < 5:
-            continue
-        name = unicodedata.name(chr(int(path.stem, 16)), "").lower()
-        if name and not any(word in name for word in avoid):
-            found[path.stem] = name
-    step = max(1, len(found) // max(1, limit))
-    return dict(list(found.items())[::step][:limit]) if limit else {}
-
-
-def training_scene(rng: np.random.Generator, size: int, other: list[str]) -> Scene:
-    """A scene like the demo's, of seen drawings only, but also with none or other emoji."""
+def training_scene(rng: np.random.Generator, size: int) -> Scene:
+    """A scene like the demo's, of seen drawings only; small ones hold at most one class."""
     sprites = []
-    if rng.random() < 0.35:
+    if (size > 64 and rng.random() < 0.4) or (size == 64 and rng.random() < 0.25):
         codes = DISTRACTOR_DRAWINGS[str(rng.choice(list(DISTRACTOR_DRAWINGS)))]
-        sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(36, 80)))
-    if other and rng.random() < 0.25:
-        sprites.append(Sprite(str(rng.choice(other)), 0, rng.uniform(32, 80)))
-    count = int(rng.choice(3 if size < 128 else 4, p=(0.1, 0.5, 0.4) if size < 128 else (0.05, 0.35, 0.35, 0.25)))
+        sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(32, 80)))
+    chances = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.05, 0.35, 0.35, 0.25)}[size]
+    count = int(rng.choice(len(chances), p=chances))
     for class_id in rng.choice(len(CLASS_NAMES), count, replace=False) + 1:
         code = str(rng.choice(seen_drawings(CLASS_NAMES[class_id - 1])))
-        sprites.append(Sprite(code, int(class_id), rng.uniform(32, 84)))
+        sprites.append(Sprite(code, int(class_id), rng.uniform(32, min(84, size))))
     return render_scene(str(rng.choice(list(BACKGROUND_COLOURS))), sprites, size, rng)
 
 
-def _render(job: tuple[int, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    seed, index, size, other_emoji = job
-    vocabulary = _vocabulary(other_emoji)
-    rng = np.random.default_rng((seed, 1_000_003, size, index))
-    scene = training_scene(rng, size, list(vocabulary.other))
-    return scene.image, vocabulary.caption(scene)
+def _render(job: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    seed, index, size = job
+    scene = training_scene(np.random.default_rng((seed, 1_000_003, size, index)), size)
+    return scene.image, Vocabulary().caption(scene)
 
 
-_CACHE: dict[int, Vocabulary] = {}
-
-
-def _vocabulary(other_emoji: int) -> Vocabulary:
-    if other_emoji not in _CACHE:
-        _CACHE[other_emoji] = Vocabulary(other_emoji)
-    return _CACHE[other_emoji]
-
-
-def render_pool(count: int, size: int, seed: int, other_emoji: int) -> Pool:
+def render_pool(count: int, size: int, seed: int) -> Pool:
     """Render `count` scenes over all cores."""
-    jobs = [(seed, index, size, other_emoji) for index in range(count)]
+    jobs = [(seed, index, size) for index in range(count)]
     with multiprocessing.Pool() as workers:
         images, captions = zip(*workers.imap(_render, jobs, chunksize=64), strict=True)
     return Pool(np.stack(images), np.stack(captions))
@@ -179,12 +160,12 @@ class TinyClip(nn.Module):
         attended, _ = block.attn.with_map(normalised)
         return self.image.ln_post(attended) @ self.image.proj
 
-    def concepts(self, words: list[tuple[str, ...]], rng: np.random.Generator) -> Tensor:
-        """Text features (V', J) of all words in random templates."""
-        template = rng.choice(len(TEMPLATES), sum(map(len, words)), p=(0.5, 0.125, 0.125, 0.125, 0.125))
-        flat = [word for group in words for word in group]
-        ids = tokenize([TEMPLATES[t].format(w) for t, w in zip(template, flat, strict=True)])
-        return self.text(ids[:, : int((ids != 0).sum(1).max())])
+    def text_features(self, words: list[str], rng: np.random.Generator) -> Tensor:
+        """Text features (words, J) of unit length, each word in a random template."""
+        chosen = rng.choice(len(TEMPLATES), len(words), p=(0.5, 0.125, 0.125, 0.125, 0.125))
+        ids = tokenize([TEMPLATES[t].format(w) for t, w in zip(chosen, words, strict=True)])
+        features: Tensor = self.text(ids[:, : int((ids != 0).sum(1).max())])
+        return features.float()
 
     def export(self) -> dict[str, Tensor]:
         """OpenAI-layout float16 weights; token rows that were never trained are zero."""
@@ -225,8 +206,10 @@ def losses(
     top = patches.topk(max(3, patches.shape[1] // 24), dim=1).values.mean(1)  # (B, V)
     target = captions / captions.sum(1, keepdim=True)
     pooled = joint[:, 1:].mean(1)
+    classes = len(CLASS_NAMES)
     result = {
         "patch": -allowed.clamp_min(1e-6).log().mean(),
+        "class": class_loss(top[:, :classes].clamp_min(1e-9).log(), captions[:, :classes]),
         "find": -(top.clamp_min(1e-6).log() * target).sum(1).mean(),
         "mean": -(concept_probability(pooled).clamp_min(1e-6).log() * target).sum(1).mean(),
         "token": -(concept_probability(joint[:, 0]).clamp_min(1e-6).log() * target).sum(1).mean(),
@@ -234,6 +217,17 @@ def losses(
     if cam:
         result["cam"] = cam_agreement(model, normalised, pooled, patches, captions, members, text)
     return result
+
+
+def class_loss(scores: Tensor, present: Tensor) -> Tensor:
+    """Cross-entropy of each present class against the absent ones.
+
+    Args:
+        scores: (B, classes) log-scores.
+        present: (B, classes) bool.
+    """
+    absent = scores.masked_fill(present, -torch.inf).logsumexp(1, keepdim=True)
+    return (torch.logaddexp(scores, absent) - scores)[present].mean()
 
 
 def cam_agreement(
@@ -283,12 +277,14 @@ def train(args: argparse.Namespace) -> None:
     """Run the training; resumes from `last.pt` in the output folder."""
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    vocabulary = _vocabulary(args.other_emoji)
-    pools = [render_pool(args.pool, size, args.seed, args.other_emoji) for size in (96, 128)]
-    print(f"rendered; {len(vocabulary.words)} concepts", flush=True)
+    vocabulary = Vocabulary()
+    pools = [render_pool(args.pool, size, args.seed) for size, _, _ in PHASES]
+    ends = np.cumsum([share for _, share, _ in PHASES]) * args.steps
     model = TinyClip()
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=args.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    if args.init:
+        model.load_state_dict(torch.load(args.init, weights_only=True)["model"])
     first, seconds = 0, 0.0
     if (args.out / "last.pt").exists():
         saved = torch.load(args.out / "last.pt", weights_only=True)
@@ -298,30 +294,25 @@ def train(args: argparse.Namespace) -> None:
     start = time.monotonic() - seconds
     for step in range(first, args.steps):
         rng = np.random.default_rng((args.seed, 7, step))
-        small = step < args.small_steps
-        pool, size = (pools[0], args.batch) if small else (pools[1], args.batch * 9 // 16)
+        phase = int(np.searchsorted(ends, step, side="right"))
         warm = min(1.0, (step + 1) / 200)
         rate = args.rate * warm * 0.5 * (1 + math.cos(math.pi * step / args.steps))
         for group in optimiser.param_groups:
             group["lr"] = max(rate, 1e-6)
-        chosen = rng.integers(len(pool.images), size=size)
-        captions = pool.captions[chosen]
-        keep = np.arange(len(vocabulary.words)) < vocabulary.core
-        keep |= captions.any(0)
-        words = [w for w, k in zip(vocabulary.words, keep, strict=True) if k]
-        members = torch.zeros(sum(map(len, words)), len(words))
-        members[range(len(members)), [i for i, g in enumerate(words) for _ in g]] = 1
+        pool = pools[phase]
+        chosen = rng.integers(len(pool.images), size=PHASES[phase][2])
         with torch.autocast("cpu", torch.bfloat16):
-            text = model.concepts(words, rng).float()
+            text = model.text_features(vocabulary.words, rng)
             terms = losses(
                 model,
                 to_input(pool.images[chosen], rng),
-                torch.from_numpy(captions[:, keep]),
-                members,
+                torch.from_numpy(pool.captions[chosen]),
+                vocabulary.members,
                 text,
                 cam=step >= args.cam_from,
             )
-        total = terms["patch"] + 0.5 * terms["find"] + 0.5 * terms["mean"] + 0.1 * terms["token"]
+        total = terms["patch"] + terms["class"] + 0.5 * (terms["find"] + terms["mean"])
+        total = total + 0.1 * terms["token"]
         total = total + args.cam_weight * terms.get("cam", 0.0)
         optimiser.zero_grad()
         total.backward()
@@ -353,13 +344,11 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--small-steps", type=int, default=3500)
+    parser.add_argument("--init", type=Path, help="a last.pt whose weights to start from")
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--cam-from", type=int, default=1000)
     parser.add_argument("--cam-weight", type=float, default=1.0)
-    parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--pool", type=int, default=12000)
-    parser.add_argument("--other-emoji", type=int, default=600)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=250)

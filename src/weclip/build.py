@@ -1,11 +1,16 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
+from importlib import resources
+from pathlib import Path
+
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip_text import ClipTextEncoder
 from weclip.backbones.clip_weights import Clip
 from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.errors import InputError
+from weclip.inference.predictor import Predictor
+from weclip.labels.dense_crf import dense_crf
 from weclip.labels.pseudo_label import ParSettings
 from weclip.methods.decoder import Decoder
 from weclip.methods.weclip import LabelSettings, TextFeatures, WeClip
@@ -83,6 +88,23 @@ def label_settings(config: Config) -> LabelSettings:
         par_on_normalised_image=config.quirk("par_on_normalised_image"),
         train_on_padding=config.quirk("train_on_padding"),
     )
+
+
+def build_predictor(config: Config, method: WeClip) -> Predictor:
+    """The method with the test protocol of `config.eval`, where the method is."""
+    return Predictor(
+        method,
+        long_side=config.eval.long_side,
+        scales=tuple(config.eval.scales),
+        flip=config.eval.flip,
+        crf=dense_crf if config.eval.crf else None,
+        device=method.mean.device,
+    )
+
+
+def demo_clip() -> Path:
+    """Weights of the tiny CLIP that ships for the demo."""
+    return Path(str(resources.files("weclip.demo").joinpath("clip.safetensors")))
 
 
 def check_crop(config: Config, image_encoder: ClipImageEncoder) -> None:

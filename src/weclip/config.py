@@ -1,21 +1,16 @@
 """Every knob of the product: typed dataclasses, each number with its source.
 
-A configuration is a preset (differences only), plus `key=value` overrides. It is resolved once,
-saved in the run folder and in every model file. Parts never see it: `build.py` translates.
+Read from presets and files by `config_file.py`. Parts never see it: `build.py` translates.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import reduce
-from importlib import resources
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
-from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 
-from weclip.errors import InputError, did_you_mean
+from weclip.errors import InputError
 
 
 @dataclass
@@ -27,7 +22,7 @@ class DataConfig:
     classes: str = "voc"  # voc | coco | demo | a YAML file
     tags_file: str | None = None  # CSV or JSONL of image and tags; None: the format's annotations
     train_split: str = "train_aug"
-    eval_split: str = "val"
+    eval_split: str | None = "val"  # split with masks to score on; None: no scores
     crop_size: int = 320  # released code
     scale_range: tuple[float, float] = (0.5, 2.0)  # released code
     flip_probability: float = 0.5
@@ -161,52 +156,6 @@ class Config:
         return self.faithful if switch is None else switch
 
 
-def presets() -> list[str]:
-    """Names of the shipped presets."""
-    folder = resources.files("weclip.presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
-
-
-def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
-    """Read a preset or a YAML file, and apply `section.key=value` overrides.
-
-    Raises:
-        InputError: Unknown preset, file or key, or a value of the wrong type or range.
-    """
-    origin, text = _read(name_or_path)
-    try:
-        document = OmegaConf.create(text)
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
-    if not isinstance(document, DictConfig):
-        raise InputError(f"{origin}: must hold sections with keys, such as 'data: {{root: ...}}'")
-    config = _merge(OmegaConf.structured(Config), document, origin)
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        if not equals or not key:
-            raise InputError(f"'{override}' is not of the form section.key=value")
-        config = _merge(config, OmegaConf.from_dotlist([override]), f"'{override}'")
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
-    if missing:
-        raise InputError(
-            f"{origin}: no value for {', '.join(missing)}; add {missing[0]}=... to the command"
-        )
-    resolved = cast(Config, OmegaConf.to_object(config))
-    validate(resolved)
-    return resolved
-
-
-def to_yaml(config: Config) -> str:
-    """The whole configuration as YAML that `load_config` reads back to an equal one."""
-    return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
-
-
-def from_yaml(text: str, origin: str) -> Config:
-    """A configuration from the YAML of `to_yaml`; `origin` names it in errors."""
-    config = _merge(OmegaConf.structured(Config), OmegaConf.create(text), origin)
-    return cast(Config, OmegaConf.to_object(config))
-
-
 POSITIVE = (
     "data.crop_size affinity.initial_layers affinity.refined_layers decoder.width decoder.blocks "
     "decoder.heads optim.learning_rate train.steps train.batch_size train.log_every "
@@ -233,7 +182,7 @@ def validate(config: Config) -> None:
     for key in SHARES:
         _require(config, key, lambda v: 0 <= v <= 1, "from 0 to 1")
     for key, choices in CHOICES.items():
-        _require(config, key, lambda v, c=choices: v in c, " or ".join(choices))
+        _require(config, key, choices.__contains__, " or ".join(choices))
     _require(config, "data.scale_range", lambda v: 0 < v[0] <= v[1], "two rising numbers over 0")
     _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
     _require(config, "eval.scales", lambda v: v and min(v) > 0, "numbers over 0")
@@ -250,48 +199,3 @@ def _require(config: Config, key: str, ok: Callable[[Any], bool], allowed: str) 
     value = reduce(getattr, key.split("."), cast(Any, config))
     if not ok(value):
         raise InputError(f"{key}={value} is not allowed; it must be {allowed}")
-
-
-def _read(name_or_path: str) -> tuple[str, str]:
-    """Where a configuration comes from, for errors, and its text."""
-    if name_or_path in presets():
-        file = resources.files("weclip.presets").joinpath(f"{name_or_path}.yaml")
-        return f"preset {name_or_path}", file.read_text(encoding="utf-8")
-    path = Path(name_or_path)
-    if not path.is_file():
-        hint = did_you_mean(name_or_path, presets())
-        raise InputError(
-            f"--config {name_or_path}: neither a file nor a preset ({', '.join(presets())}); {hint}"
-        )
-    try:
-        return str(path), path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; --config wants YAML") from None
-
-
-def _merge(config: DictConfig, change: Any, origin: str) -> DictConfig:
-    _check_keys(change, Config, origin, "")
-    try:
-        return cast(DictConfig, OmegaConf.merge(config, change))
-    except OmegaConfBaseException as error:
-        raise InputError(f"{origin}: {error.full_key}: {_one_line(error)}") from None
-
-
-def _check_keys(change: Any, section: Any, origin: str, prefix: str) -> None:
-    known = {f.name: f.type for f in fields(section)}
-    if not isinstance(change, DictConfig):
-        section_name = prefix.rstrip(".") or "the document"
-        raise InputError(f"{origin}: {section_name} is a section; its keys are {', '.join(known)}")
-    for key in change:
-        if key not in known:
-            where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
-            hint = did_you_mean(str(key), known)
-            raise InputError(
-                f"{origin}: unknown key {prefix}{key}; {hint} known {where}: {', '.join(known)}"
-            )
-        if is_dataclass(known[str(key)]):
-            _check_keys(change[key], known[str(key)], origin, f"{prefix}{key}.")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).splitlines()[0].split())

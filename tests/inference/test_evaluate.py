@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.evaluate import (
     evaluate_segmentation,
@@ -31,7 +32,7 @@ def samples():
     half = np.full((32, 48), 2, dtype=np.uint8)
     half[:16] = 0
     half[:, :8] = 255
-    return [("seen/a", solid(1), right), ("unseen/b", solid(2), half)]
+    return [EvalItem("seen/a", solid(1), right, None), EvalItem("unseen/b", solid(2), half, (1,))]
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ def test_evaluation_leaves_the_training_mode_and_streams():
     alive = []
 
     def stream():
-        for name, image, mask in samples():
-            alive.append(name)
-            yield name, image, mask
+        for item in samples():
+            alive.append(item.name)
+            yield item
 
     done = []
 

@@ -83,7 +83,7 @@ def test_missing_input(photos):
 
 
 def test_nothing_matched(photos, tmp_path):
-    with pytest.raises(InputError, match=r"\*\.tif holds no image: looked for \.bmp"):
+    with pytest.raises(InputError, match=r"\*\.tif holds no image: looked for \.jpg"):
         collect_images([str(photos / "*.tif")])
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty holds no image"):
@@ -93,7 +93,7 @@ def test_nothing_matched(photos, tmp_path):
 
 
 def test_not_an_image(photos):
-    with pytest.raises(InputError, match=r"notes\.txt is not an image: allowed are \.bmp"):
+    with pytest.raises(InputError, match=r"notes\.txt is not an image: allowed are \.jpg"):
         collect_images([photos / "notes.txt"])
 
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from weclip.inference.evaluate import score_label_maps
-from weclip.inference.record import evaluation_record, protocol_text, scores_table, write_json
+from weclip.files import write_json
+from weclip.inference.record import evaluation_record, protocol_text, scores_table
 
 NAMES = ["background", "cat", "dog"]
 PROTOCOL = {"long_side": 512, "scales": (1.0, 0.75), "flip": True, "crf": False, "tags_used": False}

@@ -8,27 +8,16 @@ from weclip.inference.visualize import (
     heat_overlay,
     heatmap,
     overlay,
-    palette,
-    palette_image,
     picture_row,
 )
 
 
-def test_palette_is_the_published_one():
-    expected = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
-    assert palette()[:5].tolist() == [list(colour) for colour in expected]
-    assert palette()[20].tolist() == [0, 64, 128]
-    assert len(np.unique(palette(), axis=0)) == 256
-
-
-def test_palette_png_holds_class_ids(tmp_path):
-    label_map = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    palette_image(label_map).save(tmp_path / "a.png")
-    read = Image.open(tmp_path / "a.png")
-    assert read.mode == "P"
-    assert np.array_equal(np.asarray(read), label_map)
-    assert np.array_equal(np.asarray(read.convert("RGB")), palette()[label_map])
-    assert np.array_equal(np.asarray(colour_image(label_map)), palette()[label_map])
+def test_colours_are_those_of_pascal_voc():
+    label_map = np.array([[0, 1, 20], [4, 15, 255]], dtype=np.uint8)
+    assert np.asarray(colour_image(label_map)).tolist() == [
+        [[0, 0, 0], [128, 0, 0], [0, 64, 128]],
+        [[0, 0, 128], [192, 128, 128], [224, 224, 192]],
+    ]
 
 
 def test_overlay_paints_only_the_foreground():

@@ -87,7 +87,7 @@ class ClipImageEncoder(Frozen):
     @property
     def depth(self) -> int:
         """Number of blocks L."""
-        return len(self.transformer.resblocks)
+        return len(self.transformer.blocks)
 
     def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Cut a normalised image into tokens, with positions added.
@@ -124,7 +124,7 @@ class ClipImageEncoder(Frozen):
         """Run blocks 1..L-1 on a normalised image (B, 3, H, W)."""
         x, grid = self.embed(image)
         tokens, attention = [], []
-        for block in self.transformer.resblocks[:-1]:
+        for block in self.transformer.blocks[:-1]:
             x, block_attention = block.with_map(x)
             tokens.append(x)
             attention.append(block_attention)
@@ -136,7 +136,7 @@ class ClipImageEncoder(Frozen):
         Args:
             tokens: (B, 1+N, D), the output of block L-1.
         """
-        block = self.transformer.resblocks[-1]
+        block = self.transformer.blocks[-1]
         with torch.enable_grad():
             normalised = block.ln_1(tokens.detach()).requires_grad_()
             x, attention = block.with_map(tokens.detach(), normalised)

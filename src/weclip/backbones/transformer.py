@@ -5,6 +5,7 @@ Radford et al., "Learning Transferable Visual Models From Natural Language Super
 """
 
 from collections import OrderedDict
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +109,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens (B, T, D) to (B, T, D)."""
         x = x + self.attn(self.ln_1(x), mask)
-        return x + self.mlp(self.ln_2(x))
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
 
     def with_map(self, x: Tensor, normalised: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map tokens, and return the head-averaged attention too.
@@ -138,9 +140,14 @@ class Transformer(nn.Module):
         super().__init__()
         self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
 
+    @property
+    def blocks(self) -> list[Block]:
+        """The blocks, first to last."""
+        return cast(list[Block], list(self.resblocks))
+
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens (B, T, D) to (B, T, D)."""
-        for block in self.resblocks:
+        for block in self.blocks:
             x = block(x, mask)
         return x
 

@@ -10,17 +10,15 @@ released WeCLIP and CLIP-ES prompt lists. The format:
     background_words: [ground, sky]
 """
 
-import difflib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
-from weclip.errors import InputError
+from weclip.errors import InputError, did_you_mean
 
 SHIPPED = ("voc", "coco", "demo")
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
@@ -116,17 +114,6 @@ def load_classes(name_or_path: str | Path, *, faithful: bool = False) -> ClassLi
             + (f"; {hint}" if hint else "; give the path of a YAML file")
         )
     return ClassList.from_file(name_or_path, faithful=faithful)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?" for the known word nearest to `word`, or an empty text.
-
-    >>> did_you_mean("aeroplan", ["aeroplane", "boat"])
-    "did you mean 'aeroplane'?"
-    """
-    by_lower_case = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
-    return f"did you mean '{by_lower_case[near[0]]}'?" if near else ""
 
 
 def _parse(document: Any, path: Path, faithful: bool) -> ClassList:

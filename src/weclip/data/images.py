@@ -4,7 +4,7 @@ Stage 1, and the input of prediction.
 """
 
 import struct
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from weclip.errors import InputError
 
 
-def read_image(path: str | Path, *, orient: bool = True) -> Image.Image:
+def read_image(path: str | PathLike[str], *, orient: bool = True) -> Image.Image:
     """Read an image file as RGB.
 
     16-bit greyscale keeps its upper 8 bits; transparency is laid over white, as viewers show it;

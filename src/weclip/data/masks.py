@@ -3,8 +3,6 @@
 Stage 1 for evaluation, and the file format of predictions. Training never imports this module.
 """
 
-import contextlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.errors import InputError
+from weclip.files import write_atomically
 
 
 def voc_palette() -> list[int]:
@@ -80,15 +79,6 @@ def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:
     """
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"mask must be (H, W) uint8, not {mask.shape} {mask.dtype}")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(mask)
     image.putpalette(voc_palette())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        image.save(temporary, format="PNG")
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_atomically(Path(path), lambda temporary: image.save(temporary, format="PNG"))

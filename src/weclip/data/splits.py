@@ -9,8 +9,8 @@ from typing import Protocol
 
 from weclip.data import coco, folder, voc
 from weclip.data.batch import MaskedImage, TaggedImage
-from weclip.data.classes import ClassList, did_you_mean
-from weclip.errors import InputError
+from weclip.data.classes import ClassList
+from weclip.errors import InputError, did_you_mean
 
 
 class Layout(Protocol):

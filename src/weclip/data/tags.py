@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from weclip.data.classes import ClassList, did_you_mean
+from weclip.data.classes import ClassList
 from weclip.data.files import image_name
-from weclip.errors import InputError
+from weclip.errors import InputError, did_you_mean
 
 FIELDS = ("image", "tags", "split")
 

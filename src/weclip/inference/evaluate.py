@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.metrics import Scores, confusion_matrix, scores_from_confusion
 from weclip.inference.predictor import Predictor
@@ -43,7 +44,7 @@ class EvaluationResult:
 
 def evaluate_segmentation(
     predictor: Predictor,
-    samples: Iterable[tuple[str, NDArray[np.uint8], LabelMap]],
+    samples: Iterable[EvalItem],
     *,
     num_classes: int,
     group_of: Callable[[str], str | None] | None = None,
@@ -53,13 +54,13 @@ def evaluate_segmentation(
 
     Args:
         predictor: The model with its test protocol.
-        samples: Name, (H, W, 3) uint8 image and (H, W) mask of each image; there are no tags.
+        samples: Images with their masks, such as `data.full_images` yields; tags are not read.
         num_classes: C, with background.
         group_of: Group of an image's name, or None for images in no group.
         on_image: Called with the name after each image, for a progress bar.
     """
     return score_label_maps(
-        ((name, predictor(image), mask) for name, image, mask in samples),
+        ((item.name, predictor(item.image), item.mask) for item in samples),
         num_classes=num_classes,
         group_of=group_of,
         on_image=on_image,
@@ -84,33 +85,58 @@ def score_label_maps(
     Raises:
         InputError: A label map does not fit its mask (the image is named), or nothing was scored.
     """
-    total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    groups: dict[str, tuple[Tensor, int]] = {}
-    image_miou: dict[str, float] = {}
-    count = 0
+    tally = Tally(num_classes, group_of)
     for name, label_map, mask in label_maps:
-        try:
-            matrix = confusion_matrix(_tensor(label_map), _tensor(mask), num_classes=num_classes)
-        except InputError as error:
-            raise InputError(f"image {name}: {error}") from error
-        total += matrix
-        count += 1
-        if matrix.sum() > 0:
-            image_miou[name] = scores_from_confusion(matrix, num_images=1).miou
-        group = group_of(name) if group_of else None
-        if group is not None:
-            summed, images = groups.get(group, (torch.zeros_like(total), 0))
-            groups[group] = (summed + matrix, images + 1)
+        tally.add(name, label_map, mask)
         if on_image:
             on_image(name)
-    group_scores = {
-        group: scores_from_confusion(matrix, num_images=images)
-        for group, (matrix, images) in sorted(groups.items())
-        if matrix.sum() > 0
-    }
-    return EvaluationResult(
-        scores_from_confusion(total, num_images=count), group_scores, image_miou
-    )
+    return tally.result()
+
+
+class Tally:
+    """Confusion matrices of a split while it is streamed.
+
+    Args:
+        num_classes: C, with background.
+        group_of: Group of an image's name, or None for images in no group.
+    """
+
+    def __init__(
+        self, num_classes: int, group_of: Callable[[str], str | None] | None = None
+    ) -> None:
+        self.num_classes = num_classes
+        self.group_of = group_of or (lambda name: None)
+        self.total = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.groups: dict[str, tuple[Tensor, int]] = {}
+        self.image_miou: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, name: str, label_map: LabelMap, mask: LabelMap) -> None:
+        """Count one image; InputError if its label map does not fit its mask."""
+        try:
+            matrix = confusion_matrix(
+                _tensor(label_map), _tensor(mask), num_classes=self.num_classes
+            )
+        except InputError as error:
+            raise InputError(f"image {name}: {error}") from error
+        self.total += matrix
+        self.count += 1
+        if matrix.sum() > 0:
+            self.image_miou[name] = scores_from_confusion(matrix, num_images=1).miou
+        group = self.group_of(name)
+        if group is not None:
+            summed, images = self.groups.get(group, (torch.zeros_like(matrix), 0))
+            self.groups[group] = (summed + matrix, images + 1)
+
+    def result(self) -> EvaluationResult:
+        """Scores of everything added; InputError if no pixel was scored."""
+        group_scores = {
+            group: scores_from_confusion(matrix, num_images=images)
+            for group, (matrix, images) in sorted(self.groups.items())
+            if matrix.sum() > 0
+        }
+        scores = scores_from_confusion(self.total, num_images=self.count)
+        return EvaluationResult(scores, group_scores, self.image_miou)
 
 
 def _tensor(ids: LabelMap) -> Tensor:

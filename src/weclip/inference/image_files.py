@@ -7,10 +7,8 @@ import glob
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from weclip.data.files import IMAGE_SUFFIXES
 from weclip.errors import InputError
-
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""File names that count as images, in lower case."""
 
 
 def collect_images(inputs: Sequence[str | Path]) -> list[tuple[Path, Path]]:

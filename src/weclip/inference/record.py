@@ -3,19 +3,15 @@
 Stage 6. A score is never alone: its record names everything needed to read and repeat it.
 """
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from weclip.inference.evaluate import EvaluationResult
 
-KINDS = ("cam", "pseudo_label", "segmentation")
-"""What a record scores; the first two read the tags of the images they label."""
+KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation")
+"""What a record scores; all but the last read the tags of the images they label."""
 
 
 def evaluation_record(
@@ -60,25 +56,6 @@ def evaluation_record(
         "seed": seed,
         "versions": dict(versions),
     }
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record as JSON, as `write_text` does."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)  # mkstemp's is for its owner only
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def scores_table(records: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -16,9 +16,10 @@ from typing import Any
 
 from PIL import Image
 
+from weclip.files import write_text
 from weclip.inference.charts import class_bars, line_chart
-from weclip.inference.record import KINDS, percent, protocol_text, write_text
-from weclip.inference.visualize import palette
+from weclip.inference.record import KINDS, percent, protocol_text
+from weclip.inference.visualize import PALETTE
 
 Records = Mapping[str, Mapping[str, Any]]
 """Name of a score -> record of `evaluation_record`."""
@@ -205,10 +206,9 @@ def _data_uri(picture: Image.Image) -> str:
 
 
 def _colour_key(class_names: Sequence[str]) -> str:
-    colours = palette()
     return "".join(
         f'<li><span class="swatch" style="background:rgb({r},{g},{b})"></span>{escape(name)}</li>'
-        for name, (r, g, b) in zip(class_names, colours, strict=False)
+        for name, (r, g, b) in zip(class_names, PALETTE, strict=False)
     )
 
 

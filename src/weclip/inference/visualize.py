@@ -1,52 +1,30 @@
-"""Pictures of label maps and CAMs: palette, overlay, heat map, rows of pictures.
+"""Pictures of label maps and CAMs: overlay, heat map, rows of pictures; PIL images in RGB.
 
-Stage 6. Everything is a PIL image in RGB, except the palette PNG that prediction writes.
+Stage 6. The index PNG that prediction writes is `data.masks.save_mask`'s.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.batch import IGNORE_INDEX
+from weclip.data.batch import IGNORE_INDEX, Batch
+from weclip.data.masks import voc_palette
+from weclip.methods.weclip import StepOutput
+
+PALETTE = np.array(voc_palette(), dtype=np.uint8).reshape(256, 3)
+"""(256, 3) colours by class id; 0 is black, 255 is off-white."""
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
     [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
 )
 
 
-def palette() -> NDArray[np.uint8]:
-    """The PASCAL VOC colours.
-
-    The bits of a class id, three at a time from the lowest, set the bits of red, green and blue
-    from the highest.
-
-    Returns:
-        (256, 3) uint8, RGB; 0 is black, 255 is off-white.
-
-    >>> palette()[[1, 15, 255]].tolist()
-    [[128, 0, 0], [192, 128, 128], [224, 224, 192]]
-    """
-    ids = np.arange(256)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            on = (ids >> (3 * bit + channel)) & 1
-            colours[:, channel] |= (on << (7 - bit)).astype(np.uint8)
-    return colours
-
-
-def palette_image(label_map: NDArray[np.uint8]) -> Image.Image:
-    """A label map (H, W) as an index image whose pixel values are the class ids."""
-    picture = Image.fromarray(np.ascontiguousarray(label_map))
-    picture.putpalette(palette().tobytes())  # turns mode L into P, values unchanged
-    return picture
-
-
 def colour_image(label_map: NDArray[np.uint8]) -> Image.Image:
     """A label map (H, W) in palette colours, RGB."""
-    return Image.fromarray(palette()[label_map])
+    return Image.fromarray(PALETTE[label_map])
 
 
 def overlay(
@@ -59,7 +37,7 @@ def overlay(
         label_map: (H, W) class ids.
         alpha: Opacity of the paint in [0, 1].
     """
-    colours = palette()[label_map].astype(np.float64)
+    colours = PALETTE[label_map].astype(np.float64)
     blended = (1 - alpha) * image + alpha * colours
     painted = (label_map != 0) & (label_map != IGNORE_INDEX)
     return Image.fromarray(np.where(painted[..., None], blended.round(), image).astype(np.uint8))
@@ -114,3 +92,22 @@ def picture_row(
         row.paste(picture, (left, 0))
         left += picture.width + gap
     return row
+
+
+def draw_step(batch: Batch, output: StepOutput) -> NDArray[np.uint8]:
+    """The first image of a training step beside its CAM, pseudo-label and prediction.
+
+    Returns:
+        (H', W', 3) uint8 RGB.
+    """
+    image = batch.image[0].permute(1, 2, 0).cpu().numpy()
+    cam = output.cam.cam[0].amax(dim=0).cpu().numpy()
+    logits = output.decoded.logits[:1].detach().float()
+    logits = F.interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
+    pictures = (
+        Image.fromarray(image),
+        heat_overlay(image, cam),
+        overlay(image, output.target[0].cpu().numpy().astype(np.uint8)),
+        overlay(image, logits[0].argmax(dim=0).cpu().numpy().astype(np.uint8)),
+    )
+    return np.asarray(picture_row(pictures))

@@ -41,7 +41,9 @@ def refined_affinity(attention: Tensor, feature_affinity: Tensor, *, signed: boo
     target = feature_affinity.detach().to(attention.dtype)
     difference = target - attention  # (L', B, N, N)
     distance = (difference if signed else difference.abs()).sum(dim=(2, 3))  # (L', B)
-    keep = (distance <= distance.mean(dim=0)).to(attention.dtype)
+    # The rounded mean of equal distances can lie below all of them.
+    mean_distance = distance.mean(dim=0).maximum(distance.amin(dim=0))
+    keep = (distance <= mean_distance).to(attention.dtype)
     mean = torch.einsum("lb,lbnm->bnm", keep, attention) / (keep.sum(dim=0) + 1e-5)[:, None, None]
     return mean * target
 
@@ -82,7 +84,10 @@ def box_mask(cam: Tensor, threshold: float, *, exclusive_edge: bool) -> Tensor:
     """
     batch, slots, height, width = cam.shape
     levels = (cam.flatten(0, 1) * 255).floor()  # (B*K, h, w)
-    strong = levels > (levels.amax(dim=(1, 2), keepdim=True) * threshold).floor()
+    peak = levels.amax(dim=(1, 2), keepdim=True).long().clamp(0, 255)
+    # Python's product, since a float32 one can fall on the other side of a whole number.
+    cuts = torch.tensor([int(threshold * level) for level in range(256)], device=cam.device)
+    strong = levels > cuts[peak]
     y0, x0, y1, x1 = _component_boxes(_connected_components(strong))  # (B*K, n+1) each
     if exclusive_edge:
         y1, x1 = y1.clamp(max=height - 1), x1.clamp(max=width - 1)

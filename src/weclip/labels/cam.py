@@ -92,7 +92,7 @@ def softmax_gradcam(
         weight = torch.stack(gradients, dim=1)[:, :, 1:].mean(dim=2)  # (B, K, D)
         patches = last.normalised[:, 1:]  # (B, N, D)
         maps = F.relu(torch.einsum("bkd,bnd->bkn", weight, patches))
-        maps = maps.unflatten(-1, patch_grid)  # (B, K, h, w)
+        maps = torch.unflatten(maps, -1, patch_grid)  # (B, K, h, w)
         # Twice, as released: raw maps can be as small as eps, so that once does not reach 1.
         maps = min_max(min_max(maps, eps), eps) * slots.filled[..., None, None]
     return Cam(maps, probability.detach())

@@ -70,10 +70,10 @@ class Decoder(nn.Module):
             projection(block[:, 1:])
             for projection, block in zip(self.projections, tokens, strict=True)
         ]
-        stacked = torch.cat(projected, dim=-1).transpose(1, 2).unflatten(2, patch_grid)
+        stacked = torch.unflatten(torch.cat(projected, dim=-1).transpose(1, 2), 2, patch_grid)
         fused = self.dropout(self.fuse(stacked))  # (B, E, h, w)
         flat = fused.flatten(2)  # (B, E, N)
         affinity = torch.sigmoid((flat.transpose(1, 2) @ flat).float())  # (B, N, N)
         decoded = self.transformer(flat.transpose(1, 2))  # (B, N, E)
-        decoded = decoded.transpose(1, 2).unflatten(2, patch_grid)
+        decoded = torch.unflatten(decoded.transpose(1, 2), 2, patch_grid)
         return Decoded(self.classifier(decoded), affinity)

@@ -4,16 +4,13 @@ Stage 4. A released `.pth` is a pickled state dict with the prefixes `encoder.` 
 `decoder_fts_fuse.`, `decoder.` and `par.`; only the decoder's entries are read.
 """
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from weclip.backbones.weight_file import read_tensors
 from weclip.errors import InputError
 
 KEY_MAP = (
@@ -51,15 +48,7 @@ def load_published_decoder(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file is not such a checkpoint. No code in it is executed.
     """
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read as a WeCLIP checkpoint ({reason})") from None
-    found = decoder_state(state) if isinstance(state, Mapping) else {}
+    found = decoder_state(read_tensors(path))
     if not found:
         raise InputError(
             f"{path}: holds no WeCLIP decoder; expected entries such as "

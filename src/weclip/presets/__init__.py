@@ -1,0 +1,1 @@
+"""Shipped presets: differences from the defaults of `weclip.config`."""

@@ -86,7 +86,7 @@ def neighbour_weights(
     distance = torch.tensor([(y * y + x * x) ** 0.5 for y, x in shifts], device=image.device)
     position = (-((distance / (distance.std() + 1e-8) / position_width) ** 2)).softmax(dim=0)
     weights = similarity + position_weight * position.to(image.dtype).view(1, -1, 1, 1)
-    return weights.split(1, dim=1)
+    return torch.split(weights, 1, dim=1)
 
 
 def _shifted(x: Tensor, shifts: Sequence[tuple[int, int]]) -> list[Tensor]:

@@ -1,0 +1,39 @@
+# Everything runs in .venv, which the first target builds with the versions of constraints.txt.
+PYTHON ?= python3
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(INSTALLED)  ## train, evaluate and report on the emoji world; DEMO_ARGS="--seed 1" adds options
+	$(BIN)/weclip demo --out runs/demo $(if $(wildcard runs/demo),--overwrite) $(DEMO_ARGS)
+
+test: $(INSTALLED)  ## all tests and docstring examples; TEST_ARGS="tests/data -x" narrows them
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(INSTALLED)  ## lint, format, types and the layout rules of the repository
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layout.py
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch first and alone: whichever build of the pinned version it finds, the rest accepts it.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "weclip needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (once; some minutes where torch is downloaded)"
+	@$(PIP) install -c constraints.txt torch
+	@$(PIP) install -c constraints.txt -e ".[demo,dev]"
+	@touch $@

@@ -1,0 +1,164 @@
+"""`weclip evaluate`: score a trained model, or the labels it learnt from, on a split with masks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from weclip.api import LoadedModel, default_device, load_model
+from weclip.build import build_predictor
+from weclip.data.batch import MaskedImage
+from weclip.data.full_images import EvalItem, full_images
+from weclip.data.splits import read_masked_split
+from weclip.errors import InputError
+from weclip.files import RUN_MARKER, claim_folder, write_json
+from weclip.inference.evaluate import EvaluationResult, Tally, evaluate_segmentation
+from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels
+from weclip.inference.record import evaluation_record, scores_table
+from weclip.provenance import versions
+from weclip.training.runlog import progress_bar
+
+RECORD_NAME = "evaluation.json"
+
+GroupOf = Callable[[str], str | None]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A result, and the record of it that is kept."""
+
+    result: EvaluationResult
+    record: Record
+
+
+def evaluate(
+    run_or_file: Path,
+    out: Path,
+    *,
+    console: Console,
+    overrides: Sequence[str] = (),
+    clip: Path | None = None,
+    labels: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Record]:
+    """Score a model on `data.eval_split`, write the records and show the table.
+
+    Args:
+        run_or_file: Run folder or model file.
+        out: Folder for `evaluation.json`.
+        console: Where the table is shown.
+        overrides: Changes of the model's configuration, such as `eval.crf=true`.
+        clip: CLIP weights, if they have moved.
+        labels: Score CAMs and pseudo-labels, made from the images' tags, instead of the model.
+        overwrite: Replace an earlier output in `out`.
+
+    Returns:
+        Records by name.
+    """
+    model = load_model(run_or_file, clip=clip, overrides=overrides)
+    samples = masked_images(model)
+    claim_folder(out, overwrite=overwrite)
+    score = score_labels if labels else score_segmentation
+    scored = score(model, samples, console=console)
+    records = {name: each.record for name, each in scored.items()}
+    write_json(out / RUN_MARKER, {"kind": "evaluation", "versions": versions()})
+    write_json(out / RECORD_NAME, records)
+    console.print(scores_table(records))
+    return records
+
+
+def masked_images(model: LoadedModel) -> list[MaskedImage]:
+    """The images of the configured evaluation split."""
+    data = model.config.data
+    if data.eval_split is None:
+        raise InputError("data.eval_split is null; add data.eval_split=NAME of a split with masks")
+    return read_masked_split(
+        data.format, data.root, model.file.classes, data.eval_split, data.tags_file
+    )
+
+
+def score_segmentation(
+    model: LoadedModel,
+    samples: Sequence[MaskedImage],
+    *,
+    console: Console,
+    group_of: GroupOf | None = None,
+) -> dict[str, Scored]:
+    """Score predictions, which need no tags."""
+    predictor = build_predictor(model.config, model.method.to(default_device()))
+    result = evaluate_segmentation(
+        predictor,
+        _shown(samples, model, console),
+        num_classes=model.file.classes.num_classes,
+        group_of=group_of,
+    )
+    protocol = {
+        "long_side": predictor.long_side,
+        "scales": list(predictor.scales),
+        "flip": predictor.flip,
+        "crf": predictor.crf is not None,
+        "tags_used": False,
+    }
+    return {"Segmentation": _scored(model, result, "segmentation", protocol)}
+
+
+def score_labels(
+    model: LoadedModel,
+    samples: Sequence[MaskedImage],
+    *,
+    console: Console,
+    group_of: GroupOf | None = None,
+) -> dict[str, Scored]:
+    """Score CAMs, refined CAMs and pseudo-labels, which are made from the images' tags."""
+    method = model.method.to(default_device())
+    classes = model.file.classes.num_classes
+    results = evaluate_labels(
+        method,
+        _shown(samples, model, console),
+        tallies={kind: Tally(classes, group_of) for kind in LABEL_KINDS},
+        long_side=model.config.eval.long_side,
+        step=model.file.step,
+    )
+    protocol = {
+        "long_side": model.config.eval.long_side,
+        "scales": [1.0],
+        "flip": False,
+        "crf": False,
+        "tags_used": True,
+    }
+    names = {"cam": "CAM", "refined_cam": "Refined CAM", "pseudo_label": "Pseudo-label"}
+    return {names[k]: _scored(model, result, k, protocol) for k, result in results.items()}
+
+
+def _scored(
+    model: LoadedModel, result: EvaluationResult, kind: str, protocol: dict[str, Any]
+) -> Scored:
+    record = evaluation_record(
+        result,
+        class_names=model.file.classes.names_with_background,
+        kind=kind,
+        split=str(model.config.data.eval_split),
+        protocol=protocol,
+        checkpoint=f"{model.path} after {model.file.step} steps",
+        seed=model.config.train.seed,
+        versions=versions(),
+    )
+    return Scored(result, record)
+
+
+def _shown(
+    samples: Sequence[MaskedImage], model: LoadedModel, console: Console
+) -> Iterator[EvalItem]:
+    """Images in order, with a progress bar."""
+    with progress_bar(console) as progress:
+        task = progress.add_task("evaluation", total=len(samples), status="")
+        for item in full_images(
+            samples,
+            num_classes=model.file.classes.num_classes,
+            workers=model.config.data.workers,
+        ):
+            yield item
+            progress.advance(task)

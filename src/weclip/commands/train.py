@@ -1,0 +1,259 @@
+"""`weclip train`: from a configuration to a run folder with a trained model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from weclip.api import MODEL_NAME, open_clip
+from weclip.backbones.clip_weights import Clip
+from weclip.build import build_weclip
+from weclip.config import Config
+from weclip.config_file import to_yaml
+from weclip.data.batch import MaskedImage, TaggedImage
+from weclip.data.classes import ClassList, load_classes
+from weclip.data.full_images import full_images
+from weclip.data.loader import TrainLoader, train_loader
+from weclip.data.splits import read_masked_split, read_split
+from weclip.errors import InputError
+from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
+from weclip.inference.evaluate import evaluate_segmentation
+from weclip.inference.predictor import Predictor
+from weclip.inference.visualize import draw_step
+from weclip.methods.weclip import WeClip
+from weclip.provenance import versions
+from weclip.training.checkpoint import Checkpoint, load_checkpoint
+from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
+from weclip.training.model_file import ModelFile, save_model_file
+from weclip.training.runlog import RunLog, progress_bar
+from weclip.training.schedule import build_optimizer, learning_rate
+
+CONFIG_NAME = "config.yaml"
+LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
+FREE_ON_RESUME = ("data.workers", "train.log_every", "train.image_every", "train.save_every")
+"""Keys that may change between the parts of a run, since no result depends on them."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads, checked before anything is written.
+
+    Attributes:
+        classes: Class list.
+        images: Training images with tags.
+        masked: Images to score on; empty where there are none.
+        clip: The frozen CLIP.
+    """
+
+    classes: ClassList
+    images: list[TaggedImage]
+    masked: list[MaskedImage]
+    clip: Clip
+
+
+def train(
+    config: Config, out: Path, *, console: Console, resume: bool = False, overwrite: bool = False
+) -> Path:
+    """Train a model from images and tags.
+
+    Args:
+        config: Resolved configuration.
+        out: Run folder.
+        console: Where progress is shown.
+        resume: Continue the run in `out`.
+        overwrite: Replace the run in `out`.
+
+    Returns:
+        The model file.
+
+    Raises:
+        InputError: Anything given cannot be used; nothing was written.
+        DivergedError: A loss was not finite.
+    """
+    inputs = read_inputs(config, console)
+    checkpoint = read_checkpoint(config, out) if resume else None
+    set_seed(config.train.seed)
+    method = build_weclip(config, inputs.clip, inputs.classes)
+    accelerator = Accelerator(mixed_precision=precision(config.train.precision))
+    if checkpoint is None and accelerator.is_main_process:
+        claim_folder(out, overwrite=overwrite)
+        write_text(out / CONFIG_NAME, to_yaml(config))
+        write_json(out / RUN_MARKER, {"kind": "training", "versions": versions()})
+    accelerator.wait_for_everyone()
+    with progress_bar(console) as progress:
+        trainer = make_trainer(config, inputs, method, accelerator, out, progress)
+        if checkpoint:
+            trainer.resume(checkpoint)
+        batches = make_loader(config, inputs).batches(
+            start_step=trainer.step,
+            process_index=accelerator.process_index,
+            process_count=accelerator.num_processes,
+        )
+        with RunLog(out, trainer.step, writes=accelerator.is_main_process) as log:
+            trainer.fit(batches, log, progress)
+    return out / MODEL_NAME
+
+
+def read_inputs(config: Config, console: Console) -> Inputs:
+    """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
+    data = config.data
+    classes = load_classes(data.classes, faithful=config.faithful)
+    images = read_split(data.format, data.root, classes, data.train_split, data.tags_file)
+    masked: list[MaskedImage] = []
+    if data.eval_split is not None:
+        try:
+            masked = read_masked_split(
+                data.format, data.root, classes, data.eval_split, data.tags_file
+            )
+        except InputError as error:
+            console.print(f"[yellow]No scores during training:[/] {error}", soft_wrap=True)
+    return Inputs(classes, images, masked, open_clip(config))
+
+
+def read_checkpoint(config: Config, out: Path) -> Checkpoint:
+    """The last checkpoint of the run in `out`, unless the configuration has changed since."""
+    checkpoint = load_checkpoint(out / LAST_CHECKPOINT)
+    before, now = flatten(checkpoint.config), flatten(to_yaml(config))
+    changed = [
+        f"{key} was {before.get(key)}, now {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and key not in FREE_ON_RESUME
+    ]
+    if changed:
+        raise InputError(
+            f"--resume {out}: the configuration has changed ({'; '.join(changed)}); "
+            "give the same one, or start anew in another --out"
+        )
+    return checkpoint
+
+
+def flatten(config_yaml: str) -> dict[str, object]:
+    """Dotted key -> value of a configuration's YAML."""
+    found: dict[str, object] = {}
+
+    def visit(prefix: str, value: object) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                visit(f"{prefix}{key}.", inner)
+        else:
+            found[prefix.rstrip(".")] = value
+
+    visit("", OmegaConf.to_container(OmegaConf.create(config_yaml)))
+    return found
+
+
+def precision(choice: str) -> str:
+    """What `auto` means here: bf16 on GPUs that have it, and float32 otherwise.
+
+    On CPUs bf16 does not pay: encoder and decoder gain less than the casts around them cost.
+    """
+    if choice != "auto":
+        return choice
+    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+
+
+def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
+    """The stream of training batches."""
+    data = config.data
+    return train_loader(
+        inputs.images,
+        classes=inputs.classes,
+        crop_size=data.crop_size,
+        scale_range=(data.scale_range[0], data.scale_range[1]),
+        flip_probability=data.flip_probability,
+        batch_size=config.train.batch_size,
+        workers=data.workers,
+        seed=config.train.seed,
+    )
+
+
+def make_trainer(
+    config: Config,
+    inputs: Inputs,
+    method: WeClip,
+    accelerator: Accelerator,
+    out: Path,
+    progress: Progress,
+) -> Trainer:
+    """Put the parts of a run together."""
+    optim, run = config.optim, config.train
+    optimizer = build_optimizer(
+        method.decoder.parameters(),
+        weight_decay=optim.weight_decay,
+        betas=(optim.betas[0], optim.betas[1]),
+        eps=optim.eps,
+    )
+    settings = FitSettings(
+        steps=run.steps,
+        learning_rate=lambda step: learning_rate(
+            step,
+            peak=optim.learning_rate,
+            steps=run.steps,
+            warmup_steps=optim.warmup_steps,
+            warmup_ratio=optim.warmup_ratio,
+            power=optim.power,
+        ),
+        log_every=run.log_every,
+        image_every=run.image_every,
+        eval_every=run.eval_every,
+        save_every=run.save_every,
+        best_metric=run.best_metric,
+    )
+
+    def save_model(decoder: Mapping[str, Tensor], step: int) -> None:
+        clip = inputs.clip
+        file = ModelFile(
+            dict(decoder), to_yaml(config), inputs.classes, clip.name, clip.sha256, step
+        )
+        save_model_file(out / MODEL_NAME, file)
+
+    return Trainer(
+        method,
+        optimizer,
+        accelerator=accelerator,
+        settings=settings,
+        folder=out,
+        config=to_yaml(config),
+        hooks=Hooks(make_evaluate(config, inputs, method, progress), draw_step, save_model),
+    )
+
+
+def make_evaluate(
+    config: Config, inputs: Inputs, method: WeClip, progress: Progress
+) -> Evaluate | None:
+    """Scores of the current model, at a single scale without flip and CRF, which is quick."""
+    if not inputs.masked:
+        return None
+
+    def evaluate() -> dict[str, float]:
+        predictor = Predictor(
+            method,
+            long_side=config.eval.long_side,
+            scales=(1.0,),
+            flip=False,
+            device=method.mean.device,
+        )
+        task = progress.add_task("evaluation", total=len(inputs.masked), status="")
+        classes = inputs.classes.num_classes
+        result = evaluate_segmentation(
+            predictor,
+            full_images(inputs.masked, num_classes=classes, workers=config.data.workers),
+            num_classes=classes,
+            on_image=lambda name: progress.advance(task),
+        )
+        progress.remove_task(task)
+        scores = result.scores
+        return {
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "mean_class_accuracy": scores.mean_class_accuracy,
+        }
+
+    return evaluate

@@ -1,0 +1,141 @@
+"""`weclip demo`: the whole method on made scenes, with a report, offline and in minutes."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from weclip.api import LoadedModel, load_model
+from weclip.build import build_predictor
+from weclip.commands.evaluate import (
+    RECORD_NAME,
+    masked_images,
+    score_labels,
+    score_segmentation,
+)
+from weclip.commands.train import train
+from weclip.config_file import load_config
+from weclip.data.batch import MaskedImage
+from weclip.data.full_images import full_images
+from weclip.demo.sprites import CREDIT, drawings_folder
+from weclip.demo.world import write_world
+from weclip.files import RUN_MARKER, claim_folder, write_json
+from weclip.inference.evaluate import EvaluationResult
+from weclip.inference.label_maps import make_label_maps
+from weclip.inference.record import scores_table
+from weclip.inference.report import SceneRow, write_report
+from weclip.inference.visualize import heat_overlay, overlay
+from weclip.provenance import versions
+from weclip.training.runlog import LOG_NAME, read_log
+
+TRAIN_SCENES = 1500
+VAL_SCENES = 200
+REPORT_NAME = "report.html"
+SHOWN = 6
+"""Best and worst scenes of the report, this many each."""
+
+
+def run_demo(
+    out: Path,
+    *,
+    seed: int,
+    console: Console,
+    overrides: Sequence[str] = (),
+    scenes: tuple[int, int] = (TRAIN_SCENES, VAL_SCENES),
+    overwrite: bool = False,
+) -> Path:
+    """Make scenes, train on their tags, score on held-out scenes, and write a report.
+
+    Args:
+        out: Output folder: `world/`, `run/`, `evaluation.json` and `report.html`.
+        seed: Decides scenes and training.
+        console: Where progress and scores are shown.
+        overrides: Changes of the preset `demo`.
+        scenes: Numbers of training and of held-out scenes.
+        overwrite: Replace an earlier demo in `out`.
+
+    Returns:
+        The report.
+    """
+    drawings_folder()
+    world, run = out / "world", out / "run"
+    fixed = [f"data.root={world}", f"train.seed={seed}"]
+    config = load_config("demo", [*fixed, *overrides])
+    claim_folder(out, overwrite=overwrite)
+    write_json(out / RUN_MARKER, {"kind": "demo", "seed": seed, "versions": versions()})
+    console.print(f"Drawing {sum(scenes)} scenes, with tags for training and masks for scores.")
+    write_world(world, train_scenes=scenes[0], val_scenes=scenes[1], seed=seed)
+    console.print("Training from tags alone, on a frozen tiny CLIP.")
+    train(config, run, console=console)
+    model = load_model(run)
+    samples = masked_images(model)
+    scored = score_labels(model, samples, console=console, group_of=drawing_groups(world))
+    scored |= score_segmentation(model, samples, console=console, group_of=drawing_groups(world))
+    records = {name: each.record for name, each in scored.items()}
+    write_json(out / RECORD_NAME, records)
+    console.print(scores_table(records))
+    write_report(
+        out / REPORT_NAME,
+        title="weclip demo: segmentation learnt from tags",
+        scores=records,
+        curves=read_curves(run / LOG_NAME),
+        scenes=pick_scenes(model, samples, scored["Segmentation"].result),
+        class_names=model.file.classes.names_with_background,
+        credits=[CREDIT],
+        settings=yaml.safe_load(model.file.config),
+    )
+    return out / REPORT_NAME
+
+
+def drawing_groups(world: Path) -> Callable[[str], str]:
+    """Which held-out scenes show a drawing that training never showed."""
+    path = world / "ImageSets" / "Segmentation" / "val_unseen.txt"
+    unseen = set(path.read_text(encoding="utf-8").split())
+    return lambda name: "unseen drawings" if name in unseen else "seen drawings"
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Training curves from the run's log: losses, learning rate, score on held-out scenes."""
+    titles = {
+        "segmentation": "segmentation loss",
+        "affinity": "affinity loss",
+        "learning_rate": "learning rate",
+        "eval_miou": "mIoU on held-out scenes",
+    }
+    rows = read_log(path)
+    return {
+        title: [(row["step"], row[key]) for row in rows if key in row]
+        for key, title in titles.items()
+    }
+
+
+def pick_scenes(
+    model: LoadedModel, samples: Sequence[MaskedImage], result: EvaluationResult
+) -> list[SceneRow]:
+    """Pictures of the best and the worst held-out scenes."""
+    ranked = result.ranked()
+    notes = dict.fromkeys(ranked[:SHOWN], "best") | dict.fromkeys(ranked[-SHOWN:], "worst")
+    by_name = {sample.name: sample for sample in samples}
+    items = full_images(
+        [by_name[name] for name in notes], num_classes=model.file.classes.num_classes
+    )
+    predictor = build_predictor(model.config, model.method)
+    rows = []
+    for item in items:
+        maps = make_label_maps(
+            model.method, item, long_side=model.config.eval.long_side, step=model.file.step
+        )
+        pseudo_label = maps.label_map["pseudo_label"].numpy().astype(np.uint8)
+        pictures = [
+            ("image", Image.fromarray(item.image)),
+            ("CAM", heat_overlay(item.image, maps.heat)),
+            ("pseudo-label", overlay(item.image, pseudo_label)),
+            ("prediction", overlay(item.image, predictor(item.image))),
+            ("truth", overlay(item.image, item.mask)),
+        ]
+        note = f"{notes[item.name]}, {100 * result.image_miou[item.name]:.0f}"
+        rows.append(SceneRow(item.name, note, pictures))
+    return rows

@@ -1,0 +1,112 @@
+"""CAMs and pseudo-labels of full images, to score what the decoder learns from.
+
+Stage 6. Unlike predictions these need tags, and records say so.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weclip.data.full_images import EvalItem
+from weclip.errors import InputError
+from weclip.inference.evaluate import EvaluationResult, Tally
+from weclip.inference.predictor import inference_mode, resize_long_side
+from weclip.labels.cam import TagSlots, min_max, pack_tags
+from weclip.labels.pseudo_label import label_map_of
+from weclip.methods.weclip import WeClip
+
+LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """What the tags of one image lead to, at its own size.
+
+    Attributes:
+        heat: (h, w) in [0, 1], the largest of its CAMs.
+        label_map: For each of `LABEL_KINDS`, (H, W) int64 class ids.
+    """
+
+    heat: NDArray[np.float32]
+    label_map: dict[str, Tensor]
+
+
+def make_label_maps(
+    method: WeClip, item: EvalItem, *, long_side: int | None, step: int
+) -> LabelMaps:
+    """Label one image from its tags.
+
+    Args:
+        method: The method; its decoder takes part once the refinement module is on.
+        item: Image with tags.
+        long_side: Long side in pixels it is resized to; None keeps its size.
+        step: Training step that decides whether the refinement module is on.
+
+    Raises:
+        InputError: The image has no tags recorded.
+    """
+    if item.tags is None:
+        raise InputError(f"image {item.name}: its data set has no tags, which CAM scores need")
+    device = method.mean.device
+    size = item.image.shape[:2]
+    tags = torch.zeros(1, method.class_text.shape[0], dtype=torch.bool, device=device)
+    tags[0, list(item.tags)] = True
+    slots = pack_tags(tags)
+    with inference_mode(method):
+        image = resize_long_side(item.image, long_side).to(device)  # (1, 3, H', W')
+        normalised = method.normalise(image)
+        features = method.image_encoder(normalised)
+        decoded = method.decoder(features.tokens, features.patch_grid)
+        cam, attention = method.make_cam(features, slots)
+        refined = method.refine(cam.cam, attention, decoded.feature_affinity, step)
+        guide = normalised if method.labels.par_on_normalised_image else image
+        pseudo = method.make_label(refined.cam, slots, guide, size=size)
+    eps = method.labels.min_max_eps
+    return LabelMaps(
+        heat=cam.cam[0].amax(0).cpu().numpy(),
+        label_map={
+            "cam": cam_label_map(cam.cam, slots, size, eps),
+            "refined_cam": cam_label_map(refined.cam, slots, size, eps),
+            "pseudo_label": pseudo.label_map[0].cpu(),
+        },
+    )
+
+
+def cam_label_map(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float) -> Tensor:
+    """Labels (H, W) of one image's CAMs (1, K, h, w) against the background score 1 - max."""
+    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
+    cam = cam.masked_fill(~slots.filled[..., None, None], 0)
+    scores = torch.cat([1 - cam.amax(dim=1, keepdim=True), cam], dim=1)  # (1, 1+K, H, W)
+    return label_map_of(scores, slots)[0].cpu()
+
+
+def evaluate_labels(
+    method: WeClip,
+    items: Iterable[EvalItem],
+    *,
+    tallies: dict[str, Tally],
+    long_side: int | None,
+    step: int,
+) -> dict[str, EvaluationResult]:
+    """Score CAMs, refined CAMs and pseudo-labels of a split in one pass.
+
+    Args:
+        method: The method.
+        items: Images with masks and tags.
+        tallies: One empty tally for each of `LABEL_KINDS`.
+        long_side: As in `make_label_maps`.
+        step: As there.
+
+    Returns:
+        Scores of each kind.
+    """
+    for item in items:
+        maps = make_label_maps(method, item, long_side=long_side, step=step)
+        for kind, tally in tallies.items():
+            tally.add(item.name, maps.label_map[kind], item.mask)
+    return {kind: tally.result() for kind, tally in tallies.items()}

@@ -1,0 +1,57 @@
+"""A trained model for users: give it an image, get a label map.
+
+Stage 6.
+"""
+
+from os import PathLike
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from weclip.data.images import read_image
+from weclip.errors import InputError
+from weclip.inference.predictor import Predictor
+
+ImageLike = str | PathLike[str] | Image.Image | NDArray[np.uint8]
+
+
+class SegmentationModel:
+    """A loaded model; make one with `weclip.load`.
+
+    Args:
+        predictor: The network with its test protocol.
+        class_names: C names, background first; index equals class id.
+    """
+
+    def __init__(self, predictor: Predictor, class_names: tuple[str, ...]) -> None:
+        self.predictor = predictor
+        self.class_names = class_names
+
+    def predict(self, image: ImageLike) -> NDArray[np.uint8]:
+        """Segment one image; needs no tags.
+
+        Args:
+            image: Path of an image file, a PIL image, or an array (H, W, 3) or (H, W) uint8 RGB
+                or grey.
+
+        Returns:
+            (H, W) uint8 class ids at the image's own size; 0 is background.
+
+        Raises:
+            InputError: Not an image file, or an array of another shape or type.
+        """
+        return self.predictor(as_rgb(image))
+
+
+def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of a path, PIL image or array."""
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+            raise InputError(
+                f"image array is {image.shape} {image.dtype}; give (H, W, 3) or (H, W) uint8"
+            )
+        return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    if isinstance(image, Image.Image):
+        return np.array(image.convert("RGB"))
+    return np.array(read_image(image))

@@ -1,0 +1,32 @@
+"""Where a result came from: versions, device and commit, kept beside every score."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+
+def versions() -> dict[str, str]:
+    """What scores depend on: packages, Python, device and the git commit of the source."""
+    found = {name: metadata.version(name) for name in ("weclip", "torch", "numpy", "pillow")}
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return found | {
+        "python": platform.python_version(),
+        "device": gpu or f"{platform.machine()} CPU",
+        "commit": git_commit(),
+    }
+
+
+def git_commit() -> str:
+    """Commit of the checkout that this file is in, with `+` for local changes; or `unknown`."""
+    folder = Path(__file__).parent
+    try:
+        commit = ["git", "-C", str(folder), "rev-parse", "--short=12", "HEAD"]
+        status = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no", "."]
+        name = subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run(status, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name + ("+" if dirty else "")

@@ -1,0 +1,87 @@
+"""A trained model as one safetensors file: decoder weights, configuration, classes.
+
+Stage 5. The frozen CLIP is not duplicated in it, only named with its SHA-256; nothing in the file
+can execute.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from weclip.data.classes import ClassList
+from weclip.errors import InputError
+from weclip.files import write_atomically
+
+FORMAT = "weclip-1"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes:
+        decoder: State dict of the decoder, float32.
+        config: Resolved configuration as YAML.
+        classes: Class list it was trained for.
+        clip_name: Name of the CLIP it needs.
+        clip_sha256: SHA-256 of that CLIP's weight file.
+        step: Training steps behind it.
+    """
+
+    decoder: dict[str, Tensor]
+    config: str
+    classes: ClassList
+    clip_name: str
+    clip_sha256: str
+    step: int
+
+
+def save_model_file(path: Path, model: ModelFile) -> None:
+    """Write a model file; it appears whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "config": model.config,
+        "classes": json.dumps(asdict(model.classes)),
+        "clip_name": model.clip_name,
+        "clip_sha256": model.clip_sha256,
+        "step": str(model.step),
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.decoder.items()}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Read a model file.
+
+    Raises:
+        InputError: No such file, or not a model file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file; give a run folder or its model.safetensors")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: not a weclip model (its format is {metadata.get('format')!r}, not "
+            f"{FORMAT!r}); give the model.safetensors that 'weclip train' wrote"
+        )
+    try:
+        classes = {key: tuple(texts) for key, texts in json.loads(metadata["classes"]).items()}
+        return ModelFile(
+            decoder=tensors,
+            config=metadata["config"],
+            classes=ClassList(**classes),
+            clip_name=metadata["clip_name"],
+            clip_sha256=metadata["clip_sha256"],
+            step=int(metadata["step"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: damaged model file ({error!r} in its header)") from None

@@ -1,0 +1,100 @@
+"""What a run says while it goes: a JSONL log, TensorBoard, and a progress bar.
+
+Stage 5.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from weclip.files import write_text
+
+LOG_NAME = "log.jsonl"
+
+
+class RunLog:
+    """Log of a run folder: `log.jsonl` and `tensorboard/`.
+
+    Args:
+        folder: Run folder.
+        first_step: Step that the run starts or resumes at; later lines of an interrupted run are
+            dropped, because those steps are run again.
+        writes: Whether this process writes; all but one of several processes do not.
+    """
+
+    def __init__(self, folder: Path, first_step: int, *, writes: bool = True) -> None:
+        self.writes = writes
+        if not writes:
+            return
+        self.path = folder / LOG_NAME
+        kept = [row for row in read_log(self.path) if row["step"] < first_step]
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        self.file = self.path.open("a", encoding="utf-8")
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one line, and one TensorBoard point per value."""
+        if not self.writes:
+            return
+        self.file.write(json.dumps({"step": step, **values}) + "\n")
+        self.file.flush()
+        for name, value in values.items():
+            self.board.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, image: NDArray[np.uint8]) -> None:
+        """Show an (H, W, 3) uint8 picture in TensorBoard."""
+        if not self.writes:
+            return
+        self.board.add_image(name, image, step, dataformats="HWC")
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.writes:
+            self.file.close()
+            self.board.close()
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Lines of a JSONL log; a last line cut off by a kill is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar with steps, elapsed and remaining time, and a `status` field for numbers."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[status]}"),
+        console=console,
+    )

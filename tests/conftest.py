@@ -1,0 +1,54 @@
+"""For every test: no network, two threads, caches in a folder that goes away."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+CACHES = ("HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "MPLCONFIGDIR")
+MAX_THREADS = 2
+
+_attempts: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Guard the whole session: collection and docstring examples too."""
+    torch.set_num_threads(min(MAX_THREADS, torch.get_num_threads()))
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    folder = tempfile.TemporaryDirectory(prefix="weclip-tests-")
+    config.add_cleanup(folder.cleanup)
+    for name in CACHES:
+        patch.setenv(name, os.path.join(folder.name, name.lower()))  # noqa: PTH118
+    for name in ("connect", "connect_ex", "sendto"):
+        patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+    patch.setattr(socket, "getaddrinfo", lambda host, *_, **__: _refuse(host))
+
+
+def _guarded(method: Any) -> Any:
+    """The socket method for AF_UNIX, which worker processes need; a failed test for the rest."""
+
+    def guarded(self: socket.socket, *args: Any) -> Any:
+        if self.family != getattr(socket, "AF_UNIX", None):
+            _refuse(args[-1])
+        return method(self, *args)
+
+    return guarded
+
+
+def _refuse(address: object) -> None:
+    _attempts.append(repr(address))
+    # Not an Exception: code that retries or falls back must not swallow it.
+    pytest.fail(f"tests must not use the network, but something tried to reach {address!r}")
+
+
+@pytest.fixture(autouse=True)
+def network_attempts() -> Iterator[list[str]]:
+    """Addresses the test tried to reach; any at its end (say, from a thread) is a failure."""
+    _attempts.clear()
+    yield _attempts
+    assert not _attempts, f"tests must not use the network, but this one tried {_attempts}"

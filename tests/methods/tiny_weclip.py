@@ -1,0 +1,82 @@
+"""A whole WeCLIP of random weights, small enough to train in a test."""
+
+import torch
+import torch.nn.functional as F
+from tests.backbones.tiny_clip import openai_shapes
+
+from weclip.backbones.clip_image import build_image_encoder
+from weclip.build import build_method
+from weclip.config import Config
+from weclip.data.batch import Batch
+from weclip.methods.decoder import Decoder
+from weclip.methods.weclip import TextFeatures
+
+PATCH, BLOCKS, WIDTH, JOINT, CLASSES = 8, 3, 64, 32, 6
+
+
+def clip_state(seed=0, *, width=WIDTH, blocks=BLOCKS, patch=PATCH, grid=4, joint=JOINT):
+    """Random vision weights in OpenAI layout."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = openai_shapes(
+        width=width,
+        blocks=blocks,
+        patch=patch,
+        grid=grid,
+        joint=joint,
+        text_width=8,
+        text_blocks=1,
+        words=2,
+    )
+    return {
+        name: (0.3 if name.endswith("weight") else 0.1) * torch.randn(shape, generator=generator)
+        for name, shape in shapes.items()
+        if name.startswith("visual.")
+    }
+
+
+def text_features(seed=0, *, classes=CLASSES, scale=10.0):
+    """Random unit rows for `classes` - 1 names and 4 background words."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = F.normalize(torch.randn(classes - 1 + 4, JOINT, generator=generator), dim=1)
+    return TextFeatures(rows[:-4], rows[-4:], scale)
+
+
+def tiny_config(**quirks):
+    """Few PAR iterations, the refinement module on from the first step; quirks as given."""
+    config = Config()
+    config.par.iterations, config.par.dilations = 2, (1, 2)
+    config.affinity.refine_from = 0
+    for name, value in quirks.items():
+        assert hasattr(config.quirks, name)
+        setattr(config.quirks, name, value)
+    return config
+
+
+def tiny_weclip(config=None, *, dropout=0.1):
+    """WeCLIP on a random CLIP; the same weights every time."""
+    torch.manual_seed(0)
+    decoder = Decoder(
+        clip_width=WIDTH,
+        clip_blocks=BLOCKS - 1,
+        num_classes=CLASSES,
+        width=16,
+        blocks=1,
+        heads=2,
+        dropout=dropout,
+    )
+    encoder = build_image_encoder(clip_state())
+    return build_method(config or tiny_config(), encoder, text_features(), decoder)
+
+
+def make_batch(tags=((0, 2), (), (4,)), size=(32, 48), *, classes=CLASSES, box=None, seed=0):
+    """Random crops with the given class indices as tags; `box` is the content of every crop."""
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (len(tags), 3, *size), generator=generator, dtype=torch.uint8)
+    y0, x0, y1, x1 = box or (0, 0, *size)
+    inside = torch.zeros(size, dtype=torch.bool)
+    inside[y0:y1, x0:x1] = True
+    multi_hot = torch.zeros(len(tags), classes - 1, dtype=torch.bool)
+    for row, indices in zip(multi_hot, tags, strict=True):
+        row[list(indices)] = True
+    content = torch.tensor([[y0, x0, y1, x1]] * len(tags))
+    return Batch(image * inside, multi_hot, content, tuple(map(str, range(len(tags)))))

@@ -1,0 +1,149 @@
+"""pyproject.toml, constraints.txt, the imports and the documents agree."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+import weclip
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "weclip"
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "pydensecrf": "pydensecrf2",
+    "torch.utils.tensorboard": "tensorboard",
+    "yaml": "pyyaml",
+}
+"""Imported name -> distribution, where they differ by more than `_` and `-`."""
+
+
+def normal(requirement: str) -> str:
+    """The normalised name of a requirement such as `Foo_Bar>=1`."""
+    match = re.match(r"[\w.-]+", requirement)
+    assert match is not None, requirement
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+RUNTIME = {normal(r) for r in PROJECT["dependencies"]}
+EXTRAS = {
+    extra: {normal(r) for r in requirements}
+    for extra, requirements in PROJECT["optional-dependencies"].items()
+}
+DIRECT = RUNTIME.union(*EXTRAS.values())
+
+
+def constraints() -> dict[str, str]:
+    """Normalised name -> constraint as written."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return {normal(line): line for line in lines if line and not line.startswith("#")}
+
+
+def distribution(module: str) -> str:
+    for name, known in DISTRIBUTION.items():
+        if module == name or module.startswith(f"{name}."):
+            return known
+    return module.split(".")[0].replace("_", "-").lower()
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Distributions outside the standard library that a file imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules = [str(node.module)]
+        else:
+            continue
+        for module in modules:
+            if module.split(".")[0] not in {*sys.stdlib_module_names, "weclip", "tests"}:
+                yield distribution(module)
+
+
+def imports_of(*folders: str) -> dict[str, set[str]]:
+    """Distribution -> files that import it."""
+    found: dict[str, set[str]] = {}
+    for path in (p for folder in folders for p in sorted((ROOT / folder).rglob("*.py"))):
+        for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            found.setdefault(name, set()).add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_one_version():
+    assert weclip.__version__ == PROJECT["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(citation["version"]) == PROJECT["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{PROJECT['version']}]" in changelog
+
+
+def test_the_package_imports_only_what_it_declares():
+    declared = RUNTIME | EXTRAS["demo"] | EXTRAS["crf"]
+    found = imports_of("src")
+    assert {name: files for name, files in found.items() if name not in declared} == {}
+
+
+def test_every_runtime_dependency_is_used():
+    assert RUNTIME - imports_of("src").keys() == set()
+
+
+def test_optional_packages_are_imported_where_they_are_needed():
+    eager = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        and set(imported(statement)) & (EXTRAS["demo"] | EXTRAS["crf"])
+    ]
+    assert not eager, f"imported at the top, so that weclip fails without the extra: {eager}"
+
+
+def test_tests_and_tools_import_only_what_is_declared():
+    found = imports_of("tests", "tools", "benchmarks", "examples")
+    assert {name: files for name, files in found.items() if name not in DIRECT} == {}
+
+
+def test_constraints_pin_every_direct_dependency_and_nothing_else():
+    assert constraints().keys() == DIRECT
+    loose = [line for line in constraints().values() if not re.fullmatch(r"[\w.-]+==[\w.]+", line)]
+    assert not loose
+
+
+@pytest.mark.parametrize("name", sorted(DIRECT))
+def test_every_dependency_is_explained(name: str):
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    explained = [normal(match) for match in re.findall(r"^- `([^`]+)`: \S", page, re.MULTILINE)]
+    assert explained.count(name) == 1
+
+
+def test_every_shipped_file_is_package_data():
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["weclip"]
+    files = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert {name for name in files if not any(fnmatch(name, p) for p in patterns)} == set()
+    unused = {p for p in patterns if not any(fnmatch(name, p) for name in files)}
+    assert not unused, f"patterns of package-data without a file: {unused}"
+
+
+@pytest.mark.parametrize("name", PROJECT["license-files"])
+def test_licence_files_exist(name: str):
+    assert (ROOT / name).is_file()
+
+
+def test_citation_has_the_papers():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    cited = {paper["identifiers"][0]["value"] for paper in citation["references"]}
+    assert cited >= {f"arXiv:{n}" for n in ("2406.11189", "2212.09506", "2203.02664", "2103.00020")}
+    assert all(paper["authors"] for paper in citation["references"])
