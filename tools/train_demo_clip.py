@@ -15,9 +15,7 @@ is negligible in the standard forward pass.
 import argparse
 import json
 import math
-import multiprocessing
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +25,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from demo_captions import Vocabulary, render_pool
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip_text import ClipTextEncoder, tokenize
-from weclip.data.classes import load_classes
-from weclip.demo.sprites import DISTRACTOR_DRAWINGS, seen_drawings
-from weclip.demo.world import (
-    BACKGROUND_COLOURS,
-    CLASS_NAMES,
-    Scene,
-    Sprite,
-    render_scene,
-)
+from weclip.demo.world import CLASS_NAMES
 
 TEMPLATES = (
     "a clean origami {}.",
@@ -46,86 +37,11 @@ TEMPLATES = (
     "an emoji of a {}.",
     "{}",
 )
-SYNONYMS = {
-    "water": ("water", "lake", "river", "sea", "ocean"),
-    "ground": ("ground", "land"),
-    "road": ("road", "street"),
-    "grass": ("grass", "valley"),
-}
-"""Background words that mean the same colour and texture in this world."""
-
-DISTRACTOR_WORD = {code: word for word, codes in DISTRACTOR_DRAWINGS.items() for code in codes}
-
-PHASES = ((64, 0.3, 144), (96, 0.3, 56), (128, 0.4, 32))
+PHASES = ((64, 0.16, 144), (96, 0.34, 56), (128, 0.5, 32))
 """Pixels per side, share of the steps, and images per step: first one sprite, then scenes."""
 
 EXPORT_GAIN = 64.0
 """Factor on the last attention's output that makes its residual path negligible."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Rendered scenes: images (M, S, S, 3) uint8 and captions (M, concepts) bool."""
-
-    images: NDArray[np.uint8]
-    captions: NDArray[np.bool_]
-
-
-class Vocabulary:
-    """Concepts and the words that name them: classes first, then scenery, then unused words."""
-
-    def __init__(self) -> None:
-        classes = load_classes("demo")
-        self.concepts: list[tuple[str, ...]] = [(prompt,) for prompt in classes.prompts]
-        self.scenery: dict[str, int] = {}
-        used: set[str] = set()
-        for word in (*BACKGROUND_COLOURS, *DISTRACTOR_DRAWINGS):
-            self.scenery[word] = len(self.concepts)
-            self.concepts.append(SYNONYMS.get(word, (word,)))
-            used.update(self.concepts[-1])
-        self.concepts += [(word,) for word in classes.background_words if word not in used]
-        self.words = [word for group in self.concepts for word in group]
-        self.members = torch.zeros(len(self.words), len(self.concepts))
-        owner = [i for i, group in enumerate(self.concepts) for _ in group]
-        self.members[range(len(owner)), owner] = 1
-
-    def caption(self, scene: Scene) -> NDArray[np.bool_]:
-        """Multi-hot concepts (V,) of what a scene shows."""
-        shown = np.zeros(len(self.concepts), dtype=bool)
-        shown[list(scene.tags)] = True
-        shown[self.scenery[scene.background]] = True
-        for sprite in scene.visible:
-            if sprite.class_id == 0:
-                shown[self.scenery[DISTRACTOR_WORD[sprite.code]]] = True
-        return shown
-
-
-def training_scene(rng: np.random.Generator, size: int) -> Scene:
-    """A scene like the demo's, of seen drawings only; small ones hold at most one class."""
-    sprites = []
-    if (size > 64 and rng.random() < 0.4) or (size == 64 and rng.random() < 0.25):
-        codes = DISTRACTOR_DRAWINGS[str(rng.choice(list(DISTRACTOR_DRAWINGS)))]
-        sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(32, 80)))
-    chances = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.05, 0.35, 0.35, 0.25)}[size]
-    count = int(rng.choice(len(chances), p=chances))
-    for class_id in rng.choice(len(CLASS_NAMES), count, replace=False) + 1:
-        code = str(rng.choice(seen_drawings(CLASS_NAMES[class_id - 1])))
-        sprites.append(Sprite(code, int(class_id), rng.uniform(32, min(84, size))))
-    return render_scene(str(rng.choice(list(BACKGROUND_COLOURS))), sprites, size, rng)
-
-
-def _render(job: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    seed, index, size = job
-    scene = training_scene(np.random.default_rng((seed, 1_000_003, size, index)), size)
-    return scene.image, Vocabulary().caption(scene)
-
-
-def render_pool(count: int, size: int, seed: int) -> Pool:
-    """Render `count` scenes over all cores."""
-    jobs = [(seed, index, size) for index in range(count)]
-    with multiprocessing.Pool() as workers:
-        images, captions = zip(*workers.imap(_render, jobs, chunksize=64), strict=True)
-    return Pool(np.stack(images), np.stack(captions))
 
 
 class TinyClip(nn.Module):

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
+from typer.exceptions import Abort, TyperException
 
 from weclip.errors import InputError
 
@@ -164,9 +164,9 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False, prog_name="weclip")
     except InputError as error:
         return _fail(str(error), 2)
-    except click.ClickException as error:
+    except TyperException as error:
         return _fail(f"{error.format_message()} (see weclip --help)", 2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
     except RuntimeError as error:
         if type(error).__name__ != "DivergedError":

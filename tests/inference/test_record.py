@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from weclip.inference.evaluate import score_label_maps
 from weclip.files import write_json
+from weclip.inference.evaluate import score_label_maps
 from weclip.inference.record import evaluation_record, protocol_text, scores_table
 
 NAMES = ["background", "cat", "dog"]

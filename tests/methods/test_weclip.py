@@ -266,6 +266,18 @@ def test_nothing_is_rounded_to_float16():
     assert error < 2e-5
 
 
+def test_labels_and_losses_stay_in_float32_under_autocast():
+    """Only the frozen encoder and the decoder run in bfloat16."""
+    method = tiny_weclip(dropout=0.0).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = method.training_step(make_batch(), 0)
+    half = {n for n, v in stages(output).items() if v.dtype == torch.bfloat16}
+    assert half == {"logits"}
+    assert {term.dtype for term in output.terms.values()} == {torch.float32}
+    full = run(box=None)
+    torch.testing.assert_close(output.terms["loss"], full.terms["loss"], rtol=0.1, atol=0)
+
+
 def test_no_tags_are_needed_to_segment():
     logits = tiny_weclip().eval()(make_batch().image)
     assert logits.shape == (3, 6, 32 // PATCH, 48 // PATCH)
