@@ -77,6 +77,11 @@ def load_model(
     config = override(from_yaml(file.config, str(path)), overrides)
     if clip is not None:
         config.clip.weights = str(clip)
+    if config.clip.weights != "demo" and not Path(config.clip.weights).exists():
+        raise InputError(
+            f"{path} needs CLIP {file.clip_name}, which is not at {config.clip.weights}; "
+            "tell with --clip where it is"
+        )
     loaded = open_clip(config)
     if loaded.sha256 != file.clip_sha256:
         raise InputError(

@@ -68,7 +68,7 @@ def train(
         resume=resume,
         overwrite=overwrite,
     )
-    console.print(f"model: {model}", soft_wrap=True)
+    console.print(f"model: {model}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -136,7 +136,7 @@ def predict(
         overlays=overlays,
         overwrite=overwrite,
     )
-    console.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True)
+    console.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -145,12 +145,15 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Watch the whole method work offline in minutes: make scenes, train, score, report."""
+    """Watch the whole method work offline in minutes: make scenes, train, score, report.
+
+    For example: weclip demo --out runs/demo
+    """
     from weclip.demo.run import run_demo
 
     console = Console()
     report = run_demo(out, seed=seed, console=console, overwrite=overwrite)
-    console.print(f"open {report}", soft_wrap=True)
+    console.print(f"open {report}", soft_wrap=True, markup=False)
 
 
 def main() -> None:

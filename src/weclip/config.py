@@ -158,12 +158,14 @@ class Config:
 
 POSITIVE = (
     "data.crop_size affinity.initial_layers affinity.refined_layers decoder.width decoder.blocks "
-    "decoder.heads optim.learning_rate train.steps train.batch_size train.log_every "
+    "decoder.heads cam.min_max_eps par.colour_width par.position_width "
+    "optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
     "train.image_every train.save_every"
 ).split()
 NOT_NEGATIVE = (
     "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
-    "loss.affinity_radius optim.weight_decay optim.warmup_steps train.seed train.eval_every"
+    "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
+    "train.seed train.eval_every"
 ).split()
 SHARES = "data.flip_probability affinity.box_threshold decoder.dropout optim.warmup_ratio".split()
 CHOICES = {
@@ -187,7 +189,16 @@ def validate(config: Config) -> None:
     _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
     _require(config, "eval.scales", lambda v: v and min(v) > 0, "numbers over 0")
     _require(config, "eval.long_side", lambda v: v is None or v > 0, "over 0, or null")
-    _require(config, "clip.prompt_template", lambda v: v.count("{}") == 1, "a text with one {}")
+    _require(
+        config,
+        "clip.prompt_template",
+        lambda v: [v.count(part) for part in ("{}", "{", "}")] == [1, 1, 1],
+        "a text with one {}, where the class goes",
+    )
+    _require(
+        config, "optim.betas", lambda v: all(0 <= b < 1 for b in v), "two numbers from 0 to under 1"
+    )
+    _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
     if config.decoder.width % config.decoder.heads:
         raise InputError(
             f"decoder.width={config.decoder.width} must be a multiple of "

@@ -4,7 +4,8 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from weclip.config import Config, validate
 from weclip.errors import InputError, did_you_mean
+
+OVERRIDE = re.compile(r"\w+(\.\w+)*=")
+KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+}
+"""How types are called in messages; others by their Python name."""
 
 
 def presets() -> list[str]:
@@ -31,13 +41,7 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
         InputError: Unknown preset, file or key, or a value of the wrong type or range.
     """
     origin, text = _read(name_or_path)
-    try:
-        document = OmegaConf.create(text)
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
-    if not isinstance(document, DictConfig):
-        raise InputError(f"{origin}: must hold sections with keys, such as 'data: {{root: ...}}'")
-    return _resolve(_merge(OmegaConf.structured(Config), document, origin), overrides, origin)
+    return _resolve(_from_text(text, origin), overrides, origin)
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
@@ -47,14 +51,13 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
 
 def _resolve(config: DictConfig, overrides: Sequence[str], origin: str) -> Config:
     for text in overrides:
-        key, equals, _ = text.partition("=")
-        if not equals or not key:
+        if not OVERRIDE.match(text):
             raise InputError(f"'{text}' is not of the form section.key=value")
         try:
             change = OmegaConf.from_dotlist([text])
         except (yaml.YAMLError, OmegaConfBaseException) as error:
             raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
-        config = _merge(config, change, f"'{text}'")
+        _apply(config, change, f"'{text}'")
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
     if missing:
         raise InputError(
@@ -72,8 +75,7 @@ def to_yaml(config: Config) -> str:
 
 def from_yaml(text: str, origin: str) -> Config:
     """A configuration from the YAML of `to_yaml`; `origin` names it in errors."""
-    config = _merge(OmegaConf.structured(Config), OmegaConf.create(text), origin)
-    return cast(Config, OmegaConf.to_object(config))
+    return _resolve(_from_text(text, origin), (), origin)
 
 
 def _read(name_or_path: str) -> tuple[str, str]:
@@ -93,28 +95,48 @@ def _read(name_or_path: str) -> tuple[str, str]:
         raise InputError(f"{path}: not a text file; --config wants YAML") from None
 
 
-def _merge(config: DictConfig, change: Any, origin: str) -> DictConfig:
-    _check_keys(change, Config, origin, "")
+def _from_text(text: str, origin: str) -> DictConfig:
+    """The defaults with the differences that a YAML document gives."""
     try:
-        return cast(DictConfig, OmegaConf.merge(config, change))
-    except OmegaConfBaseException as error:
-        raise InputError(f"{origin}: {error.full_key}: {_one_line(error)}") from None
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict | None):
+            raise InputError(f"{origin}: must hold sections with keys, as in 'data: {{root: ...}}'")
+        document = OmegaConf.create(text if content else "")
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
+    config: DictConfig = OmegaConf.structured(Config)
+    _apply(config, document, origin)
+    return config
 
 
-def _check_keys(change: Any, section: Any, origin: str, prefix: str) -> None:
+def _apply(config: DictConfig, change: Any, origin: str) -> None:
+    """Set the keys of `change` in `config`, one by one so that errors name the key."""
+    for key, value, kind in _leaves(OmegaConf.to_container(change), Config, origin, ""):
+        if "${" in str(value):
+            raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
+        try:
+            OmegaConf.update(config, key, value, merge=False)
+        except OmegaConfBaseException:
+            wanted = KINDS.get(kind) or str(kind)
+            raise InputError(f"{origin}: {key} must be {wanted}, not {value!r}") from None
+
+
+def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key, value and type of everything in `change`; InputError for unknown keys."""
     known = {f.name: f.type for f in fields(section)}
-    if not isinstance(change, DictConfig):
-        section_name = prefix.rstrip(".") or "the document"
-        raise InputError(f"{origin}: {section_name} is a section; its keys are {', '.join(known)}")
-    for key in map(str, change):
+    if not isinstance(change, dict):
+        name = prefix.rstrip(".")
+        raise InputError(f"{origin}: {name} is a section; its keys are {', '.join(known)}")
+    for key, value in change.items():
         if key not in known:
             where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
-            hint = did_you_mean(key, known)
-            raise InputError(
-                f"{origin}: unknown key {prefix}{key}; {hint} known {where}: {', '.join(known)}"
-            )
+            hint = did_you_mean(str(key), known)
+            listed = f"known {where}: {', '.join(known)}"
+            raise InputError(f"{origin}: unknown key {prefix}{key}; {f'{hint} {listed}'.strip()}")
         if is_dataclass(known[key]):
-            _check_keys(change[key], known[key], origin, f"{prefix}{key}.")
+            yield from _leaves(value, known[key], origin, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value, known[key]
 
 
 def _one_line(error: Exception) -> str:

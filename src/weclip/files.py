@@ -41,28 +41,42 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def claim_folder(out: Path, *, overwrite: bool = False) -> None:
+def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
     """Make `out` an empty folder of ours.
 
     Args:
         out: New, empty, or with `overwrite` an earlier output, which is emptied.
-        overwrite: Whether an earlier output may be deleted.
+        kind: What will be written, as in the marker: a prediction never replaces a training.
+        overwrite: Whether an earlier output of the same kind may be deleted.
 
     Raises:
-        InputError: `out` is a file, holds files and `overwrite` is off, or is not our output.
+        InputError: `out` is a file, holds files and `overwrite` is off, or is not such an output.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
     if out.is_dir() and any(out.iterdir()):
         if not overwrite:
             raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
-        if not (out / RUN_MARKER).is_file():
+        found = _kind_of(out)
+        if found != kind:
             raise InputError(
-                f"--out {out} was not written by weclip (it has no {RUN_MARKER}), so --overwrite "
-                "does not delete it; choose another folder"
+                f"--out {out} holds {f'a {found}' if found else 'other files'} and not a {kind} of "
+                "weclip's, so --overwrite does not delete it; choose another folder"
             )
-        shutil.rmtree(out)
+        for path in out.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
+
+
+def _kind_of(out: Path) -> str | None:
+    """The kind that the marker in a folder tells; None where there is no marker of ours."""
+    try:
+        return str(json.loads((out / RUN_MARKER).read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

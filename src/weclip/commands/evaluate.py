@@ -21,6 +21,7 @@ from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
 
 RECORD_NAME = "evaluation.json"
+KIND = "evaluation"
 
 GroupOf = Callable[[str], str | None]
 Record = dict[str, Any]
@@ -60,11 +61,11 @@ def evaluate(
     """
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     samples = masked_images(model)
-    claim_folder(out, overwrite=overwrite)
+    claim_folder(out, KIND, overwrite=overwrite)
     score = score_labels if labels else score_segmentation
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}
-    write_json(out / RUN_MARKER, {"kind": "evaluation", "versions": versions()})
+    write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     write_json(out / RECORD_NAME, records)
     console.print(scores_table(records))
     return records

@@ -17,6 +17,8 @@ from weclip.inference.visualize import overlay
 from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
 
+KIND = "prediction"
+
 
 def predict(
     run_or_file: Path,
@@ -50,8 +52,8 @@ def predict(
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
-    claim_folder(out, overwrite=overwrite)
-    write_json(out / RUN_MARKER, {"kind": "prediction", "versions": versions()})
+    claim_folder(out, KIND, overwrite=overwrite)
+    write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     with progress_bar(console) as progress:
         for path, relative in progress.track(images, description="predicting"):
             image = as_rgb(path)

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from omegaconf import OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 
@@ -35,6 +36,7 @@ from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.runlog import RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
 
+KIND = "training"
 CONFIG_NAME = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 FREE_ON_RESUME = ("data.workers", "train.log_every", "train.image_every", "train.save_every")
@@ -83,9 +85,9 @@ def train(
     method = build_weclip(config, inputs.clip, inputs.classes)
     accelerator = Accelerator(mixed_precision=precision(config.train.precision))
     if checkpoint is None and accelerator.is_main_process:
-        claim_folder(out, overwrite=overwrite)
+        claim_folder(out, KIND, overwrite=overwrite)
         write_text(out / CONFIG_NAME, to_yaml(config))
-        write_json(out / RUN_MARKER, {"kind": "training", "versions": versions()})
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     accelerator.wait_for_everyone()
     with progress_bar(console) as progress:
         trainer = make_trainer(config, inputs, method, accelerator, out, progress)
@@ -113,7 +115,9 @@ def read_inputs(config: Config, console: Console) -> Inputs:
                 data.format, data.root, classes, data.eval_split, data.tags_file
             )
         except InputError as error:
-            console.print(f"[yellow]No scores during training:[/] {error}", soft_wrap=True)
+            console.print(
+                f"[yellow]No scores during training:[/] {escape(str(error))}", soft_wrap=True
+            )
     return Inputs(classes, images, masked, open_clip(config))
 
 

@@ -1,5 +1,6 @@
 """`weclip demo`: the whole method on made scenes, with a report, offline and in minutes."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from weclip.inference.visualize import heat_overlay, overlay
 from weclip.provenance import versions
 from weclip.training.runlog import LOG_NAME, read_log
 
+KIND = "demo"
 TRAIN_SCENES = 1500
 VAL_SCENES = 200
 REPORT_NAME = "report.html"
@@ -62,10 +64,10 @@ def run_demo(
     """
     drawings_folder()
     world, run = out / "world", out / "run"
-    fixed = [f"data.root={world}", f"train.seed={seed}"]
+    fixed = [f"data.root={json.dumps(str(world))}", f"train.seed={seed}"]
     config = load_config("demo", [*fixed, *overrides])
-    claim_folder(out, overwrite=overwrite)
-    write_json(out / RUN_MARKER, {"kind": "demo", "seed": seed, "versions": versions()})
+    claim_folder(out, KIND, overwrite=overwrite)
+    write_json(out / RUN_MARKER, {"kind": KIND, "seed": seed, "versions": versions()})
     console.print(f"Drawing {sum(scenes)} scenes, with tags for training and masks for scores.")
     write_world(world, train_scenes=scenes[0], val_scenes=scenes[1], seed=seed)
     console.print("Training from tags alone, on a frozen tiny CLIP.")

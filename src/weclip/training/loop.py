@@ -30,8 +30,11 @@ Evaluate = Callable[[], Mapping[str, float]]
 Draw = Callable[[Batch, StepOutput], NDArray[np.uint8]]
 
 
+ADVICE = "the last checkpoint is intact; try a lower optim.learning_rate or train.precision=no"
+
+
 class DivergedError(RuntimeError):
-    """A loss became NaN or infinite; the message names step, term and what to try."""
+    """A loss or weight became NaN or infinite; the message names step, term and what to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +154,7 @@ class Trainer:
         for name, value in output.terms.items():
             if not torch.isfinite(value):
                 raise DivergedError(
-                    f"step {self.step}: the {name} loss is {value.item()}; the last checkpoint is "
-                    "intact; try a lower optim.learning_rate or train.precision=no"
+                    f"step {self.step}: the {name} loss is {value.item()}; {ADVICE}"
                 )
         self.accelerator.backward(output.loss)
         self.optimizer.step()
@@ -207,6 +209,11 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         decoder = self.accelerator.unwrap_model(self.method.decoder).state_dict()
+        for part, value in decoder.items():
+            if not torch.isfinite(value).all():
+                raise DivergedError(
+                    f"step {self.step}: the decoder's {part} is not finite; {ADVICE}"
+                )
         checkpoint = Checkpoint(
             step=self.step,
             decoder=decoder,

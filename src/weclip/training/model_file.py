@@ -83,5 +83,5 @@ def read_model_file(path: Path) -> ModelFile:
             clip_sha256=metadata["clip_sha256"],
             step=int(metadata["step"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: damaged model file ({error!r} in its header)") from None

@@ -31,7 +31,7 @@ class RunLog:
 
     Args:
         folder: Run folder.
-        first_step: Step that the run starts or resumes at; later lines of an interrupted run are
+        first_step: Steps already done when the run starts or resumes; lines after them are
             dropped, because those steps are run again.
         writes: Whether this process writes; all but one of several processes do not.
     """
@@ -41,10 +41,10 @@ class RunLog:
         if not writes:
             return
         self.path = folder / LOG_NAME
-        kept = [row for row in read_log(self.path) if row["step"] < first_step]
+        kept = [row for row in read_log(self.path) if row["step"] <= first_step]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.file = self.path.open("a", encoding="utf-8")
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write one line, and one TensorBoard point per value."""

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+from tests.end_to_end import worlds
+
+
+@pytest.fixture(scope="session")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random CLIP; do not change it."""
+    return worlds.write_clip(tmp_path_factory.mktemp("clip") / "tiny-clip.safetensors")
+
+
+@pytest.fixture(scope="session")
+def voc_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small VOC folder; do not change it."""
+    return worlds.write_voc(tmp_path_factory.mktemp("voc") / "VOC2012")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, voc_world: Path, clip_file: Path) -> Path:
+    """A finished run of four steps on the VOC folder; do not change it."""
+    out = tmp_path_factory.mktemp("runs") / "voc"
+    assert worlds.train(out, *worlds.voc_changes(voc_world, clip_file)) == 0
+    return out
