@@ -10,7 +10,7 @@ from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.errors import InputError
 from weclip.inference.predictor import Predictor
-from weclip.labels.dense_crf import dense_crf
+from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pseudo_label import ParSettings
 from weclip.methods.decoder import Decoder
 from weclip.methods.weclip import LabelSettings, TextFeatures, WeClip
@@ -91,7 +91,13 @@ def label_settings(config: Config) -> LabelSettings:
 
 
 def build_predictor(config: Config, method: WeClip) -> Predictor:
-    """The method with the test protocol of `config.eval`, where the method is."""
+    """The method with the test protocol of `config.eval`, where the method is.
+
+    Raises:
+        InputError: A CRF is asked for but not installed.
+    """
+    if config.eval.crf:
+        load_solver()
     return Predictor(
         method,
         long_side=config.eval.long_side,

@@ -168,7 +168,7 @@ def run(arguments: list[str]) -> int:
     except InputError as error:
         return _fail(str(error), 2)
     except TyperException as error:
-        return _fail(f"{error.format_message()} (see weclip --help)", 2)
+        return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
     except RuntimeError as error:

@@ -55,7 +55,8 @@ def predict(
     claim_folder(out, KIND, overwrite=overwrite)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     with progress_bar(console) as progress:
-        for path, relative in progress.track(images, description="predicting"):
+        task = progress.add_task("predicting", total=len(images), status="")
+        for path, relative in progress.track(images, task_id=task):
             image = as_rgb(path)
             label_map = predictor(image)
             save_mask(label_map, out / "masks" / relative)

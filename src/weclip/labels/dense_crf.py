@@ -50,7 +50,7 @@ def dense_crf(
             f"image of shape {image.shape} does not fit probabilities of shape "
             f"{probabilities.shape}: expected ({height}, {width}, 3)"
         )
-    crf = _solver().DenseCRF2D(width, height, classes)
+    crf = load_solver().DenseCRF2D(width, height, classes)
     unary = -np.log(np.clip(probabilities, _SMALLEST_PROBABILITY, 1.0))
     crf.setUnaryEnergy(np.ascontiguousarray(unary.reshape(classes, -1), dtype=np.float32))
     crf.addPairwiseGaussian(sxy=gaussian_sxy, compat=gaussian_weight)
@@ -64,8 +64,8 @@ def dense_crf(
     return marginals.reshape(classes, height, width)
 
 
-def _solver() -> Any:
-    """The compiled module, or the error that says how to get it."""
+def load_solver() -> Any:
+    """Import the compiled module; InputError that says how to get it, if it is not installed."""
     try:
         from pydensecrf import densecrf
     except ImportError as error:

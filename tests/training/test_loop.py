@@ -1,0 +1,176 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tests.methods.tiny_weclip import tiny_weclip
+from tests.training.tiny_run import Interruption, fit, make_trainer, rate, same, state_of
+
+from weclip.inference.predictor import inference_mode
+from weclip.training.checkpoint import load_checkpoint
+from weclip.training.loop import DivergedError
+from weclip.training.runlog import LOG_NAME, read_log
+
+
+def log_without_speed(folder):
+    rows = read_log(folder / LOG_NAME)
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]
+
+
+@pytest.mark.parametrize("stop_at", [3, 5])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at):
+    whole = make_trainer(tmp_path / "whole")
+    fit(whole, tmp_path / "whole")
+
+    broken = make_trainer(tmp_path / "parts")
+    with pytest.raises(Interruption):
+        fit(broken, tmp_path / "parts", stop_at=stop_at)
+    torch.manual_seed(99)  # whatever another process has drawn
+    rest = make_trainer(tmp_path / "parts")
+    rest.resume(load_checkpoint(tmp_path / "parts" / "checkpoints" / "last.pt"))
+    assert rest.step == 3
+    fit(rest, tmp_path / "parts")
+
+    assert same(state_of(whole), state_of(rest))
+    assert log_without_speed(tmp_path / "whole") == log_without_speed(tmp_path / "parts")
+    first, second = (
+        load_checkpoint(tmp_path / name / "checkpoints" / "last.pt") for name in ("whole", "parts")
+    )
+    assert same(first.decoder, second.decoder)
+    assert torch.equal(first.random["cpu"], second.random["cpu"])
+    for index, state in first.optimizer["state"].items():
+        assert same(state, second.optimizer["state"][index])
+
+
+def test_resuming_matters(tmp_path):
+    """Dropout draws: with another random state the bits differ, so the test above can fail."""
+    states = []
+    for seed in (1, 2):
+        trainer = make_trainer(tmp_path / str(seed))
+        torch.manual_seed(seed)
+        fit(trainer, tmp_path / str(seed))
+        states.append(state_of(trainer))
+    assert not same(*states)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
+    fit(make_trainer(tmp_path), tmp_path)
+    before = (tmp_path / LOG_NAME).read_text()
+    again = make_trainer(tmp_path)
+    again.resume(load_checkpoint(tmp_path / "checkpoints" / "last.pt"))
+    fit(again, tmp_path)
+    assert (tmp_path / LOG_NAME).read_text() == before
+    assert again.step == 6
+
+
+def test_the_log_has_one_line_per_step_with_the_rate_that_was_used(tmp_path):
+    fit(make_trainer(tmp_path), tmp_path)
+    rows = read_log(tmp_path / LOG_NAME)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["learning_rate"] for row in rows] == [rate(step) for step in range(6)]
+    assert {"segmentation", "affinity", "loss", "images_per_second"} < rows[0].keys()
+
+
+def test_evaluation_changes_no_weight(tmp_path):
+    states = []
+    for eval_every in (0, 2):
+        trainer = make_trainer(tmp_path / str(eval_every), eval_every=eval_every)
+        method, folder = trainer.method, tmp_path / str(eval_every)
+
+        def evaluate(method=method):
+            with inference_mode(method):
+                method(torch.zeros(1, 3, 32, 32))
+            return {"miou": 0.5}
+
+        if eval_every:
+            object.__setattr__(trainer.hooks, "evaluate", evaluate)
+        fit(trainer, folder)
+        states.append(state_of(trainer))
+    assert same(*states)
+
+
+def test_evaluation_happens_when_due_and_is_logged(tmp_path):
+    trainer = make_trainer(tmp_path, eval_every=4, evaluate=lambda: {"miou": 0.25})
+    fit(trainer, tmp_path)
+    rows = [row for row in read_log(tmp_path / LOG_NAME) if "eval_miou" in row]
+    assert [(row["step"], row["eval_miou"]) for row in rows] == [(4, 0.25), (6, 0.25)]
+
+
+def test_the_model_file_is_the_best_by_the_metric_and_the_checkpoint_the_last(tmp_path):
+    scores, saved = iter([0.1, 0.9, 0.5]), []
+    trainer = make_trainer(
+        tmp_path,
+        eval_every=2,
+        evaluate=lambda: {"miou": next(scores), "pixel_accuracy": 0.0},
+        save_model=lambda decoder, step: saved.append(step),
+    )
+    fit(trainer, tmp_path)
+    best = load_checkpoint(tmp_path / "checkpoints" / "best.pt")
+    last = load_checkpoint(tmp_path / "checkpoints" / "last.pt")
+    assert (best.step, last.step) == (4, 6)
+    assert best.best_score == last.best_score == 0.9
+    assert saved == [2, 4]
+
+
+def test_the_best_score_survives_a_resume(tmp_path):
+    trainer = make_trainer(tmp_path, steps=4, eval_every=2, evaluate=lambda: {"miou": 0.9})
+    fit(trainer, tmp_path)
+    saved = []
+    rest = make_trainer(
+        tmp_path,
+        eval_every=2,
+        evaluate=lambda: {"miou": 0.5},
+        save_model=lambda decoder, step: saved.append(step),
+    )
+    rest.resume(load_checkpoint(tmp_path / "checkpoints" / "last.pt"))
+    fit(rest, tmp_path)
+    assert saved == []
+    assert load_checkpoint(tmp_path / "checkpoints" / "best.pt").step == 2
+
+
+def test_without_scores_the_model_file_is_the_last(tmp_path):
+    saved = []
+    save_model = lambda decoder, step: saved.append(step)  # noqa: E731
+    fit(make_trainer(tmp_path, steps=7, save_model=save_model), tmp_path)
+    assert saved == [3, 6, 7]
+    assert not (tmp_path / "checkpoints" / "best.pt").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_term(tmp_path):
+    trainer = make_trainer(tmp_path)
+    honest = trainer.method.training_step
+
+    def broken(batch, step):
+        output = honest(batch, step)
+        if step < 4:
+            return output
+        terms = output.terms | {"affinity": torch.tensor(float("inf"))}
+        return SimpleNamespace(loss=output.loss, terms=terms)
+
+    trainer.method.training_step = broken
+    with pytest.raises(DivergedError, match=r"step 4: the affinity loss is inf; .*learning_rate"):
+        fit(trainer, tmp_path)
+    assert load_checkpoint(tmp_path / "checkpoints" / "last.pt").step == 3
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    trainer = make_trainer(tmp_path)
+    fit(trainer, tmp_path)
+    before = (tmp_path / "checkpoints" / "last.pt").read_bytes()
+    with torch.no_grad():
+        next(trainer.method.decoder.parameters()).fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"step 6: the decoder's \S+ is not finite"):
+        trainer.save("last")
+    assert (tmp_path / "checkpoints" / "last.pt").read_bytes() == before
+
+
+def test_the_frozen_clip_is_bit_equal_in_eval_mode_and_not_saved(tmp_path):
+    trainer = make_trainer(tmp_path)
+    before = {k: v.clone() for k, v in trainer.method.image_encoder.state_dict().items()}
+    decoder = state_of(trainer)
+    fit(trainer, tmp_path)
+    assert same(before, trainer.method.image_encoder.state_dict())
+    assert not same(decoder, state_of(trainer))
+    assert not any(module.training for module in trainer.method.image_encoder.modules())
+    assert trainer.method.decoder.training
+    saved = load_checkpoint(tmp_path / "checkpoints" / "last.pt").decoder
+    assert saved.keys() == tiny_weclip().decoder.state_dict().keys()

@@ -1,0 +1,67 @@
+import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from weclip.training.runlog import LOG_NAME, RunLog, progress_bar, read_log
+
+
+def steps(folder):
+    return [row["step"] for row in read_log(folder / LOG_NAME)]
+
+
+def write(folder, first, last):
+    """Log the steps after `first`, as the loop does: the number of steps done."""
+    with RunLog(folder, first) as log:
+        for step in range(first + 1, last + 1):
+            log.scalars(step, {"loss": 1 / step})
+
+
+def test_lines_and_tensorboard(tmp_path):
+    with RunLog(tmp_path, 0) as log:
+        log.scalars(1, {"loss": 0.5, "learning_rate": 1e-3})
+        log.picture(1, "image", np.zeros((4, 6, 3), np.uint8))
+    assert read_log(tmp_path / LOG_NAME) == [{"step": 1, "loss": 0.5, "learning_rate": 1e-3}]
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(e.step, e.value) for e in board.Scalars("loss")] == [(1, 0.5)]
+    assert board.Tags()["images"] == ["image"]
+
+
+def test_a_resumed_log_has_each_step_once_and_loses_none(tmp_path):
+    write(tmp_path, 0, 5)
+    write(tmp_path, 3, 6)  # killed after 5 steps, the checkpoint was written after 3
+    assert steps(tmp_path) == [1, 2, 3, 4, 5, 6]
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("loss")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):
+    write(tmp_path, 0, 3)
+    path = tmp_path / LOG_NAME
+    path.write_text(path.read_text()[:-5])
+    assert steps(tmp_path) == [1, 2]
+    write(tmp_path, 2, 3)
+    assert steps(tmp_path) == [1, 2, 3]
+
+
+def test_no_log_yet(tmp_path):
+    assert read_log(tmp_path / LOG_NAME) == []
+
+
+def test_other_processes_write_nothing(tmp_path):
+    with RunLog(tmp_path, 0, writes=False) as log:
+        log.scalars(1, {"loss": 1.0})
+        log.picture(1, "image", np.zeros((4, 6, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bar_shows_steps_and_status(tmp_path):
+    from rich.console import Console
+
+    with (tmp_path / "screen").open("w+") as screen:
+        with progress_bar(Console(file=screen, width=120)) as progress:
+            task = progress.add_task("training", total=4, status="")
+            progress.update(task, completed=2, status="loss 0.5")
+        screen.seek(0)
+        shown = screen.read()
+    assert "training" in shown
+    assert "2/4" in shown
+    assert "loss 0.5" in shown

@@ -1,0 +1,76 @@
+"""A training run of a random method on random batches, in milliseconds."""
+
+from itertools import count
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.progress import Progress
+from tests.methods.tiny_weclip import make_batch, tiny_weclip
+
+from weclip.training.loop import FitSettings, Hooks, Trainer
+from weclip.training.runlog import RunLog
+from weclip.training.schedule import build_optimizer
+
+
+class Interruption(Exception):
+    """Stands for a kill."""
+
+
+def rate(step):
+    return 1e-3 / (1 + step)
+
+
+def make_trainer(
+    folder, *, steps=6, save_every=3, eval_every=0, evaluate=None, save_model=None, method=None
+):
+    """A trainer of a fresh method (the same weights every time)."""
+    method = method or tiny_weclip()
+    optimizer = build_optimizer(
+        method.decoder.parameters(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
+    )
+    return Trainer(
+        method,
+        optimizer,
+        accelerator=Accelerator(cpu=True, mixed_precision="no"),
+        settings=FitSettings(
+            steps=steps,
+            learning_rate=rate,
+            log_every=1,
+            image_every=100,
+            eval_every=eval_every,
+            save_every=save_every,
+            best_metric="miou",
+        ),
+        folder=folder,
+        config="train: {}",
+        hooks=Hooks(
+            evaluate,
+            lambda batch, output: np.zeros((4, 4, 3), np.uint8),
+            save_model or (lambda decoder, step: None),
+        ),
+    )
+
+
+def batches(start=0, stop_at=None):
+    """Endless batches, a function of the step; an `Interruption` instead of batch `stop_at`."""
+    for step in count(start):
+        if step == stop_at:
+            raise Interruption
+        yield make_batch(seed=step)
+
+
+def fit(trainer, folder, stop_at=None):
+    """Run the trainer from its current step, with a log."""
+    with RunLog(folder, trainer.step) as log, Progress(disable=True) as progress:
+        trainer.fit(batches(trainer.step, stop_at), log, progress)
+
+
+def state_of(trainer):
+    """Copies of the decoder's tensors."""
+    return {k: v.clone() for k, v in trainer.method.decoder.state_dict().items()}
+
+
+def same(first, second):
+    """Whether two state dicts are equal bit for bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
