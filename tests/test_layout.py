@@ -24,6 +24,7 @@ ORDER = (
     "commands",
     "demo",
     "cli",
+    "__main__",
 )
 """Each part of the package imports itself and parts before it, so no stage sees `config`."""
 

@@ -83,11 +83,17 @@ class TinyClip(nn.Module):
         features: Tensor = self.text(ids[:, : int((ids != 0).sum(1).max())])
         return features.float()
 
-    def export(self) -> dict[str, Tensor]:
-        """OpenAI-layout float16 weights; token rows that were never trained are zero."""
+    def export(self, words: list[str]) -> dict[str, Tensor]:
+        """OpenAI-layout float16 weights; token rows that `words` never trained are zero."""
         state = {f"visual.{k}": v for k, v in self.image.state_dict().items()}
         state |= self.text.state_dict()
         state["logit_scale"] = self.logit_scale
+        used = tokenize(
+            [template.format(word) for template in TEMPLATES for word in words]
+        ).unique()
+        trained = torch.zeros_like(state["token_embedding.weight"])
+        trained[used] = state["token_embedding.weight"][used]
+        state["token_embedding.weight"] = trained
         last = f"visual.transformer.resblocks.{self.image.depth - 1}.attn.out_proj."
         for name in ("weight", "bias"):
             state[last + name] = state[last + name] * EXPORT_GAIN
@@ -242,17 +248,22 @@ def train(args: argparse.Namespace) -> None:
             row["scale"] = round(model.logit_scale.exp().item(), 2)
             print(json.dumps(row), flush=True)
         if (step + 1) % args.save_every == 0 or step + 1 == args.steps:
-            save(model, optimiser, step + 1, time.monotonic() - start, args.out)
+            save(model, optimiser, vocabulary.words, step + 1, time.monotonic() - start, args.out)
 
 
 def save(
-    model: TinyClip, optimiser: torch.optim.Optimizer, step: int, seconds: float, out: Path
+    model: TinyClip,
+    optimiser: torch.optim.Optimizer,
+    words: list[str],
+    step: int,
+    seconds: float,
+    out: Path,
 ) -> None:
     """Write the resumable state and the exported weights."""
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
     torch.save(state | {"step": step, "seconds": seconds}, out / "last.tmp")
     (out / "last.tmp").replace(out / "last.pt")
-    save_file(model.export(), out / "clip.tmp")
+    save_file(model.export(words), out / "clip.tmp")
     (out / "clip.tmp").replace(out / "clip.safetensors")
 
 

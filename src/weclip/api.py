@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from weclip.backbones.clip_weights import Clip, load_clip
-from weclip.build import build_predictor, build_weclip, demo_clip
+from weclip.build import build_predictor, build_weclip, demo_clip, load_decoder
 from weclip.config import Config
 from weclip.config_file import from_yaml, override
 from weclip.errors import InputError
@@ -90,11 +90,7 @@ def load_model(
             "give the right weights with --clip"
         )
     method = build_weclip(config, loaded, file.classes)
-    try:
-        method.decoder.load_state_dict(file.decoder)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: its decoder does not fit its configuration ({reason})") from None
+    load_decoder(method, file.decoder, path)
     return LoadedModel(path, file, config, method.eval())
 
 

@@ -1,7 +1,10 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+
+from torch import Tensor
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip_text import ClipTextEncoder
@@ -88,6 +91,18 @@ def label_settings(config: Config) -> LabelSettings:
         par_on_normalised_image=config.quirk("par_on_normalised_image"),
         train_on_padding=config.quirk("train_on_padding"),
     )
+
+
+def load_decoder(method: WeClip, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load decoder weights read from `path`; InputError if they do not fit the configuration."""
+    try:
+        method.decoder.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: its decoder does not fit the configuration ({reason}); "
+            "check data.classes, decoder.* and clip.weights"
+        ) from None
 
 
 def build_predictor(config: Config, method: WeClip) -> Predictor:

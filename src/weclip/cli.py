@@ -139,6 +139,30 @@ def predict(
     console.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A released WeCLIP checkpoint (.pth).")],
+    config: Annotated[
+        str, typer.Option("--config", help="Preset it was trained with (voc, coco) or a YAML file.")
+    ],
+    out: Out,
+    changes: Changes = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a model file from a checkpoint of the released WeCLIP code; nothing in it is executed.
+
+    For example: weclip import WeCLIP_model_iter_30000.pth --config voc faithful=true
+    data.root=VOC2012 clip.weights=ViT-B-16.pt --out runs/released
+    """
+    from weclip.commands.import_published import import_published
+    from weclip.config_file import load_config
+
+    path = import_published(
+        checkpoint, load_config(config, changes or ()), out, overwrite=overwrite
+    )
+    Console().print(f"model: {path}", soft_wrap=True)
+
+
 @app.command()
 def demo(
     out: Out,

@@ -11,6 +11,7 @@ from tests.backbones.tiny_clip import openai_shapes
 
 from weclip import cli
 from weclip.data.classes import load_classes
+from weclip.training.model_file import read_model_file
 
 COLOURS = {"bird": (230, 40, 40), "cat": (40, 200, 60), "dog": (60, 60, 230)}
 SIZE = 48
@@ -30,7 +31,9 @@ def write_clip(path: Path, seed: int = 0) -> Path:
     shapes = openai_shapes(
         width=64, blocks=3, patch=8, grid=6, joint=16, text_width=16, text_blocks=1
     )
-    tensors = {name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    tensors = {
+        name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes.items()
+    }
     save_file(tensors | {"logit_scale": torch.tensor(2.0)}, path)
     return path
 
@@ -139,3 +142,27 @@ def folder_content(folder: Path) -> dict[str, bytes]:
     """Relative path -> bytes of every file."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def write_released(run: Path, path: Path) -> Path:
+    """The decoder of a run as the released code would have saved it."""
+    state = read_model_file(run / "model.safetensors").decoder
+    released = {released_name(name): value for name, value in state.items()}
+    other = {"encoder.logit_scale": torch.ones(()), "par.kernel": torch.ones(8)}
+    torch.save(released | other, path)
+    return path
+
+
+def released_name(ours: str) -> str:
+    """The released name of a decoder entry, written down independently of the package's map."""
+    if ours.startswith("projections."):
+        _, block, layer, kind = ours.split(".")
+        part = {"0": "proj", "2": "proj_2"}[layer]
+        return f"decoder_fts_fuse.linears_modulelist.{block}.{part}.{kind}"
+    released = {
+        "fuse.": "decoder_fts_fuse.linear_fuse.",
+        "transformer.": "decoder.transformer.",
+        "classifier.": "decoder.linear_pred.",
+    }
+    prefix = next(prefix for prefix in released if ours.startswith(prefix))
+    return released[prefix] + ours.removeprefix(prefix)

@@ -1,0 +1,265 @@
+import re
+from dataclasses import asdict, fields
+from functools import reduce
+from importlib import resources
+
+import pytest
+
+from weclip.config import Config, QuirkConfig
+from weclip.config_file import from_yaml, load_config, override, presets, to_yaml
+from weclip.errors import InputError
+
+NEEDED = ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]
+
+# spec/weclip.md, by section
+PUBLISHED = {
+    "data.crop_size": 320,
+    "data.scale_range": (0.5, 2.0),
+    "data.flip_probability": 0.5,
+    "clip.prompt_template": "a clean origami {}.",
+    "cam.min_max_eps": 1e-7,
+    "affinity.initial_layers": 8,
+    "affinity.refined_layers": 6,
+    "affinity.refine_from": 9145,
+    "affinity.sinkhorn_rounds": 3,
+    "affinity.box_threshold": 0.4,
+    "par.iterations": 20,
+    "par.dilations": (1, 2, 4, 8, 12, 24),
+    "par.colour_width": 0.3,
+    "par.position_width": 0.3,
+    "par.position_weight": 0.01,
+    "decoder.width": 256,
+    "decoder.blocks": 3,
+    "decoder.heads": 8,
+    "decoder.dropout": 0.1,
+    "loss.affinity_weight": 0.1,
+    "loss.affinity_radius": 8,
+    "optim.learning_rate": 2e-3,
+    "optim.weight_decay": 0.01,
+    "optim.betas": (0.9, 0.999),
+    "optim.eps": 1e-8,
+    "optim.warmup_steps": 50,
+    "optim.warmup_ratio": 1e-6,
+    "optim.power": 1.0,
+    "train.steps": 30_000,
+    "train.batch_size": 4,
+    "eval.long_side": 512,
+    "eval.scales": (1.0, 0.75),
+    "eval.flip": True,
+    "eval.crf": False,
+}
+COCO = {
+    "affinity.refined_layers": 10,
+    "affinity.refine_from": 40_001,
+    "affinity.box_threshold": 0.7,
+    "train.steps": 80_000,
+    "train.batch_size": 8,
+}
+
+
+def value(config, key):
+    return reduce(getattr, key.split("."), config)
+
+
+def refused(pattern, *overrides, config="voc"):
+    with pytest.raises(InputError, match=pattern) as caught:
+        load_config(str(config), [*NEEDED, *overrides])
+    assert "\n" not in str(caught.value)
+    assert "  " not in str(caught.value)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a configuration file."""
+
+    def write(content):
+        path = tmp_path / "my.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(("key", "number"), PUBLISHED.items())
+def test_defaults_and_preset_voc_are_the_published_numbers(key, number):
+    assert value(Config(), key) == number
+    assert value(load_config("voc", NEEDED), key) == number
+
+
+@pytest.mark.parametrize("key", PUBLISHED)
+def test_preset_coco_differs_where_the_paper_does(key):
+    assert value(load_config("coco", NEEDED), key) == COCO.get(key, PUBLISHED[key])
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_loads_and_its_header_says_how_to_run_it(name):
+    config = load_config(name, NEEDED)
+    assert config.data.root == "VOC2012"
+    text = resources.files("weclip.presets").joinpath(f"{name}.yaml").read_text("utf-8")
+    command = re.search(r"^# Command:  (weclip .+)$", text, re.MULTILINE)
+    assert command
+    assert f"--config {name}" in text or command[1].startswith("weclip demo --out ")
+
+
+def test_presets_are_these():
+    assert presets() == ["coco", "demo", "folder", "voc"]
+
+
+def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():
+    names = [field.name for field in fields(QuirkConfig)]
+    assert len(names) == 5
+    default, faithful = load_config("voc", NEEDED), load_config("voc", [*NEEDED, "faithful=true"])
+    for name in names:
+        assert not default.quirk(name)
+        assert faithful.quirk(name)
+        for config, on in ((default, "true"), (faithful, "false")):
+            changed = override(config, [f"quirks.{name}={on}"])
+            differing = [n for n in names if changed.quirk(n) != config.quirk(n)]
+            assert differing == [name]
+
+
+@pytest.mark.parametrize("name", presets())
+def test_yaml_round_trip(name, written):
+    config = load_config(name, [*NEEDED, 'data.root="é: #1"', "faithful=true"])
+    assert config.data.root == "é: #1"
+    assert from_yaml(to_yaml(config), "here") == config
+    assert load_config(str(written(to_yaml(config)))) == config
+    assert config.par.dilations == tuple(config.par.dilations)
+
+
+def test_override_leaves_the_original():
+    config = load_config("voc", NEEDED)
+    before = asdict(config)
+    assert override(config, ["train.steps=5"]).train.steps == 5
+    assert asdict(config) == before
+
+
+def test_overrides_in_order_and_null():
+    config = load_config("voc", [*NEEDED, "train.steps=5", "train.steps=6", "eval.long_side=null"])
+    assert (config.train.steps, config.eval.long_side) == (6, None)
+
+
+def test_an_empty_file_is_the_defaults(written):
+    assert load_config(str(written("")), NEEDED) == load_config("voc", NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        ("trian.steps=5", r"unknown key trian; did you mean 'train'\? known at the top: faithful,"),
+        ("train.stepz=5", r"unknown key train.stepz; did you mean 'steps'\? known under train:"),
+        ("zzz=5", r"'zzz=5': unknown key zzz; known at the top"),
+        ("train.steps=many", "'train.steps=many': train.steps must be a whole number, not 'many'"),
+        ("train.steps=1.5", "train.steps must be a whole number, not 1.5"),
+        ("train.steps=", "train.steps must be a whole number, not None"),
+        ("train.steps.x=4", "train.steps must be a whole number, not {'x': 4}"),
+        ("optim.power=fast", "optim.power must be a number, not 'fast'"),
+        ("faithful=maybe", "faithful must be true or false, not 'maybe'"),
+        ("data.root=[a]", r"data.root must be a text, not \['a'\]"),
+        ("data.scale_range=[1]", r"data.scale_range must be tuple\[float, float\], not \[1\]"),
+        ("par.dilations=[a]", r"par.dilations must be tuple\[int, ...\], not \['a'\]"),
+        ("train=5", "train is a section; its keys are steps, batch_size"),
+        ("train=", "train is a section"),
+        ("train=???", "train is a section"),
+        ("train.steps=???", "no value for train.steps; add train.steps=... to the command"),
+        ("data.root=${oc.env:HOME}", "data.root: references such as .* are not supported"),
+        ("train.steps", "'train.steps' is not of the form section.key=value"),
+        ("=5", "is not of the form section.key=value"),
+        ("data..root=5", "is not of the form section.key=value"),
+        ("[a=5", "is not of the form section.key=value"),
+        ("par.dilations=[1", r"'par.dilations=\[1': not a valid value"),
+    ],
+)
+def test_bad_changes(change, pattern):
+    refused(pattern, change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data.crop_size=0",
+        "data.scale_range=[2.0,1.0]",
+        "data.scale_range=[0.0,1.0]",
+        "data.flip_probability=1.5",
+        "data.workers=-1",
+        "data.format=png",
+        "clip.prompt_template=a photo",
+        "clip.prompt_template='{a} {}'",
+        "cam.min_max_eps=0",
+        "affinity.initial_layers=0",
+        "affinity.refined_layers=0",
+        "affinity.sinkhorn_rounds=-1",
+        "affinity.box_threshold=-0.1",
+        "par.iterations=-1",
+        "par.dilations=[]",
+        "par.dilations=[0,1]",
+        "par.colour_width=0",
+        "par.position_weight=-1",
+        "decoder.width=0",
+        "decoder.dropout=2",
+        "loss.affinity_weight=-1",
+        "optim.learning_rate=0",
+        "optim.learning_rate=.nan",
+        "optim.betas=[0.9,1.0]",
+        "optim.eps=0",
+        "optim.warmup_steps=-1",
+        "optim.warmup_ratio=2",
+        "train.steps=0",
+        "train.batch_size=0",
+        "train.seed=-1",
+        "train.seed=4294967296",
+        "train.precision=fp8",
+        "train.eval_every=-1",
+        "train.save_every=0",
+        "train.best_metric=loss",
+        "eval.long_side=0",
+        "eval.scales=[]",
+        "eval.scales=[1.0,0.0]",
+    ],
+)
+def test_values_out_of_range(change):
+    key = change.partition("=")[0]
+    refused(rf"^{re.escape(key)}=.* is not allowed; it must be \S+", change)
+
+
+def test_heads_divide_the_width():
+    refused("decoder.width=256 must be a multiple of decoder.heads=7", "decoder.heads=7")
+
+
+def test_missing_values_are_named():
+    with pytest.raises(InputError, match=r"preset voc: no value for clip.weights, data.root; add"):
+        load_config("voc")
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [
+        ("data: {root: x", "my.yaml: not valid YAML"),
+        ("a: b: c", "my.yaml: not valid YAML"),
+        ("data: !!python/object:os.system x", "my.yaml: not valid YAML"),
+        ("\x00\x01", "my.yaml: not valid YAML"),
+        (b"\xff\xfe\x00", "my.yaml: not a text file; --config wants YAML"),
+        ("5", "my.yaml: must hold sections with keys"),
+        ("just words", "my.yaml: must hold sections with keys"),
+        ("- a\n- b", "my.yaml: must hold sections with keys"),
+        ("data: [1]", "my.yaml: data is a section; its keys are format, root"),
+        ("data: ???", "my.yaml: data is a section"),
+        ("data:\n", "my.yaml: data is a section"),
+        ("train: {stepz: 1}", "my.yaml: unknown key train.stepz; did you mean 'steps'"),
+        ("1: 2", "my.yaml: unknown key 1; known at the top"),
+        ("train: {steps: [1]}", r"my.yaml: train.steps must be a whole number, not \[1\]"),
+    ],
+)
+def test_bad_files(content, pattern, written):
+    refused(pattern, config=written(content))
+
+
+def test_neither_preset_nor_file(tmp_path):
+    refused(r"--config vox: neither a file nor a preset \(coco, .*\); did you mean", config="vox")
+    refused("neither a file nor a preset", config=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{{", "5", "train: 3", "train: {stepz: 3}", "data: {}"])
+def test_a_damaged_stored_configuration_names_its_file(text):
+    with pytest.raises(InputError, match=r"^model.safetensors: "):
+        from_yaml(text, "model.safetensors")

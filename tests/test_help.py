@@ -1,0 +1,42 @@
+"""What a newcomer sees first."""
+
+import subprocess
+import sys
+
+import pytest
+
+from weclip import cli
+
+COMMANDS = ("train", "evaluate", "predict", "demo")
+
+
+def test_the_command_lists_its_commands(capsys):
+    assert cli.run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "image-level tags" in shown
+    assert all(command in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_shows_an_example_and_its_options(command, capsys):
+    assert cli.run([command, "--help"]) == 0
+    captured = capsys.readouterr()
+    shown = " ".join(captured.out.split())
+    assert f"For example: weclip {command} " in shown
+    assert "--out" in shown
+    assert "--overwrite" in shown
+    assert captured.err == ""
+
+
+def test_no_command_shows_the_help(capsys):
+    assert cli.run([]) == 2
+    captured = capsys.readouterr()
+    assert "Usage: weclip" in captured.out
+    assert captured.err == "weclip: error: no command given (see weclip --help)\n"
+
+
+@pytest.mark.parametrize("module", ["weclip", "weclip.cli"])
+def test_help_does_not_wait_for_pytorch(module):
+    code = f"import {module}, sys; print([m for m in ('torch', 'accelerate') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
