@@ -212,9 +212,9 @@ def test_bad_changes(change, pattern):
         "train.eval_every=-1",
         "train.save_every=0",
         "train.best_metric=loss",
-        "eval.long_side=0",
+        "eval.long_side=31",
         "eval.scales=[]",
-        "eval.scales=[1.0,0.0]",
+        "eval.scales=[1.0,0.01]",
     ],
 )
 def test_values_out_of_range(change):

@@ -195,6 +195,10 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
+    except OSError as error:  # a path that the system refuses: too long, no permission
+        if error.filename is None:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}", 2)
     except RuntimeError as error:
         if type(error).__name__ != "DivergedError":
             raise

@@ -187,8 +187,8 @@ def validate(config: Config) -> None:
         _require(config, key, choices.__contains__, " or ".join(choices))
     _require(config, "data.scale_range", lambda v: 0 < v[0] <= v[1], "two rising numbers over 0")
     _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
-    _require(config, "eval.scales", lambda v: v and min(v) > 0, "numbers over 0")
-    _require(config, "eval.long_side", lambda v: v is None or v > 0, "over 0, or null")
+    _require(config, "eval.scales", lambda v: v and min(v) >= 0.1, "numbers from 0.1 on")
+    _require(config, "eval.long_side", lambda v: v is None or v >= 32, "at least 32, or null")
     _require(
         config,
         "clip.prompt_template",

@@ -106,13 +106,15 @@ COMMAND_LINES = {
     "no CLIP": (lambda p: p.train("clip.weights=x.pt"), "x.pt: no such file or folder"),
     "not a CLIP": (lambda p: p.train(f"clip.weights={p.resnet()}"), "not a whole ViT CLIP"),
     "not weights": (lambda p: p.train(f"clip.weights={p.file}"), "file.txt"),
+    "fp16 on a CPU": (lambda p: p.train("train.precision=fp16"), "needs a GPU"),
+    "path too long": (lambda p: p.train(out=p.root / ("x" * 300)), "xxx: File name too long"),
     "out is a file": (lambda p: p.train(out=p.file), "is a file; give a folder"),
     "out below a file": (lambda p: p.train(out=p.file / "x"), "cannot be made"),
     "out is foreign": (lambda p: p.train("--overwrite", out=p.voc), "holds other files"),
     "no model": (lambda p: p.evaluate(model=p.root), "no such model file"),
     "truncated model": (lambda p: p.evaluate(model=p.truncated_model()), "not a safetensors"),
     "foreign model": (lambda p: p.evaluate(model=p.clip), "not a weclip model"),
-    "other decoder": (lambda p: p.evaluate("decoder.width=32"), "does not fit its configuration"),
+    "other decoder": (lambda p: p.evaluate("decoder.width=32"), "its decoder does not fit"),
     "no split to score": (lambda p: p.evaluate("data.eval_split=null"), "data.eval_split is null"),
     "no mask": (
         lambda p: p.without("SegmentationClass", "val_8.png") or p.evaluate(),
@@ -141,7 +143,8 @@ def run_refused(arguments: list[str], expected: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(("make", "expected"), COMMAND_LINES.values(), ids=list(COMMAND_LINES))
-def test_refused_before_anything_is_written(place, make, expected, capsys):
+def test_refused_before_anything_is_written(place, make, expected, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     arguments = make(place)
     before = worlds.folder_content(place.root)
     run_refused(arguments, expected, capsys)

@@ -158,6 +158,8 @@ def precision(choice: str) -> str:
 
     On CPUs bf16 does not pay: encoder and decoder gain less than the casts around them cost.
     """
+    if choice == "fp16" and not torch.cuda.is_available():
+        raise InputError("train.precision=fp16 needs a GPU; use auto, no or bf16")
     if choice != "auto":
         return choice
     return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
