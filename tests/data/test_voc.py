@@ -106,3 +106,10 @@ def test_other_files_do_not_disturb(voc_root: Path, voc_classes: ClassList) -> N
     (voc_root / "JPEGImages" / "._b.jpg").write_text("")
     write_mask(voc_root / "SegmentationClass" / "unused.png")
     assert read_masked_split(voc_root, voc_classes, "val")[0].path.name == "b.jpg"
+
+
+def test_list_of_another_encoding_is_named(voc_root, voc_classes):
+    path = voc_root / "ImageSets" / "Segmentation" / "train.txt"
+    path.write_bytes("caf\xe9\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"train\.txt: not a UTF-8 text file"):
+        read_split(voc_root, voc_classes, "train")

@@ -81,7 +81,11 @@ def _split_images(folder: Path, split: str) -> dict[str, Path]:
         available = [file.stem for file in (folder / _LISTS).glob("*.txt")]
         raise unknown_split(split, available, str(folder / _LISTS))
     first_lines: dict[str, int] = {}
-    for line, name in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a UTF-8 text file; it must list image names") from None
+    for line, name in enumerate(lines, 1):
         name = name.strip()
         if name and first_lines.setdefault(name, line) != line:
             raise InputError(

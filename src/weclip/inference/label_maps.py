@@ -15,7 +15,7 @@ from torch import Tensor
 from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.evaluate import EvaluationResult, Tally
-from weclip.inference.predictor import inference_mode, resize_long_side
+from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
 from weclip.labels.cam import TagSlots, min_max, pack_tags
 from weclip.labels.pseudo_label import label_map_of
 from weclip.methods.weclip import WeClip
@@ -58,7 +58,7 @@ def make_label_maps(
     tags[0, list(item.tags)] = True
     slots = pack_tags(tags)
     with inference_mode(method):
-        image = resize_long_side(item.image, long_side).to(device)  # (1, 3, H', W')
+        image = resize_long_side(item.image, long_side, smallest_side=LARGEST_PATCH).to(device)
         normalised = method.normalise(image)
         features = method.image_encoder(normalised)
         decoded = method.decoder(features.tokens, features.patch_grid)

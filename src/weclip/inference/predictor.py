@@ -21,7 +21,7 @@ Segmenter = Callable[[Tensor], Tensor]
 Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
 
-_LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
+LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Predictor:
             (H, W) uint8 class ids, 0 is background.
         """
         height, width = image.shape[:2]
-        smallest = ceil(_LARGEST_PATCH / min(1.0, *self.scales))
+        smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
         with inference_mode(self.model):
             resized = resize_long_side(image, self.long_side, smallest_side=smallest)  # 1,3,H',W'
             logits = multi_scale_logits(
