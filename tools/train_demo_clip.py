@@ -6,7 +6,7 @@ image's caption; every caption word must be found in some patches; the classes o
 win over the other classes where they are strongest; the mean of the patches (and the class token)
 must match the caption. A fifth makes softmax Grad-CAM agree with the patch probabilities. In the
 last phases patches learn from pseudo-labels instead, which the CLIP makes of its own CAMs and the
-captions, by attention and PAR, exactly as the demo does for its decoder. The last block is trained
+captions, by PAR as the demo does for its decoder. The last block is trained
 as attention alone, without its residual path, because Grad-CAM sees only what passes through that
 attention; at export the attention's output is scaled up so that the residual is negligible in the
 standard forward pass.
@@ -56,9 +56,10 @@ PHASES = (
     Phase(96, 1530, 56),
     Phase(128, 500, 32),
     Phase(128, 700, 32, labelled=True),
-    Phase(128, 1000, 32, labelled=True),
+    Phase(128, 500, 32, labelled=True),
+    Phase(128, 700, 32, labelled=True),
 )
-"""First one sprite, then scenes, then two rounds on pseudo-labels."""
+"""First one sprite, then scenes, then rounds on pseudo-labels."""
 
 
 def make_batch(

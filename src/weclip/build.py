@@ -74,6 +74,7 @@ def label_settings(config: Config) -> LabelSettings:
     """The constants of the pseudo-labels."""
     return LabelSettings(
         min_max_eps=config.cam.min_max_eps,
+        background_power=config.cam.background_power,
         initial_layers=config.affinity.initial_layers,
         refined_layers=config.affinity.refined_layers,
         refine_from=config.affinity.refine_from,

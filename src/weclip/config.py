@@ -42,6 +42,7 @@ class CamConfig:
     """Softmax Grad-CAM (CLIP-ES section 3.2)."""
 
     min_max_eps: float = 1e-7  # released code
+    background_power: float = 1.0  # background score is (1 - max)^power; CLIP-ES, released code
 
 
 @dataclass

@@ -23,9 +23,16 @@ def slots_of(tags):
     return pack_tags(rows)
 
 
-def make(cam, tags, image, size=None):
-    size = size or tuple(image.shape[-2:])
-    return make_pseudo_label(cam, slots_of(tags), image, size=size, eps=1e-7, par=PAR)
+def make(cam, tags, image, size=None, power=1.0):
+    return make_pseudo_label(
+        cam,
+        slots_of(tags),
+        image,
+        size=size or tuple(image.shape[-2:]),
+        eps=1e-7,
+        background_power=power,
+        par=PAR,
+    )
 
 
 def random_inputs(tags, grid, size, seed=0):
@@ -64,6 +71,15 @@ def test_batch_equals_single_images():
         alone = make(cam[i : i + 1, :count], [tags], image[i : i + 1])
         torch.testing.assert_close(together.scores[i, : 1 + count], alone.scores[0])
         assert torch.equal(together.label_map[i], alone.label_map[0])
+
+
+def test_background_power_enlarges_objects():
+    cam, image = random_inputs([[1]], (4, 4), (16, 16))
+    sizes = [int((make(cam, [[1]], image, power=p).label_map > 0).sum()) for p in (0.5, 1, 2, 4)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    background = with_background(torch.tensor([0.75]).view(1, 1, 1, 1), 3.0)[0, 0]
+    assert background.item() == pytest.approx(0.25**3)
 
 
 def test_image_without_tags_is_background():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,9 +15,9 @@ from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.evaluate import EvaluationResult, Tally
 from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
-from weclip.labels.cam import TagSlots, min_max, pack_tags
-from weclip.labels.pseudo_label import label_map_of
-from weclip.methods.weclip import WeClip
+from weclip.labels.cam import TagSlots, pack_tags
+from weclip.labels.pseudo_label import label_map_of, resize_cam, with_background
+from weclip.methods.weclip import LabelSettings, WeClip
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
 
@@ -66,22 +65,22 @@ def make_label_maps(
         refined = method.refine(cam.cam, attention, decoded.feature_affinity, step)
         guide = normalised if method.labels.par_on_normalised_image else image
         pseudo = method.make_label(refined.cam, slots, guide, size=size)
-    eps = method.labels.min_max_eps
     return LabelMaps(
         heat=cam.cam[0].amax(0).cpu().numpy(),
         label_map={
-            "cam": cam_label_map(cam.cam, slots, size, eps),
-            "refined_cam": cam_label_map(refined.cam, slots, size, eps),
+            "cam": cam_label_map(cam.cam, slots, size, method.labels),
+            "refined_cam": cam_label_map(refined.cam, slots, size, method.labels),
             "pseudo_label": pseudo.label_map[0].cpu(),
         },
     )
 
 
-def cam_label_map(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float) -> Tensor:
-    """Labels (H, W) of one image's CAMs (1, K, h, w) against the background score 1 - max."""
-    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
-    cam = cam.masked_fill(~slots.filled[..., None, None], 0)
-    scores = torch.cat([1 - cam.amax(dim=1, keepdim=True), cam], dim=1)  # (1, 1+K, H, W)
+def cam_label_map(
+    cam: Tensor, slots: TagSlots, size: tuple[int, int], labels: LabelSettings
+) -> Tensor:
+    """Labels (H, W) of one image's CAMs (1, K, h, w) against the background score."""
+    cam = resize_cam(cam, slots, size, labels.min_max_eps)
+    scores = with_background(cam, labels.background_power)  # (1, 1+K, H, W)
     return label_map_of(scores, slots)[0].cpu()
 
 

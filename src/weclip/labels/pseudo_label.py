@@ -47,6 +47,7 @@ def make_pseudo_label(
     *,
     size: tuple[int, int],
     eps: float,
+    background_power: float,
     par: ParSettings,
 ) -> PseudoLabel:
     """Scale, resize, refine and decide.
@@ -57,13 +58,12 @@ def make_pseudo_label(
         image: (B, 3, H', W'), whose colours guide PAR.
         size: (H, W) of the labels.
         eps: Added to the maximum in the min-max scaling.
+        background_power: Exponent of the background score; more than 1 gives larger objects.
         par: Constants of PAR.
     """
-    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
-    cam = cam * slots.filled[..., None, None]  # (B, K, H, W)
-    background = 1 - cam.amax(dim=1, keepdim=True)
+    cam = resize_cam(cam, slots, size, eps)  # (B, K, H, W)
     scores = pixel_adaptive_refinement(
-        torch.cat([background, cam], dim=1),
+        with_background(cam, background_power),
         image,
         iterations=par.iterations,
         dilations=par.dilations,
@@ -74,6 +74,17 @@ def make_pseudo_label(
     filled = F.pad(slots.filled, (1, 0), value=True)
     scores = scores.masked_fill(~filled[..., None, None], -torch.inf)
     return PseudoLabel(cam, scores, label_map_of(scores, slots))
+
+
+def resize_cam(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float) -> Tensor:
+    """Scale maps (B, K, h, w) to [0, 1] and resize them to (B, K, H, W); 0 in empty slots."""
+    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
+    return cam * slots.filled[..., None, None]
+
+
+def with_background(cam: Tensor, power: float) -> Tensor:
+    """Scores (B, 1+K, H, W) of maps (B, K, H, W): first (1 - max)^power for background."""
+    return torch.cat([(1 - cam.amax(dim=1, keepdim=True)) ** power, cam], dim=1)
 
 
 def label_map_of(scores: Tensor, slots: TagSlots) -> Tensor:

@@ -44,6 +44,7 @@ class LabelSettings:
     """Constants of the pseudo-labels; sources in `weclip.config`."""
 
     min_max_eps: float
+    background_power: float
     initial_layers: int
     refined_layers: int
     refine_from: int
@@ -222,6 +223,7 @@ class WeClip(nn.Module):
             guide,
             size=size or (guide.shape[-2], guide.shape[-1]),
             eps=self.labels.min_max_eps,
+            background_power=self.labels.background_power,
             par=self.labels.par,
         )
 
