@@ -121,23 +121,25 @@ def pick_scenes(
     ranked = result.ranked()
     notes = dict.fromkeys(ranked[:SHOWN], "best") | dict.fromkeys(ranked[-SHOWN:], "worst")
     by_name = {sample.name: sample for sample in samples}
-    items = full_images(
-        [by_name[name] for name in notes], num_classes=model.file.classes.num_classes
+    return [
+        scene_row(model, by_name[name], f"{note}, {100 * result.image_miou[name]:.0f}")
+        for name, note in notes.items()
+    ]
+
+
+def scene_row(model: LoadedModel, sample: MaskedImage, note: str) -> SceneRow:
+    """One scene's image, CAM, pseudo-label, prediction and truth."""
+    item = next(full_images([sample], num_classes=model.file.classes.num_classes))
+    maps = make_label_maps(
+        model.method, item, long_side=model.config.eval.long_side, step=model.file.step
     )
     predictor = build_predictor(model.config, model.method)
-    rows = []
-    for item in items:
-        maps = make_label_maps(
-            model.method, item, long_side=model.config.eval.long_side, step=model.file.step
-        )
-        pseudo_label = maps.label_map["pseudo_label"].numpy().astype(np.uint8)
-        pictures = [
-            ("image", Image.fromarray(item.image)),
-            ("CAM", heat_overlay(item.image, maps.heat)),
-            ("pseudo-label", overlay(item.image, pseudo_label)),
-            ("prediction", overlay(item.image, predictor(item.image))),
-            ("truth", overlay(item.image, item.mask)),
-        ]
-        note = f"{notes[item.name]}, {100 * result.image_miou[item.name]:.0f}"
-        rows.append(SceneRow(item.name, note, pictures))
-    return rows
+    pseudo_label = maps.label_map["pseudo_label"].numpy().astype(np.uint8)
+    pictures = [
+        ("image", Image.fromarray(item.image)),
+        ("CAM", heat_overlay(item.image, maps.heat)),
+        ("pseudo-label", overlay(item.image, pseudo_label)),
+        ("prediction", overlay(item.image, predictor(item.image))),
+        ("truth", overlay(item.image, item.mask)),
+    ]
+    return SceneRow(item.name, note, pictures)
