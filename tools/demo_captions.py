@@ -65,7 +65,7 @@ def training_scene(rng: np.random.Generator, size: int) -> Scene:
     if (size > 64 and rng.random() < 0.4) or (size == 64 and rng.random() < 0.25):
         codes = DISTRACTOR_DRAWINGS[str(rng.choice(list(DISTRACTOR_DRAWINGS)))]
         sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(32, 80)))
-    chances = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.05, 0.35, 0.35, 0.25)}[size]
+    chances = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.1, 0.5, 0.25, 0.15)}[size]
     count = int(rng.choice(len(chances), p=chances))
     for class_id in rng.choice(len(CLASS_NAMES), count, replace=False) + 1:
         code = str(rng.choice(seen_drawings(CLASS_NAMES[class_id - 1])))

@@ -44,18 +44,23 @@ class TinyClip(nn.Module):
         last.mlp.requires_grad_(False)
         last.ln_2.requires_grad_(False)
 
-    def tokens(self, image: Tensor) -> Tensor:
-        """Tokens (B, 1+N, D) after block L-1 of normalised images."""
+    def tokens(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, 1+N, D) after block L-1, and the sum of attention (B, 1+N, 1+N) so far."""
         x, _ = self.image.embed(image)
+        total = torch.zeros(())
         for block in self.image.transformer.resblocks[:-1]:
-            x = block(x)
-        return x
+            x, attention = block.with_map(x)
+            total = total + attention
+        return x, total
 
-    def project(self, normalised: Tensor) -> Tensor:
-        """Joint features (B, 1+N, J) of every token, from the last block's `ln_1` output."""
+    def project(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
+        """Joint features (B, 1+N, J) of every token, from the last block's `ln_1` output.
+
+        Also returns its attention (B, 1+N, 1+N).
+        """
         block = self.image.transformer.resblocks[-1]
-        attended, _ = block.attn.with_map(normalised)
-        return self.image.ln_post(attended) @ self.image.proj
+        attended, attention = block.attn.with_map(normalised)
+        return self.image.ln_post(attended) @ self.image.proj, attention
 
     def text_features(self, words: list[str], rng: np.random.Generator) -> Tensor:
         """Text features (words, J) of unit length, each word in a random template."""
@@ -110,8 +115,10 @@ def losses(model: TinyClip, batch: CaptionedImages, *, cam: bool) -> dict[str, T
     """The losses of one batch by name; `cam` adds the Grad-CAM term."""
     scale = model.logit_scale.exp()
     block = model.image.transformer.resblocks[-1]
-    normalised = block.ln_1(model.tokens(batch.images))
-    joint = model.project(normalised).float()  # (B, 1+N, J)
+    tokens, attention = model.tokens(batch.images)
+    normalised = block.ln_1(tokens)
+    joint, last_attention = model.project(normalised)
+    joint = joint.float()  # (B, 1+N, J)
     captions, pooled = batch.captions, joint[:, 1:].mean(1)
     patches = batch.probability(joint[:, 1:], scale)  # (B, N, V)
     top = patches.topk(max(3, patches.shape[1] // 24), dim=1).values.mean(1)  # (B, V)
@@ -127,6 +134,9 @@ def losses(model: TinyClip, batch: CaptionedImages, *, cam: bool) -> dict[str, T
         "mean": match(batch.probability(pooled, scale)),
         "token": match(batch.probability(joint[:, 0], scale)),
     }
+    if batch.shares is not None:
+        maps = (attention + last_attention)[:, 1:, 1:]
+        result["attention"] = attention_loss(maps, batch.shares)
     if cam:
         wanted = patches.detach() if batch.shares is None else batch.shares[..., 1:]
         result["cam"] = cam_loss(model, batch, normalised, pooled, wanted)
@@ -147,6 +157,19 @@ def patch_loss(patches: Tensor, captions: Tensor, shares: Tensor | None) -> Tens
     scenery = allowed[..., CLASSES:].sum(-1, keepdim=True)
     probability = torch.cat([scenery, allowed[..., :CLASSES]], dim=-1)
     return -(shares * probability.clamp_min(1e-4).log()).sum(-1).mean()
+
+
+def attention_loss(attention: Tensor, shares: Tensor) -> Tensor:
+    """Each patch should attend to patches of its own label.
+
+    Args:
+        attention: (B, N, N), summed over blocks.
+        shares: (B, N, 1+classes).
+    """
+    with torch.autocast("cpu", enabled=False):
+        same = shares @ shares.transpose(1, 2)  # (B, N, N)
+        inside = (attention.float() * same).sum(-1) / attention.float().sum(-1)
+        return -inside.clamp_min(1e-4).log().mean()
 
 
 def class_loss(scores: Tensor, present: Tensor) -> Tensor:

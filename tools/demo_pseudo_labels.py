@@ -22,9 +22,9 @@ LARGEST_SHARE = 0.4
 def patch_shares(
     weights: Path, images: NDArray[np.uint8], captions: NDArray[np.bool_]
 ) -> NDArray[np.float16]:
-    """Run the label stage of WeCLIP without its attention affinity.
+    """Run the label stage of WeCLIP; its attention affinity only where a scene has one object.
 
-    In these scenes CAMs tell classes apart better than refined ones, but are too small: a
+    Where there are several, CAMs tell them apart better than refined ones. Both are too small: a
     background score to the third power corrects that.
 
     Args:
@@ -45,8 +45,11 @@ def patch_shares(
         tags = torch.from_numpy(captions[start : start + BATCH, : len(classes.names)])
         slots = pack_tags(tags)
         features = method.image_encoder(method.normalise(image))
-        cam, _ = method.make_cam(features, slots)
-        label_map = method.make_label(cam.cam, slots, image.float()).label_map
+        cam, attention = method.make_cam(features, slots)
+        refined = method.refine(cam.cam, attention, torch.empty(0), step=0)
+        alone = torch.from_numpy(captions[start : start + BATCH].sum(1) == 2)  # class, background
+        chosen = torch.where(alone[:, None, None, None], refined.cam, cam.cam)
+        label_map = method.make_label(chosen, slots, image.float()).label_map
         one_hot = F.one_hot(label_map, classes.num_classes).permute(0, 3, 1, 2).float()
         area = F.adaptive_avg_pool2d(one_hot, features.patch_grid).flatten(2)  # (B, C, N)
         trusted = (area[:, 1:].mean(2) < LARGEST_SHARE).all(1)

@@ -6,10 +6,10 @@ image's caption; every caption word must be found in some patches; the classes o
 win over the other classes where they are strongest; the mean of the patches (and the class token)
 must match the caption. A fifth makes softmax Grad-CAM agree with the patch probabilities. In the
 last phases patches learn from pseudo-labels instead, which the CLIP makes of its own CAMs and the
-captions, by PAR as the demo does for its decoder. The last block is trained
-as attention alone, without its residual path, because Grad-CAM sees only what passes through that
-attention; at export the attention's output is scaled up so that the residual is negligible in the
-standard forward pass.
+captions, by attention affinity and PAR as the demo does for its decoder, and attention learns to
+stay within a label. The last block is trained as attention alone, without its residual path,
+because Grad-CAM sees only what passes through that attention; at export the attention's output is
+scaled up so that the residual is negligible in the standard forward pass.
 
     python tools/train_demo_clip.py --out runs/clip
 """
@@ -31,6 +31,16 @@ from demo_captions import Pool, Vocabulary, render_pool
 from demo_clip_model import CaptionedImages, TinyClip, losses
 from demo_pseudo_labels import patch_shares
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
+
+LOSS_WEIGHTS = {
+    "patch": 1.0,
+    "class": 1.0,
+    "find": 0.5,
+    "mean": 0.5,
+    "token": 0.1,
+    "cam": 1.0,
+    "attention": 0.5,
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ PHASES = (
     Phase(128, 700, 32, labelled=True),
     Phase(128, 500, 32, labelled=True),
     Phase(128, 700, 32, labelled=True),
+    Phase(128, 750, 32, labelled=True),
 )
 """First one sprite, then scenes, then rounds on pseudo-labels."""
 
@@ -160,9 +171,8 @@ class Training:
             text = self.model.text_features(self.vocabulary.words, rng)
             batch = replace(batch, text=text)
             terms = losses(self.model, batch, cam=self.step >= self.args.cam_from)
-        weights = {"patch": 1.0, "class": 1.0, "find": 0.5, "mean": 0.5, "token": 0.1, "cam": 1.0}
         self.optimiser.zero_grad()
-        torch.stack([weights[name] * term for name, term in terms.items()]).sum().backward()
+        torch.stack([LOSS_WEIGHTS[name] * term for name, term in terms.items()]).sum().backward()
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
         with torch.no_grad():

@@ -154,15 +154,19 @@ def flatten(config_yaml: str) -> dict[str, object]:
 
 
 def precision(choice: str) -> str:
-    """What `auto` means here: bf16 on GPUs that have it, and float32 otherwise.
+    """What `auto` means here: bf16 where the processor or GPU has it, and float32 otherwise.
 
-    On CPUs bf16 does not pay: encoder and decoder gain less than the casts around them cost.
+    Raises:
+        InputError: fp16 without a GPU.
     """
-    if choice == "fp16" and not torch.cuda.is_available():
+    gpu = torch.cuda.is_available()
+    if choice == "fp16" and not gpu:
         raise InputError("train.precision=fp16 needs a GPU; use auto, no or bf16")
     if choice != "auto":
         return choice
-    return "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    processor = torch.cpu.get_capabilities()
+    on_cpu = bool(processor.get("avx512_bf16") or processor.get("amx_bf16"))
+    return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "no"
 
 
 def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
