@@ -69,6 +69,7 @@ PHASES = (
     Phase(128, 500, 32, labelled=True),
     Phase(128, 700, 32, labelled=True),
     Phase(128, 750, 32, labelled=True),
+    Phase(128, 600, 32, labelled=True),
 )
 """First one sprite, then scenes, then rounds on pseudo-labels."""
 
