@@ -7,7 +7,7 @@ from tests.training.tiny_run import Interruption, fit, make_trainer, rate, same,
 
 from weclip.inference.predictor import inference_mode
 from weclip.training.checkpoint import load_checkpoint
-from weclip.training.loop import DivergedError
+from weclip.training.loop import DivergedError, make_accelerator
 from weclip.training.runlog import LOG_NAME, read_log
 
 
@@ -174,3 +174,8 @@ def test_the_frozen_clip_is_bit_equal_in_eval_mode_and_not_saved(tmp_path):
     assert trainer.method.decoder.training
     saved = load_checkpoint(tmp_path / "checkpoints" / "last.pt").decoder
     assert saved.keys() == tiny_weclip().decoder.state_dict().keys()
+
+
+def test_one_process_may_train_at_several_precisions():
+    for precision in ("no", "bf16", "no"):
+        assert make_accelerator(precision).mixed_precision == precision

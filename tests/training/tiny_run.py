@@ -4,11 +4,10 @@ from itertools import count
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.training.loop import FitSettings, Hooks, Trainer
+from weclip.training.loop import FitSettings, Hooks, Trainer, make_accelerator
 from weclip.training.runlog import RunLog
 from weclip.training.schedule import build_optimizer
 
@@ -32,7 +31,7 @@ def make_trainer(
     return Trainer(
         method,
         optimizer,
-        accelerator=Accelerator(cpu=True, mixed_precision="no"),
+        accelerator=make_accelerator("no"),
         settings=FitSettings(
             steps=steps,
             learning_rate=rate,

@@ -31,7 +31,7 @@ from weclip.inference.visualize import draw_step
 from weclip.methods.weclip import WeClip
 from weclip.provenance import versions
 from weclip.training.checkpoint import Checkpoint, load_checkpoint
-from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
+from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer, make_accelerator
 from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.runlog import RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
@@ -83,7 +83,7 @@ def train(
     checkpoint = read_checkpoint(config, out) if resume else None
     set_seed(config.train.seed)
     method = build_weclip(config, inputs.clip, inputs.classes)
-    accelerator = Accelerator(mixed_precision=precision(config.train.precision))
+    accelerator = make_accelerator(precision(config.train.precision))
     if checkpoint is None and accelerator.is_main_process:
         claim_folder(out, KIND, overwrite=overwrite)
         write_text(out / CONFIG_NAME, to_yaml(config))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 from torch import Tensor
@@ -31,6 +32,16 @@ Draw = Callable[[Batch, StepOutput], NDArray[np.uint8]]
 
 
 ADVICE = "the last checkpoint is intact; try a lower optim.learning_rate or train.precision=no"
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """The engine of a run at `no`, `bf16` or `fp16`.
+
+    `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
+    process run several trainings. Process groups stay.
+    """
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=precision)
 
 
 class DivergedError(RuntimeError):
