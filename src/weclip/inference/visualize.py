@@ -22,11 +22,6 @@ _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightnes
 )
 
 
-def colour_image(label_map: NDArray[np.uint8]) -> Image.Image:
-    """A label map (H, W) in palette colours, RGB."""
-    return Image.fromarray(PALETTE[label_map])
-
-
 def overlay(
     image: NDArray[np.uint8], label_map: NDArray[np.uint8], alpha: float = 0.6
 ) -> Image.Image:
