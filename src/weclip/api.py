@@ -77,7 +77,7 @@ def load_model(
     config = override(from_yaml(file.config, str(path)), overrides)
     if clip is not None:
         config.clip.weights = str(clip)
-    if config.clip.weights != "demo" and not Path(config.clip.weights).exists():
+    if not clip_path(config).exists():
         raise InputError(
             f"{path} needs CLIP {file.clip_name}, which is not at {config.clip.weights}; "
             "tell with --clip where it is"
@@ -95,9 +95,14 @@ def load_model(
 
 
 def open_clip(config: Config) -> Clip:
-    """The CLIP of a configuration; the name `demo` is the shipped tiny one."""
+    """The CLIP of a configuration."""
+    return load_clip(clip_path(config))
+
+
+def clip_path(config: Config) -> Path:
+    """Where the CLIP of a configuration is; the name `demo` is the shipped tiny one."""
     weights = config.clip.weights
-    return load_clip(demo_clip() if weights == "demo" else weights)
+    return demo_clip() if weights == "demo" else Path(weights)
 
 
 def default_device() -> str:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -191,3 +192,12 @@ def test_overwrite_replaces_only_the_same_kind(run_folder, photos, tmp_path, cap
     assert predict(run_folder, run_folder, photos / "grey.png", "--overwrite") == 2
     assert "holds a training and not a prediction" in capsys.readouterr().err
     assert (run_folder / "model.safetensors").is_file()
+
+
+def test_a_missing_crf_leaves_an_earlier_evaluation_alone(run_folder, tmp_path, monkeypatch):
+    assert evaluate(run_folder, tmp_path / "scores") == 0
+    before = worlds.folder_content(tmp_path / "scores")
+    monkeypatch.setitem(sys.modules, "pydensecrf", None)
+    monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
+    assert evaluate(run_folder, tmp_path / "scores", "eval.crf=true", "--overwrite") == 2
+    assert worlds.folder_content(tmp_path / "scores") == before

@@ -61,6 +61,7 @@ def evaluate(
     """
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     samples = masked_images(model)
+    build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     claim_folder(out, KIND, overwrite=overwrite)
     score = score_labels if labels else score_segmentation
     scored = score(model, samples, console=console)
