@@ -14,6 +14,7 @@ PACKAGE = ROOT / "src" / "weclip"
 STAGES = ("data", "backbones", "labels", "methods", "training", "inference")
 ORDER = (
     "errors",
+    "allocator",
     "files",
     "provenance",
     *STAGES,

@@ -131,7 +131,7 @@ def test_every_shipped_file_is_package_data():
     files = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     }
     assert {name for name in files if not any(fnmatch(name, p) for p in patterns)} == set()
     unused = {p for p in patterns if not any(fnmatch(name, p) for name in files)}

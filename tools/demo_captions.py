@@ -2,13 +2,15 @@
 
 import multiprocessing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from demo_drawings import choose_file, load_file, vary
 from weclip.data.classes import load_classes
-from weclip.demo.sprites import DISTRACTOR_DRAWINGS, seen_drawings
+from weclip.demo.sprites import DISTRACTOR_DRAWINGS
 from weclip.demo.world import BACKGROUND_COLOURS, CLASS_NAMES, Scene, Sprite, render_scene
 
 SYNONYMS = {
@@ -19,7 +21,11 @@ SYNONYMS = {
 }
 """Background words that mean the same colour and texture in this world."""
 
-DISTRACTOR_WORD = {code: word for word, codes in DISTRACTOR_DRAWINGS.items() for code in codes}
+DISTRACTOR_CHANCE = {"any": 0.4, "object": 0.0, "scenery": 0.75}
+"""Whether something that is not a class is drawn, by what a scene is to show."""
+
+OBJECT_CHANCES = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.1, 0.5, 0.25, 0.15)}
+"""How many objects, by the side of the scene."""
 
 
 @dataclass(frozen=True)
@@ -55,33 +61,50 @@ class Vocabulary:
         shown[self.scenery[scene.background]] = True
         for sprite in scene.visible:
             if sprite.class_id == 0:
-                shown[self.scenery[DISTRACTOR_WORD[sprite.code]]] = True
+                shown[self.scenery[sprite.code]] = True
         return shown
 
 
-def training_scene(rng: np.random.Generator, size: int) -> Scene:
-    """A scene like the demo's, of seen drawings only; small ones hold at most one class."""
+def training_scene(rng: np.random.Generator, size: int, show: str, styles: list[Path]) -> Scene:
+    """A scene like the demo's, without the drawings that the demo keeps for validation.
+
+    Args:
+        rng: Source of every choice.
+        size: Pixels per side.
+        show: "any", or exactly one "object", or only "scenery".
+        styles: Folders of drawings beside the demo's own.
+    """
+
+    def sprite(word: str, codes: str | tuple[str, ...], class_id: int) -> Sprite:
+        drawing = vary(load_file(choose_file(codes, styles, rng)), rng)
+        return Sprite(word, class_id, rng.uniform(32, min(84, size)), drawing)
+
     sprites = []
-    if (size > 64 and rng.random() < 0.4) or (size == 64 and rng.random() < 0.25):
-        codes = DISTRACTOR_DRAWINGS[str(rng.choice(list(DISTRACTOR_DRAWINGS)))]
-        sprites.append(Sprite(str(rng.choice(codes)), 0, rng.uniform(32, 80)))
-    chances = {64: (0.05, 0.95), 96: (0.1, 0.5, 0.4), 128: (0.1, 0.5, 0.25, 0.15)}[size]
+    if rng.random() < DISTRACTOR_CHANCE[show]:
+        word = str(rng.choice(list(DISTRACTOR_DRAWINGS)))
+        sprites.append(sprite(word, DISTRACTOR_DRAWINGS[word], 0))
+    chances = {"object": (0, 1), "scenery": (1,), "any": OBJECT_CHANCES[size]}[show]
     count = int(rng.choice(len(chances), p=chances))
     for class_id in rng.choice(len(CLASS_NAMES), count, replace=False) + 1:
-        code = str(rng.choice(seen_drawings(CLASS_NAMES[class_id - 1])))
-        sprites.append(Sprite(code, int(class_id), rng.uniform(32, min(84, size))))
+        name = CLASS_NAMES[class_id - 1]
+        sprites.append(sprite(name, name, int(class_id)))
     return render_scene(str(rng.choice(list(BACKGROUND_COLOURS))), sprites, size, rng)
 
 
-def _render(job: tuple[int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    seed, index, size = job
-    scene = training_scene(np.random.default_rng((seed, 1_000_003, size, index)), size)
+def _render(
+    job: tuple[int, int, int, str, list[Path]],
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    seed, index, size, show, styles = job
+    stream = list(DISTRACTOR_CHANCE).index(show)
+    scene = training_scene(
+        np.random.default_rng((seed, 1_000_003 + stream, size, index)), size, show, styles
+    )
     return scene.image, Vocabulary().caption(scene)
 
 
-def render_pool(count: int, size: int, seed: int) -> Pool:
-    """Render `count` scenes over all cores."""
-    jobs = [(seed, index, size) for index in range(count)]
+def render_pool(count: int, size: int, seed: int, show: str, styles: list[Path]) -> Pool:
+    """Render `count` scenes over all cores; arguments as in `training_scene`."""
+    jobs = [(seed, index, size, show, styles) for index in range(count)]
     with multiprocessing.Pool() as workers:
         images, captions = zip(*workers.imap(_render, jobs, chunksize=64), strict=True)
     return Pool(np.stack(images), np.stack(captions))

@@ -13,6 +13,7 @@ from weclip.backbones.clip_text import ClipTextEncoder, tokenize
 from weclip.demo.world import CLASS_NAMES
 
 CLASSES = len(CLASS_NAMES)
+PATCH = 8
 
 TEMPLATES = (
     "a clean origami {}.",
@@ -31,7 +32,7 @@ class TinyClip(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.image = ClipImageEncoder(
-            width=192, blocks=6, patch_size=8, native_grid=16, joint_size=128
+            width=192, blocks=6, patch_size=PATCH, native_grid=16, joint_size=128
         )
         self.text = ClipTextEncoder(
             width=64, blocks=2, vocabulary=49408, context=77, joint_size=128

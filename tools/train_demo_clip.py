@@ -18,18 +18,18 @@ import argparse
 import json
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from demo_captions import Pool, Vocabulary, render_pool
-from demo_clip_model import CaptionedImages, TinyClip, losses
-from demo_pseudo_labels import patch_shares
+from demo_clip_model import CLASSES, PATCH, CaptionedImages, TinyClip, losses
+from demo_composition import LabelledPool, compose, patch_shares
+from demo_pseudo_labels import label_objects, label_scenery, object_scenes
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
 
 LOSS_WEIGHTS = {
@@ -51,8 +51,8 @@ class Phase:
         size: Pixels per side.
         steps: How many.
         batch: Images per step.
-        labelled: Whether patches learn from pseudo-labels that the CLIP makes of its own CAMs
-            at the beginning of the phase.
+        labelled: Whether patches learn from pseudo-labels, which the CLIP makes at the beginning
+            of the phase, in scenes composed of labelled objects.
     """
 
     size: int
@@ -65,48 +65,58 @@ PHASES = (
     Phase(64, 720, 144),
     Phase(96, 1530, 56),
     Phase(128, 500, 32),
-    Phase(128, 700, 32, labelled=True),
-    Phase(128, 500, 32, labelled=True),
-    Phase(128, 700, 32, labelled=True),
-    Phase(128, 750, 32, labelled=True),
-    Phase(128, 600, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1700, 32, labelled=True),
 )
 """First one sprite, then scenes, then rounds on pseudo-labels."""
 
+DECAY = 0.3
+"""Share of all steps over which the learning rate falls to 0, at the end."""
 
-def make_batch(
-    pool: Pool,
-    shares: NDArray[np.float16] | None,
-    chosen: NDArray[np.int64],
-    vocabulary: Vocabulary,
-    rng: np.random.Generator,
-) -> CaptionedImages:
-    """Augment scenes (flip, brightness, contrast), normalise them, and add what they show.
 
-    The text features are left for the model to fill in.
-    """
-    x = torch.from_numpy(pool.images[chosen]).permute(0, 3, 1, 2).float() / 255
-    flip = torch.from_numpy(rng.random(len(x)) < 0.5)
-    x[flip] = x[flip].flip(-1)
+def normalise(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change brightness and contrast of (B, 3, S, S) images in 0..1, and normalise for CLIP."""
     gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(x), 1, 1, 1))).float()
     shift = torch.from_numpy(rng.uniform(-0.08, 0.08, (len(x), 3, 1, 1))).float()
     x = (x * gain + shift).clamp(0, 1)
-    x = (x - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(3, 1, 1)
-    part = None
-    if shares is not None:
-        part = torch.from_numpy(shares[chosen]).float()  # (B, N, C)
-        side = math.isqrt(part.shape[1])
-        square = part.unflatten(1, (side, side))
-        square[flip] = square[flip].flip(2)
-        part = square.flatten(1, 2)
-    captions = torch.from_numpy(pool.captions[chosen])
-    return CaptionedImages(x, captions, vocabulary.members, torch.empty(0), part)
+    return (x - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(3, 1, 1)
 
 
 def learning_rate(step: int, peak: float) -> float:
-    """Short warm-up, then a cosine down to 0 over all phases."""
+    """Short warm-up, then constant, then linearly down to 0."""
     steps = sum(phase.steps for phase in PHASES)
-    return peak * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return peak * min(1.0, (step + 1) / 200, (steps - step) / (DECAY * steps))
+
+
+class Captioned:
+    """Random batches of scenes with captions only."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, None]:
+        """Images (B, 3, S, S) in 0..1, captions (B, V), no labels."""
+        chosen = rng.integers(len(self.pool.images), size=count)
+        x = torch.from_numpy(self.pool.images[chosen]).permute(0, 3, 1, 2).float() / 255
+        flip = torch.from_numpy(rng.random(count) < 0.5)
+        x[flip] = x[flip].flip(-1)
+        return x, torch.from_numpy(self.pool.captions[chosen]), None
+
+
+class Labelled:
+    """Random batches of scenes composed of labelled objects."""
+
+    def __init__(self, objects: LabelledPool, scenery: LabelledPool) -> None:
+        self.objects, self.scenery = objects, scenery
+
+    def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, 3, S, S) in 0..1, captions (B, V), shares as in `CaptionedImages`."""
+        images, labels, captions = compose(self.objects, self.scenery, count, CLASSES, rng)
+        return images, captions, patch_shares(labels, images.shape[-1] // PATCH, 1 + CLASSES)
 
 
 class Training:
@@ -117,6 +127,8 @@ class Training:
         self.args = args
         self.vocabulary = Vocabulary()
         self.model = TinyClip()
+        if args.compile:
+            self.model.tokens = torch.compile(self.model.tokens)  # type: ignore[method-assign]
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.trained, weight_decay=0.05, betas=(0.9, 0.98))
         self.step, self.seconds = 0, 0.0
@@ -138,18 +150,10 @@ class Training:
 
     def run_phase(self, phase: Phase, end: int) -> None:
         """Render and perhaps label the scenes of a phase, and train to step `end`."""
-        pool = render_pool(self.args.pool, phase.size, self.args.seed)
-        shares = None
-        if phase.labelled:
-            file = self.args.out / f"labelled_from_{end - phase.steps}.safetensors"
-            if not file.exists():
-                save_file(self.model.export(self.vocabulary.words), file)
-            shares = patch_shares(file, pool.images, pool.captions)
-            good = shares[:, :, 0].sum(1) > 0
-            pool, shares = Pool(pool.images[good], pool.captions[good]), shares[good]
-            print(f"labelled {len(good)} scenes, kept {good.sum()}", flush=True)
+        first = end - phase.steps
+        source = self.labelled(phase, first) if phase.labelled else self.captioned(phase)
         while self.step < end:
-            terms = self.train_step(phase, pool, shares)
+            terms = self.train_step(phase, source)
             if self.step % 50 == 0 or self.step + 1 == end:
                 row = {"step": self.step, "seconds": round(time.monotonic() - self.start, 1)}
                 print(
@@ -159,18 +163,34 @@ class Training:
             if self.step % self.args.save_every == 0 or self.step == end:
                 self.save()
 
-    def train_step(
-        self, phase: Phase, pool: Pool, shares: NDArray[np.float16] | None
-    ) -> dict[str, Tensor]:
+    def captioned(self, phase: Phase) -> Captioned:
+        """Render scenes like the demo's."""
+        args = self.args
+        return Captioned(render_pool(args.pool, phase.size, args.seed, "any", args.drawings))
+
+    def labelled(self, phase: Phase, first: int) -> Labelled:
+        """Render scenes of one object, label them with the weights of step `first`, and scenery."""
+        args = self.args
+        file = args.out / f"labelled_from_{first}.safetensors"
+        if not file.exists():
+            save_file(self.model.export(self.vocabulary.words), file)
+        seed = args.seed + 1_000 * first
+        pool = render_pool(args.pool // 2, phase.size, seed, "object", args.drawings)
+        objects = label_objects(file, object_scenes(pool, CLASSES))
+        print(f"labelled {len(pool.images)} scenes, kept {len(objects.pool.images)}", flush=True)
+        scenery = render_pool(args.pool // 4, phase.size, seed, "scenery", args.drawings)
+        return Labelled(objects, label_scenery(scenery))
+
+    def train_step(self, phase: Phase, source: Captioned | Labelled) -> dict[str, Tensor]:
         """One optimiser step; returns the losses by name."""
         rng = np.random.default_rng((self.args.seed, 7, self.step))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.args.rate)
-        chosen = rng.integers(len(pool.images), size=phase.batch)
-        batch = make_batch(pool, shares, chosen, self.vocabulary, rng)
+        images, captions, shares = source.batch(phase.batch, rng)
+        images = normalise(images, rng)
         with torch.autocast("cpu", torch.bfloat16):
             text = self.model.text_features(self.vocabulary.words, rng)
-            batch = replace(batch, text=text)
+            batch = CaptionedImages(images, captions, self.vocabulary.members, text, shares)
             terms = losses(self.model, batch, cam=self.step >= self.args.cam_from)
         self.optimiser.zero_grad()
         torch.stack([LOSS_WEIGHTS[name] * term for name, term in terms.items()]).sum().backward()
@@ -195,9 +215,17 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--drawings",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of <code point>.png or .webp in another style; may be repeated",
+    )
     parser.add_argument("--cam-from", type=int, default=1000)
     parser.add_argument("--pool", type=int, default=12000)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=250)
     Training(parser.parse_args()).run()

@@ -14,7 +14,7 @@ from weclip.data.classes import ClassList
 from weclip.errors import InputError
 from weclip.inference.predictor import Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
-from weclip.labels.pseudo_label import ParSettings
+from weclip.labels.pixel_refine import ParSettings
 from weclip.methods.decoder import Decoder
 from weclip.methods.weclip import LabelSettings, TextFeatures, WeClip
 

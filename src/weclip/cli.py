@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import Abort, TyperException
 
+from weclip.allocator import keep_freed_memory
 from weclip.errors import InputError
 
 app = typer.Typer(
@@ -182,6 +183,7 @@ def demo(
 
 def main() -> None:
     """Entry point; exits with 2 after one line for a mistake of the user's, 1 if training fails."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -4,15 +4,17 @@ import torch
 import torch.nn.functional as F
 from tests.literal import par as literal
 
-from weclip.labels.pixel_refine import pixel_adaptive_refinement
+from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 
 DILATIONS = (1, 2, 4, 8, 12, 24)
 
 
 def par(maps, image, iterations=20, dilations=DILATIONS):
-    return pixel_adaptive_refinement(
-        maps,
-        image,
+    return pixel_adaptive_refinement(maps, image, settings(iterations, dilations))
+
+
+def settings(iterations=20, dilations=DILATIONS):
+    return ParSettings(
         iterations=iterations,
         dilations=dilations,
         colour_width=0.3,

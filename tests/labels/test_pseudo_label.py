@@ -4,12 +4,8 @@ import torch
 from tests.literal import pseudo_label as literal
 
 from weclip.labels.cam import pack_tags
-from weclip.labels.pseudo_label import (
-    ParSettings,
-    label_map_of,
-    make_pseudo_label,
-    with_background,
-)
+from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.pseudo_label import label_map_of, make_pseudo_label, with_background
 
 PAR = ParSettings(
     iterations=20,

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from weclip.backbones.last_block import LastBlock
 from weclip.backbones.transformer import Frozen, LayerNorm, Transformer
 
 HEAD_WIDTH = 64
@@ -27,28 +28,14 @@ class ImageFeatures:
 
     Attributes:
         tokens: L-1 outputs (B, 1+N, D), class token first.
-        attention: L-1 maps (B, 1+N, 1+N), averaged over heads, rows sum to 1.
+        attention: Maps (B, 1+N, 1+N) of the last blocks of these, as many as were asked for;
+            averaged over heads, rows sum to 1.
         patch_grid: (h, w), with N = h * w.
     """
 
     tokens: tuple[Tensor, ...]
     attention: tuple[Tensor, ...]
     patch_grid: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class LastBlock:
-    """Block L run again with a graph from its first LayerNorm's output to the embedding.
-
-    Attributes:
-        normalised: (B, 1+N, D) output of `ln_1`, a leaf that requires gradients.
-        embedding: (B, J) image embedding, the mean of projected patch tokens, not normalised.
-        attention: (B, 1+N, 1+N) averaged over heads, without graph.
-    """
-
-    normalised: Tensor
-    embedding: Tensor
-    attention: Tensor
 
 
 class ClipImageEncoder(Frozen):
@@ -120,28 +107,34 @@ class ClipImageEncoder(Frozen):
         return torch.cat([self.positional_embedding[:1], patches])
 
     @torch.no_grad()
-    def forward(self, image: Tensor) -> ImageFeatures:
-        """Run blocks 1..L-1 on a normalised image (B, 3, H, W)."""
+    def forward(self, image: Tensor, maps: int | None = None) -> ImageFeatures:
+        """Run blocks 1..L-1.
+
+        Args:
+            image: (B, 3, H, W) normalised.
+            maps: How many of the last blocks return their attention; the others use the fused
+                kernel, which never forms it. None for all.
+        """
         x, grid = self.embed(image)
+        blocks = self.transformer.blocks[:-1]
+        fused = 0 if maps is None else max(0, len(blocks) - maps)
         tokens, attention = [], []
-        for block in self.transformer.blocks[:-1]:
+        for block in blocks[:fused]:
+            x = block(x)
+            tokens.append(x)
+        for block in blocks[fused:]:
             x, block_attention = block.with_map(x)
             tokens.append(x)
             attention.append(block_attention)
         return ImageFeatures(tuple(tokens), tuple(attention), grid)
 
     def run_last_block(self, tokens: Tensor) -> LastBlock:
-        """Run block L, `ln_post`, the mean over patches and the projection, with gradients.
+        """Run block L, `ln_post`, the mean over patches and the projection.
 
         Args:
             tokens: (B, 1+N, D), the output of block L-1.
         """
-        block = self.transformer.blocks[-1]
-        with torch.enable_grad():
-            normalised = block.ln_1(tokens.detach()).requires_grad_()
-            x, attention = block.with_map(tokens.detach(), normalised)
-            embedding = self.ln_post(x)[:, 1:].mean(dim=1) @ self.proj.to(x.dtype)  # (B, J)
-        return LastBlock(normalised, embedding, attention.detach())
+        return LastBlock(self.transformer.blocks[-1], self.ln_post, self.proj, tokens)
 
 
 def build_image_encoder(state: Mapping[str, Tensor]) -> ClipImageEncoder:

@@ -4,7 +4,6 @@ Stage 2. Parameter names are those of the OpenAI weights, so that state dicts lo
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
 """
 
-from collections import OrderedDict
 from typing import cast
 
 import torch
@@ -27,6 +26,11 @@ class QuickGELU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply elementwise."""
         return x * torch.sigmoid(1.702 * x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        """Derivative at `x`, elementwise."""
+        gate = torch.sigmoid(1.702 * x)
+        return gate * (1 + 1.702 * x * (1 - gate))
 
 
 class Attention(nn.Module):
@@ -56,8 +60,8 @@ class Attention(nn.Module):
         Returns:
             (B, T, D).
         """
-        query, key, value = self._project(x)
-        return self._merge(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+        query, key, value = self.project(x)
+        return self.merge(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
 
     def with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Attend, and return the attention too.
@@ -69,19 +73,46 @@ class Attention(nn.Module):
             The output (B, T, D) and the attention averaged over heads (B, T, T), whose rows sum
             to 1.
         """
-        query, key, value = self._project(x)
-        scores = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5  # (B, heads, T, T)
-        attention = scores.float().softmax(dim=-1)
-        return self._merge(attention.to(value.dtype) @ value), attention.mean(dim=1)
+        query, key, value = self.project(x)
+        attention = self.weights(query, key)
+        return self.merge(attention.to(value.dtype) @ value), attention.mean(dim=1)
 
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (B, heads, T, D/heads) of tokens (B, T, D)."""
         batch, length, _ = x.shape
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, T, 3D)
         qkv = qkv.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return qkv[0], qkv[1], qkv[2]  # (B, heads, T, D/heads) each
+        return qkv[0], qkv[1], qkv[2]
 
-    def _merge(self, x: Tensor) -> Tensor:
+    @staticmethod
+    def weights(query: Tensor, key: Tensor) -> Tensor:
+        """Attention (B, heads, T, T) of every head in float32."""
+        slope: float = query.shape[-1] ** -0.5
+        scores = (slope * query) @ key.transpose(-2, -1)
+        return scores.float().softmax(dim=-1)
+
+    def merge(self, x: Tensor) -> Tensor:
+        """Output (B, T, D) of what the heads (B, heads, T, D/heads) gathered."""
         out: Tensor = self.out_proj(x.transpose(1, 2).flatten(2))
+        return out
+
+
+class Mlp(nn.Module):
+    """A four times wider layer and back.
+
+    Args:
+        width: Channels D.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.gelu = QuickGELU()
+        self.c_proj = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map each token of (..., D)."""
+        out: Tensor = self.c_proj(self.gelu(self.c_fc(x)))
         return out
 
 
@@ -97,13 +128,7 @@ class Block(nn.Module):
         super().__init__()
         self.attn = Attention(width, heads)
         self.ln_1 = LayerNorm(width)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                c_fc=nn.Linear(width, 4 * width),
-                gelu=QuickGELU(),
-                c_proj=nn.Linear(4 * width, width),
-            )
-        )
+        self.mlp = Mlp(width)
         self.ln_2 = LayerNorm(width)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -112,17 +137,9 @@ class Block(nn.Module):
         out: Tensor = x + self.mlp(self.ln_2(x))
         return out
 
-    def with_map(self, x: Tensor, normalised: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Map tokens, and return the head-averaged attention too.
-
-        Args:
-            x: (B, T, D) tokens.
-            normalised: `ln_1(x)` where the caller has it already (to differentiate by it).
-
-        Returns:
-            Tokens (B, T, D) and attention (B, T, T).
-        """
-        attended, attention = self.attn.with_map(self.ln_1(x) if normalised is None else normalised)
+    def with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map tokens (B, T, D), and return the head-averaged attention (B, T, T) too."""
+        attended, attention = self.attn.with_map(self.ln_1(x))
         x = x + attended
         return x + self.mlp(self.ln_2(x)), attention
 

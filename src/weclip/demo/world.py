@@ -42,11 +42,19 @@ SCENE_SIZE = 128
 
 @dataclass(frozen=True)
 class Sprite:
-    """A drawing to be painted: its code point, class id (0 for background) and side in pixels."""
+    """A drawing to be painted.
+
+    Attributes:
+        code: Its code point in hexadecimal.
+        class_id: 0 for background.
+        side: Pixels.
+        drawing: (H, W, 4) uint8 RGBA to paint instead of the emoji of that code, or None.
+    """
 
     code: str
     class_id: int
     side: float
+    drawing: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,8 @@ def paint_sprite(
         (S, S) bool, where its alpha is over one half.
     """
     size = canvas.shape[0]
-    drawing = Image.fromarray(load_drawing(sprite.code))
+    rgba = load_drawing(sprite.code) if sprite.drawing is None else sprite.drawing
+    drawing = Image.fromarray(rgba)
     if rng.random() < 0.5:
         drawing = drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     side = max(8, round(sprite.side))
@@ -112,10 +121,10 @@ def paint_sprite(
     y = int(rng.integers(-overhang, max(1 - overhang, size - height + overhang)))
     layer = Image.new("RGBA", (size, size))
     layer.paste(drawing, (x, y))
-    rgba = np.asarray(layer, dtype=np.float32)
-    alpha = rgba[..., 3:] / 255
+    painted = np.asarray(layer, dtype=np.float32)
+    alpha = painted[..., 3:] / 255
     canvas *= 1 - alpha
-    canvas += alpha * rgba[..., :3]
+    canvas += alpha * painted[..., :3]
     return alpha[..., 0] > 0.5
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.backbones.clip_image import LastBlock
+from weclip.backbones.last_block import LastBlock
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def min_max(maps: Tensor, eps: float) -> Tensor:
     return maps / (eps + maps.amax(dim=(-2, -1), keepdim=True))
 
 
+@torch.no_grad()
 def softmax_gradcam(
     last: LastBlock,
     slots: TagSlots,
@@ -70,11 +71,10 @@ def softmax_gradcam(
 ) -> Cam:
     """Grad-CAM of the probability of each tag among the image's tags and background words.
 
-    One vector-Jacobian product per slot serves all images of the batch, since images do not
-    interact.
+    All tags of all images in one pass; tags that are not there cost nothing.
 
     Args:
-        last: The last block, run with gradients.
+        last: The last block.
         slots: The tags.
         class_text: (C-1, J) unit text features.
         background_text: (G, J) unit text features.
@@ -82,27 +82,37 @@ def softmax_gradcam(
         patch_grid: (h, w).
         eps: Added to the maximum in the min-max scaling.
     """
-    with torch.enable_grad():
-        probability = _tag_probability(last.embedding, slots, class_text, background_text, scale)
-        gradients = [
-            torch.autograd.grad(probability[:, k].sum(), last.normalised, retain_graph=True)[0]
-            for k in range(slots.index.shape[1])
-        ]
-    with torch.no_grad():
-        weight = torch.stack(gradients, dim=1)[:, :, 1:].mean(dim=2)  # (B, K, D)
-        patches = last.normalised[:, 1:]  # (B, N, D)
-        maps = F.relu(torch.einsum("bkd,bnd->bkn", weight, patches))
-        maps = torch.unflatten(maps, -1, patch_grid)  # (B, K, h, w)
-        # Twice, as released: raw maps can be as small as eps, so that once does not reach 1.
-        maps = min_max(min_max(maps, eps), eps) * slots.filled[..., None, None]
-    return Cam(maps, probability.detach())
+    image, slot = slots.filled.nonzero(as_tuple=True)  # (P,) each
+    texts = torch.cat(
+        [class_text[slots.index], background_text.expand(len(slots.index), -1, -1)], dim=1
+    )  # (B, K+G, J)
+    unit = F.normalize(last.embedding, dim=-1)  # (B, J)
+    logits = scale * (unit[:, None] * texts).sum(-1)
+    there = F.pad(slots.filled, (0, background_text.shape[0]), value=True)
+    probability = logits.masked_fill(~there, -torch.inf).softmax(dim=1)  # (B, K+G)
+    upstream = _probability_gradient(probability, texts, unit, image, slot)
+    upstream = upstream * scale / last.embedding.norm(dim=-1, keepdim=True)[image]
+    weight = last.mean_gradient(upstream, image)  # (P, D)
+    raw = F.relu((weight[:, None] * last.normalised[image, 1:]).sum(-1))  # (P, N)
+    maps = raw.new_zeros(*slots.index.shape, *patch_grid)  # (B, K, h, w)
+    maps[image, slot] = torch.unflatten(raw, 1, patch_grid)
+    # Twice, as released: raw maps can be as small as eps, so that once does not reach 1.
+    return Cam(min_max(min_max(maps, eps), eps), probability)
 
 
-def _tag_probability(
-    embedding: Tensor, slots: TagSlots, class_text: Tensor, background_text: Tensor, scale: float
+def _probability_gradient(
+    probability: Tensor, texts: Tensor, unit: Tensor, image: Tensor, slot: Tensor
 ) -> Tensor:
-    """Softmax (B, K+G) over filled slots and background words; empty slots get 0."""
-    embedding = F.normalize(embedding, dim=-1)
-    of_tags = torch.einsum("bj,bkj->bk", embedding, class_text[slots.index])
-    of_tags = (scale * of_tags).masked_fill(~slots.filled, -torch.inf)
-    return torch.cat([of_tags, scale * embedding @ background_text.T], dim=1).softmax(dim=1)
+    """Gradient (P, J) of some softmax probabilities by the embedding, up to scale over norm.
+
+    Args:
+        probability: (B, K+G).
+        texts: (B, K+G, J).
+        unit: (B, J) embeddings of unit length.
+        image: (P,), whose probability.
+        slot: (P,), of which text.
+    """
+    mean_text = (probability[..., None] * texts).sum(1)[image]
+    by_unit = probability[image, slot][:, None] * (texts[image, slot] - mean_text)
+    unit = unit[image]
+    return by_unit - (by_unit * unit).sum(-1, keepdim=True) * unit

@@ -10,18 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.labels.cam import TagSlots, min_max
-from weclip.labels.pixel_refine import pixel_adaptive_refinement
-
-
-@dataclass(frozen=True)
-class ParSettings:
-    """Constants of PAR; see `pixel_adaptive_refinement`."""
-
-    iterations: int
-    dilations: tuple[int, ...]
-    colour_width: float
-    position_width: float
-    position_weight: float
+from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 
 
 @dataclass(frozen=True)
@@ -62,16 +51,10 @@ def make_pseudo_label(
         par: Constants of PAR.
     """
     cam = resize_cam(cam, slots, size, eps)  # (B, K, H, W)
-    scores = pixel_adaptive_refinement(
-        with_background(cam, background_power),
-        image,
-        iterations=par.iterations,
-        dilations=par.dilations,
-        colour_width=par.colour_width,
-        position_width=par.position_width,
-        position_weight=par.position_weight,
-    )  # (B, 1+K, H, W)
     filled = F.pad(slots.filled, (1, 0), value=True)
+    scores = pixel_adaptive_refinement(
+        with_background(cam, background_power), image, par, filled
+    )  # (B, 1+K, H, W)
     scores = scores.masked_fill(~filled[..., None, None], -torch.inf)
     return PseudoLabel(cam, scores, label_map_of(scores, slots))
 

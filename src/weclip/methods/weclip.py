@@ -19,7 +19,8 @@ from weclip.labels.affinity import (
     sinkhorn_transition,
 )
 from weclip.labels.cam import Cam, TagSlots, pack_tags, softmax_gradcam
-from weclip.labels.pseudo_label import ParSettings, PseudoLabel, make_pseudo_label
+from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
 from weclip.methods.decoder import Decoded
 from weclip.methods.losses import affinity_labels, affinity_loss, segmentation_loss
 
@@ -55,6 +56,11 @@ class LabelSettings:
     exclusive_box_edge: bool
     par_on_normalised_image: bool
     train_on_padding: bool
+
+    @property
+    def attention_maps(self) -> int:
+        """How many attention maps before the last block's are read."""
+        return max(self.initial_layers, self.refined_layers) - 1
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class WeClip(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C, h, w) at patch resolution of RGB images (B, 3, H, W) in 0..255."""
-        features = self.image_encoder(self.normalise(image))
+        features = self.image_encoder(self.normalise(image), maps=0)
         decoded: Decoded = self.decoder(features.tokens, features.patch_grid)
         return decoded.logits
 
@@ -153,14 +159,14 @@ class WeClip(nn.Module):
             batch: B crops with tags.
             step: Training step, counted from 0; decides whether the refinement module is on.
         """
-        # 1. Frozen CLIP: tokens and attention of blocks 1..L-1
+        # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         image = self.normalise(batch.image)  # (B, 3, H, W)
-        features = self.image_encoder(image)  # L-1 x (B, 1+N, D), L-1 x (B, 1+N, 1+N)
+        features = self.image_encoder(image, self.labels.attention_maps)  # L-1 x (B, 1+N, D)
         # 2. Decoder: logits and its own affinity
         decoded = self.decoder(features.tokens, features.patch_grid)  # (B, C, h, w), (B, N, N)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
         slots = pack_tags(batch.tags)  # (B, K)
-        cam, attention = self.make_cam(features, slots)  # (B, K, h, w), L x (B, 1+N, 1+N)
+        cam, attention = self.make_cam(features, slots)  # (B, K, h, w), maps x (B, 1+N, 1+N)
         refined = self.refine(cam.cam, attention, decoded.feature_affinity, step)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
         guide = image if self.labels.par_on_normalised_image else batch.image.float()
@@ -180,18 +186,17 @@ class WeClip(nn.Module):
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
     def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Cam, list[Tensor]]:
-        """CAMs of the tags, and the attention of all L blocks; in float32 without autocast."""
-        with torch.autocast(self.mean.device.type, enabled=False):
-            last = self.image_encoder.run_last_block(features.tokens[-1].float())
-            cam = softmax_gradcam(
-                last,
-                slots,
-                class_text=self.class_text,
-                background_text=self.background_text,
-                scale=self.scale,
-                patch_grid=features.patch_grid,
-                eps=self.labels.min_max_eps,
-            )
+        """CAMs of the tags, and the attention of the last blocks, block L's included."""
+        last = self.image_encoder.run_last_block(features.tokens[-1].float())
+        cam = softmax_gradcam(
+            last,
+            slots,
+            class_text=self.class_text,
+            background_text=self.background_text,
+            scale=self.scale,
+            patch_grid=features.patch_grid,
+            eps=self.labels.min_max_eps,
+        )
         return cam, [*features.attention, last.attention]
 
     @torch.no_grad()

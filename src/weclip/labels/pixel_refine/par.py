@@ -1,100 +1,76 @@
 """PAR, pixel-adaptive refinement: maps flow between neighbours of similar colour.
 
 Stage 3, AFA section 3.4 (Ru et al., CVPR 2022). Each pixel becomes a weighted sum of 8 neighbours
-per dilation; weights come from the image once, then the sum is repeated.
+per dilation; weights come from the image once, then the sum is repeated. The work is done by
+`native` on a CPU and by `portable` elsewhere.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+from weclip.labels.pixel_refine import native, portable
 
 
+@dataclass(frozen=True)
+class ParSettings:
+    """Constants of PAR.
+
+    Attributes:
+        iterations: How often the weighted sum is repeated.
+        dilations: Distances of the neighbours in pixels.
+        colour_width: Divides colour distances in units of their local deviation.
+        position_width: Divides pixel distances in units of their deviation.
+        position_weight: Weight of the position term beside the colour term.
+    """
+
+    iterations: int
+    dilations: tuple[int, ...]
+    colour_width: float
+    position_width: float
+    position_weight: float
+
+
+@torch.no_grad()
 def pixel_adaptive_refinement(
-    maps: Tensor,
-    image: Tensor,
-    *,
-    iterations: int,
-    dilations: Sequence[int],
-    colour_width: float,
-    position_width: float,
-    position_weight: float,
+    maps: Tensor, image: Tensor, settings: ParSettings, filled: Tensor | None = None
 ) -> Tensor:
     """Refine maps by the image.
 
     Args:
         maps: (B, M, H, W).
         image: (B, 3, H', W'); resized bilinearly to (H, W) if it differs.
-        iterations: How often the weighted sum is repeated.
-        dilations: Distances of the neighbours in pixels.
-        colour_width: Divides colour distances in units of their local deviation.
-        position_width: Divides pixel distances in units of their deviation.
-        position_weight: Weight of the position term beside the colour term.
+        settings: Constants.
+        filled: (B, M) bool, which maps count; the others cost nothing and come out as 0.
+            None where all do.
 
     Returns:
         (B, M, H, W).
     """
     if image.shape[-2:] != maps.shape[-2:]:
         image = F.interpolate(image, size=maps.shape[-2:], mode="bilinear", align_corners=True)
-    shifts = [(d * y, d * x) for d in dilations for y, x in DIRECTIONS]
-    weights = neighbour_weights(
-        image.to(maps.dtype),
-        shifts,
-        colour_width=colour_width,
-        position_width=position_width,
-        position_weight=position_weight,
+    if filled is None:
+        filled = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
+    position = position_weights(settings).to(maps.device)
+    spread = native.spread if maps.device.type == "cpu" else portable.spread
+    refined: Tensor = spread(
+        maps.float(),
+        image.float(),
+        filled,
+        position,
+        iterations=settings.iterations,
+        dilations=settings.dilations,
+        colour_width=settings.colour_width,
     )
-    for _ in range(iterations):
-        refined = torch.zeros_like(maps)
-        for weight, neighbour in zip(weights, _shifted(maps, shifts), strict=True):
-            refined.addcmul_(weight, neighbour)
-        maps = refined
-    return maps
+    return refined.to(maps.dtype)
 
 
-def neighbour_weights(
-    image: Tensor,
-    shifts: Sequence[tuple[int, int]],
-    *,
-    colour_width: float,
-    position_width: float,
-    position_weight: float,
-) -> tuple[Tensor, ...]:
-    """Weight of every neighbour of every pixel.
-
-    Args:
-        image: (B, 3, H, W).
-        shifts: Neighbours as offsets (y, x) in pixels.
-        colour_width: As in `pixel_adaptive_refinement`.
-        position_width: As there.
-        position_weight: As there.
-
-    Returns:
-        One (B, 1, H, W) per shift.
-    """
-    neighbours = _shifted(image, shifts)
-    mean = sum(neighbours, torch.zeros_like(image)) / len(shifts)
-    squares = torch.zeros_like(image)
-    for neighbour in neighbours:
-        squares += (neighbour - mean) ** 2
-    width = ((squares / (len(shifts) - 1)).sqrt() + 1e-8) * colour_width
-    colour = [-(((n - image) / width) ** 2).mean(dim=1, keepdim=True) for n in neighbours]
-    similarity = torch.cat(colour, dim=1).softmax(dim=1)  # (B, shifts, H, W)
-    distance = torch.tensor([(y * y + x * x) ** 0.5 for y, x in shifts], device=image.device)
-    position = (-((distance / (distance.std() + 1e-8) / position_width) ** 2)).softmax(dim=0)
-    weights = similarity + position_weight * position.to(image.dtype).view(1, -1, 1, 1)
-    return torch.split(weights, 1, dim=1)
-
-
-def _shifted(x: Tensor, shifts: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """Views of `x` (B, M, H, W) moved by each shift, the border repeated."""
-    height, width = x.shape[-2:]
-    reach = max(max(abs(dy), abs(dx)) for dy, dx in shifts)
-    padded = F.pad(x, (reach, reach, reach, reach), mode="replicate")
-    return [
-        padded[..., reach + dy : reach + dy + height, reach + dx : reach + dx + width]
-        for dy, dx in shifts
-    ]
+def position_weights(settings: ParSettings) -> Tensor:
+    """What each neighbour's weight gets for its distance: (8 * dilations,) float32."""
+    distance = torch.tensor(
+        [(y * y + x * x) ** 0.5 for y, x in portable.shifts(settings.dilations)]
+    )
+    score = -((distance / (distance.std() + 1e-8) / settings.position_width) ** 2)
+    return settings.position_weight * score.softmax(dim=0)

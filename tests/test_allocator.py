@@ -1,0 +1,29 @@
+import resource
+import subprocess
+import sys
+
+import pytest
+
+REUSE = """
+import resource, sys
+from weclip.allocator import keep_freed_memory
+assert sys.argv[1] == "no" or keep_freed_memory()
+import numpy as np
+np.ones(2**22)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**22)  # 32 MB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_freed_memory_is_used_again_without_page_faults():
+    faults = {
+        keep: int(subprocess.check_output([sys.executable, "-c", REUSE, keep]))
+        for keep in ("no", "yes")
+    }
+    pages = 20 * 2**25 // resource.getpagesize()
+    if faults["no"] < pages / 1000:
+        pytest.skip("this system gives memory in larger pieces")
+    assert faults["yes"] < faults["no"] / 10
