@@ -1,21 +1,24 @@
-"""Time of one training step by stage, at full size or the demo's, on random or given weights.
+"""Time of one training step by stage: ours and the published form, in one run.
 
-python benchmarks/step.py                      # ViT-B/16, batch 4, crop 320
+python benchmarks/step.py                      # random ViT-B/16, batch 4, crop 320
 python benchmarks/step.py --size demo          # the shipped tiny CLIP, as the demo trains it
 """
 
 import argparse
 import json
-import time
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
 
+from measuring import device, now, peaks, show, write
+from published_form import PublishedForm
+from weclip.allocator import keep_freed_memory
 from weclip.api import open_clip
 from weclip.backbones.clip_image import ClipImageEncoder
 from weclip.build import build_decoder, build_method, build_weclip
@@ -24,7 +27,6 @@ from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.methods.weclip import TextFeatures, WeClip
-from weclip.provenance import versions
 from weclip.training.schedule import build_optimizer
 
 STAGES = {
@@ -62,34 +64,48 @@ def random_batch(method: WeClip, config: Config) -> Batch:
 
 
 class Stopwatch:
-    """Sums the time spent in functions it wraps."""
+    """Sums the time spent, and the products' FLOP done, in functions that it wraps."""
 
-    def __init__(self, device: str) -> None:
-        self.device = device
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-
-    def now(self) -> float:
-        """Seconds, after the device has finished its work."""
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+        self.flop: dict[str, int] = defaultdict(int)
+        self.counting = False
 
     def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, timed under `name`."""
+        """The same function, measured under `name`."""
 
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            start = self.now()
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            if self.counting:
+                with FlopCounterMode(display=False) as counter:
+                    result = function(*args, **kwargs)
+                self.flop[name] += counter.get_total_flops()
+                return result
+            start = now()
             result = function(*args, **kwargs)
-            self.seconds[name] += self.now() - start
+            self.seconds[name] += now() - start
             return result
 
-        return timed
+        return measured
 
 
-def measure(method: WeClip, config: Config, *, device: str, bf16: bool, repeats: int) -> dict:
-    """Mean seconds of each stage, and of the whole step, after one warm-up."""
-    method.to(device).train()
-    watch = Stopwatch(device)
+def measure(
+    method: WeClip, config: Config, *, bf16: bool, published: bool, repeats: int
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Mean seconds of each stage and of the whole step, and the FLOP of the products in it.
+
+    Args:
+        method: What to measure; it is changed.
+        config: Its configuration.
+        bf16: Whether under autocast.
+        published: Whether the label stage takes the published form.
+        repeats: How many steps count, after one that warms up and one that counts FLOP.
+    """
+    method.to(device()).train()
+    if published:
+        method.__class__ = PublishedForm
+        encode = method.image_encoder.forward
+        method.image_encoder.forward = lambda image, maps=None: encode(image)
+    watch = Stopwatch()
     for attribute, name in STAGES.items():
         part = getattr(method, attribute)
         if isinstance(part, torch.nn.Module):
@@ -103,48 +119,72 @@ def measure(method: WeClip, config: Config, *, device: str, bf16: bool, repeats:
         betas=optim.betas,
         eps=optim.eps,
     )
-    batch = random_batch(method, config).to(device)
-    for repeat in range(repeats + 1):
-        if repeat == 1:
-            watch.seconds.clear()
-            start = watch.now()
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            output = method.training_step(batch, step=0)
-        forward_end = watch.now()
-        output.loss.backward()
+    batch = random_batch(method, config).to(device())
+
+    def learn(loss: torch.Tensor) -> None:
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        watch.seconds["backward and optimiser"] += watch.now() - forward_end
-    whole = watch.now() - start
+
+    learn_timed = watch.wrap("backward and optimiser", learn)
+    for repeat in range(-2, repeats):
+        watch.counting = repeat == -2
+        if repeat == 0:
+            watch.seconds.clear()
+            start = now()
+        with torch.autocast(device(), torch.bfloat16, enabled=bf16):
+            output = method.training_step(batch, step=0)
+        learn_timed(output.loss)
+    whole = now() - start
     watch.seconds["losses and the rest"] = whole - sum(watch.seconds.values())
     watch.seconds["whole step"] = whole
-    return {name: seconds / repeats for name, seconds in watch.seconds.items()}
+    watch.flop["whole step"] = sum(watch.flop.values())
+    return {name: seconds / repeats for name, seconds in watch.seconds.items()}, watch.flop
+
+
+def compare(size: str, kind: str, repeats: int) -> dict[str, Any]:
+    """Measure ours at "float32" or "bf16" beside the published form, and print a table."""
+    forms, flop = {}, {}
+    for form in ("ours", "published"):
+        command = [sys.executable, __file__, "--one", form, kind, "--size", size]
+        command += ["--repeats", str(repeats)]
+        forms[form], flop[form] = json.loads(subprocess.check_output(command))
+    peak = peaks()[f"{kind} FLOP/s"]
+    rows = []
+    for name, ours in forms["ours"].items():
+        theirs, work = forms["published"][name], flop["ours"].get(name, 0)
+        share = f"{100 * work / ours / peak:.0f} %" if work else ""
+        times, gflop = f"{theirs / ours:.1f}", f"{work / 1e9:.0f}"
+        rows.append((name, f"{1000 * ours:.0f}", f"{1000 * theirs:.0f}", times, gflop, share))
+    columns = ("stage", "ours, ms", "published form, ms", "times", "GFLOP", "share of peak")
+    show(f"{size}, {kind}, {device()}", columns, rows)
+    return {"seconds": forms, "flop": flop, "matrix_peak": peak}
+
+
+def measure_one(size: str, form: str, kind: str, repeats: int) -> None:
+    """Print the figures of one form as JSON; in its own process, so that memory starts afresh."""
+    if form == "ours":
+        keep_freed_memory()  # as the command line does
+    torch.manual_seed(0)
+    method, config = full_size_method() if size == "full" else demo_method()
+    published = form == "published"
+    figures = measure(method, config, bf16=kind == "bf16", published=published, repeats=repeats)
+    print(json.dumps(figures))
 
 
 def main() -> None:
-    """Parse, measure, print a table and write JSON."""
+    """Parse, measure, print tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("full", "demo"), default="full")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--one", nargs=2, metavar=("FORM", "KIND"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    method, config = full_size_method() if args.size == "full" else demo_method()
-    seconds = measure(method, config, device=device, bf16=args.bf16, repeats=args.repeats)
-    size, count = config.data.crop_size, config.train.batch_size
-    kind = "bf16" if args.bf16 else "float32"
-    table = Table(title=f"{args.size}: batch {count}, crop {size}, {kind}, {device}")
-    table.add_column("stage")
-    table.add_column("ms", justify="right")
-    table.add_column("share", justify="right")
-    for name, value in seconds.items():
-        table.add_row(name, f"{1000 * value:.1f}", f"{100 * value / seconds['whole step']:.0f} %")
-    Console().print(table)
-    if args.out:
-        record = {"size": args.size, "precision": kind, "seconds": seconds, "versions": versions()}
-        args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if args.one:
+        measure_one(args.size, *args.one, args.repeats)
+        return
+    figures = {kind: compare(args.size, kind, args.repeats) for kind in ("float32", "bf16")}
+    write(args.out, {"what": f"training step, {args.size}", **figures})
 
 
 if __name__ == "__main__":

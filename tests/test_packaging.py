@@ -109,7 +109,8 @@ def test_optional_packages_are_imported_where_they_are_needed():
 
 def test_tests_and_tools_import_only_what_is_declared():
     found = imports_of("tests", "tools", "benchmarks", "examples")
-    own = {normal(path.stem) for path in (ROOT / "tools").glob("*.py")}
+    folders = ("tools", "benchmarks")
+    own = {normal(path.stem) for folder in folders for path in (ROOT / folder).glob("*.py")}
     assert {name: files for name, files in found.items() if name not in DIRECT | own} == {}
 
 

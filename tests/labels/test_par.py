@@ -4,7 +4,13 @@ import torch
 import torch.nn.functional as F
 from tests.literal import par as literal
 
-from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
+from weclip.labels.pixel_refine import (
+    ParSettings,
+    native,
+    pixel_adaptive_refinement,
+    portable,
+)
+from weclip.labels.pixel_refine.par import position_weights
 
 DILATIONS = (1, 2, 4, 8, 12, 24)
 
@@ -116,3 +122,33 @@ def test_bf16_does_not_crash():
     refined = par(maps.bfloat16(), image)
     assert refined.dtype == torch.bfloat16
     assert refined.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(30, 41), (64, 64), (3, 100)])
+def test_native_and_portable_agree(size):
+    maps, image = random_pair(3, 4, size)
+    image[2] = 50
+    filled = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)
+    constants = {"iterations": 6, "dilations": DILATIONS, "colour_width": 0.3}
+    position = position_weights(settings())
+    one = native.spread(maps, image, filled, position, **constants)
+    other = portable.spread(maps, image, filled, position, **constants)
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_maps_that_do_not_count_cost_nothing_and_come_out_empty():
+    maps, image = random_pair(2, 3, (8, 9))
+    filled = torch.tensor([[True, False, True], [False, True, False]])
+    refined = pixel_adaptive_refinement(maps, image, settings(3), filled)
+    assert (refined[~filled] == 0).all()
+    assert torch.equal(refined[filled], par(maps, image, 3)[filled])
+    broken = maps.masked_fill(~filled[..., None, None], torch.nan)
+    assert torch.equal(pixel_adaptive_refinement(broken, image, settings(3), filled), refined)
+
+
+def test_native_exponential():
+    for low, tolerance in ((-5, 5e-7), (-100, 5e-6)):
+        x = np.linspace(low, 0, 5001, dtype=np.float32)
+        ours = np.array([native._exp(value) for value in x])
+        expected = np.exp(x.astype(np.float64))
+        np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=1e-37)

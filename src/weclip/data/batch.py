@@ -64,10 +64,10 @@ class Batch:
     names: tuple[str, ...]
 
     def to(self, device: torch.device | str) -> "Batch":
-        """Return the same batch with its tensors on `device`."""
+        """The same batch on `device`; tags stay, since the host decides shapes by them."""
         return Batch(
             self.image.to(device, non_blocking=True),
-            self.tags.to(device, non_blocking=True),
+            self.tags,
             self.content_box.to(device, non_blocking=True),
             self.names,
         )

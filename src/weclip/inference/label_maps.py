@@ -53,9 +53,9 @@ def make_label_maps(
         raise InputError(f"image {item.name}: its data set has no tags, which CAM scores need")
     device = method.mean.device
     size = item.image.shape[:2]
-    tags = torch.zeros(1, method.class_text.shape[0], dtype=torch.bool, device=device)
+    tags = torch.zeros(1, method.class_text.shape[0], dtype=torch.bool)
     tags[0, list(item.tags)] = True
-    slots = pack_tags(tags)
+    slots = pack_tags(tags).to(device)
     with inference_mode(method):
         image = resize_long_side(item.image, long_side, smallest_side=LARGEST_PATCH).to(device)
         normalised = method.normalise(image)

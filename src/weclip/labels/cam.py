@@ -19,10 +19,19 @@ class TagSlots:
     Attributes:
         index: (B, K) int64 class indices (class id minus 1), ascending; 0 in empty slots.
         filled: (B, K) bool, False in empty slots.
+        image: (P,) int64, the image of each of the P filled slots.
+        slot: (P,) int64, its slot.
     """
 
     index: Tensor
     filled: Tensor
+    image: Tensor
+    slot: Tensor
+
+    def to(self, device: torch.device) -> "TagSlots":
+        """The same tags on `device`."""
+        parts = (self.index, self.filled, self.image, self.slot)
+        return TagSlots(*(part.to(device, non_blocking=True) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Cam:
 def pack_tags(tags: Tensor) -> TagSlots:
     """Pack multi-hot tags (B, C-1) bool into slots; K is at least 1.
 
+    How many there are decides shapes: tags that lie on the host spare a device a wait.
+
     >>> slots = pack_tags(torch.tensor([[False, True, True], [True, False, False]]))
     >>> slots.index.tolist(), slots.filled.tolist()
     ([[1, 2], [0, 0]], [[True, True], [True, False]])
@@ -49,7 +60,7 @@ def pack_tags(tags: Tensor) -> TagSlots:
     slots = max(1, int(counts.max()))
     order = tags.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :slots]
     filled = torch.arange(slots, device=tags.device) < counts
-    return TagSlots(order * filled, filled)
+    return TagSlots(order * filled, filled, *filled.nonzero(as_tuple=True))
 
 
 def min_max(maps: Tensor, eps: float) -> Tensor:
@@ -82,7 +93,7 @@ def softmax_gradcam(
         patch_grid: (h, w).
         eps: Added to the maximum in the min-max scaling.
     """
-    image, slot = slots.filled.nonzero(as_tuple=True)  # (P,) each
+    image, slot = slots.image, slots.slot
     texts = torch.cat(
         [class_text[slots.index], background_text.expand(len(slots.index), -1, -1)], dim=1
     )  # (B, K+G, J)

@@ -165,7 +165,7 @@ class WeClip(nn.Module):
         # 2. Decoder: logits and its own affinity
         decoded = self.decoder(features.tokens, features.patch_grid)  # (B, C, h, w), (B, N, N)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
-        slots = pack_tags(batch.tags)  # (B, K)
+        slots = pack_tags(batch.tags).to(image.device)  # (B, K)
         cam, attention = self.make_cam(features, slots)  # (B, K, h, w), maps x (B, 1+N, 1+N)
         refined = self.refine(cam.cam, attention, decoded.feature_affinity, step)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax

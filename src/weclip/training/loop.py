@@ -7,6 +7,7 @@ frozen weights are neither wrapped nor synchronised nor saved.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -162,11 +163,10 @@ class Trainer:
             group["lr"] = rate
         with self.accelerator.autocast():
             output = self.method.training_step(batch, self.step)
-        for name, value in output.terms.items():
-            if not torch.isfinite(value):
-                raise DivergedError(
-                    f"step {self.step}: the {name} loss is {value.item()}; {ADVICE}"
-                )
+        values = torch.stack(list(output.terms.values())).tolist()  # one look at the device
+        for name, value in zip(output.terms, values, strict=True):
+            if not isfinite(value):
+                raise DivergedError(f"step {self.step}: the {name} loss is {value}; {ADVICE}")
         self.accelerator.backward(output.loss)
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -38,4 +38,6 @@ def build_optimizer(
     eps: float,
 ) -> torch.optim.AdamW:
     """AdamW; the loop sets its rate before every step."""
-    return torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, betas=betas, eps=eps)
+    return torch.optim.AdamW(
+        parameters, lr=0.0, weight_decay=weight_decay, betas=betas, eps=eps, fused=True
+    )

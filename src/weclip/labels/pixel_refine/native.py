@@ -54,7 +54,7 @@ def _padded(x: Tensor, reach: int) -> Floats:
 
 @njit(inline="always")
 def _exp(x):
-    """exp(x) for x <= 0 to 2e-7: 2^n by the exponent bits, 2^f by a polynomial."""
+    """exp(x) for x <= 0, to 5e-7 near 0: 2^n by the exponent bits, 2^f by a polynomial."""
     t = max(x, np.float32(-87.0)) * np.float32(1.4426950408889634)
     n = np.floor(t)
     f = t - n

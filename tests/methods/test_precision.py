@@ -1,0 +1,29 @@
+"""Half-precision autocast may change labels of hardly any pixel; measured on the demo world."""
+
+import numpy as np
+import torch
+
+from weclip.api import open_clip
+from weclip.build import build_weclip
+from weclip.config_file import load_config
+from weclip.data.batch import Batch
+from weclip.data.classes import load_classes
+from weclip.demo.world import random_scene
+
+
+def test_bf16_labels_agree_with_float32():
+    config = load_config("demo", ["data.root=."])
+    method = build_weclip(config, open_clip(config), load_classes("demo")).eval()
+    scenes = [random_scene(np.random.default_rng((3, i)), unseen=False) for i in range(24)]
+    tags = torch.zeros(len(scenes), 19, dtype=torch.bool)
+    for row, scene in zip(tags, scenes, strict=True):
+        row[list(scene.tags)] = True
+    image = torch.from_numpy(np.stack([scene.image for scene in scenes])).permute(0, 3, 1, 2)
+    box = torch.tensor([[0, 0, *image.shape[2:]]] * len(scenes))
+    batch = Batch(image, tags, box, tuple(map(str, range(len(scenes)))))
+    with torch.no_grad():
+        exact = method.training_step(batch, 0).target
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = method.training_step(batch, 0).target
+    assert (exact > 0).float().mean() > 0.05
+    assert (exact == rounded).float().mean() >= 0.99
