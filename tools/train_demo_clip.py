@@ -5,13 +5,18 @@ background). Four losses compare patch tokens with words: every patch must look 
 image's caption; every caption word must be found in some patches; the classes of the caption must
 win over the other classes where they are strongest; the mean of the patches (and the class token)
 must match the caption. A fifth makes softmax Grad-CAM agree with the patch probabilities. In the
-last phases patches learn from pseudo-labels instead, which the CLIP makes of its own CAMs and the
-captions, by attention affinity and PAR as the demo does for its decoder, and attention learns to
-stay within a label. The last block is trained as attention alone, without its residual path,
-because Grad-CAM sees only what passes through that attention; at export the attention's output is
-scaled up so that the residual is negligible in the standard forward pass.
+last phases patches learn from pseudo-labels instead: the CLIP labels scenes of one object by its
+own CAMs and the captions, with attention affinity and PAR as the demo does for its decoder, and
+learns from scenes composed of the labelled objects, attention too, which is to stay within a label.
+The last block is trained as attention alone, without its residual path, because Grad-CAM sees only
+what passes through that attention; at export the attention's output is scaled up so that the
+residual is negligible in the standard forward pass.
 
-    python tools/train_demo_clip.py --out runs/clip
+    python tools/train_demo_clip.py --out runs/clip --drawings NOTO --drawings FLUENT
+
+Drawings in other styles are optional; the shipped weights had Noto and Fluent emoji (the npm
+packages emoji-datasource-google 16.0.0, folder img/google/64, and @lobehub/fluent-emoji-3d 1.1.0,
+folder assets).
 """
 
 import argparse

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from weclip.api import default_device, load_model
@@ -13,6 +14,7 @@ from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_atomically, write_json
 from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
+from weclip.inference.stream import Writer, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
 from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
@@ -54,17 +56,19 @@ def predict(
     predictor = build_predictor(model.config, model.method.to(default_device()))
     claim_folder(out, KIND, overwrite=overwrite)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-    with progress_bar(console) as progress:
+    with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(images), status="")
-        for path, relative in progress.track(images, task_id=task):
-            image = as_rgb(path)
-            label_map = predictor(image)
-            save_mask(label_map, out / "masks" / relative)
+        read = read_ahead(images, lambda file: as_rgb(file[0]))
+        pictures = (((relative, image), image) for (_, relative), image in read)
+        for (relative, image), label_map in predict_stream(predictor, pictures):
+            writer(save_mask, label_map, out / "masks" / relative)
             if overlays:
-                write_png(overlay(image, label_map), out / "overlays" / relative)
+                writer(write_overlay, image, label_map, out / "overlays" / relative)
+            progress.advance(task)
     return len(images)
 
 
-def write_png(picture: Image.Image, path: Path) -> None:
-    """Write a picture; the file appears whole or not at all."""
+def write_overlay(image: NDArray[np.uint8], label_map: NDArray[np.uint8], path: Path) -> None:
+    """Paint a label map over its image; the file appears whole or not at all."""
+    picture = overlay(image, label_map)
     write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))

@@ -15,6 +15,7 @@ from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.metrics import Scores, confusion_matrix, scores_from_confusion
 from weclip.inference.predictor import Predictor
+from weclip.inference.stream import predict_stream
 
 LabelMap = NDArray[np.uint8] | Tensor
 """(H, W) integer class ids."""
@@ -59,8 +60,9 @@ def evaluate_segmentation(
         group_of: Group of an image's name, or None for images in no group.
         on_image: Called with the name after each image, for a progress bar.
     """
+    predicted = predict_stream(predictor, ((item, item.image) for item in samples))
     return score_label_maps(
-        ((item.name, predictor(item.image), item.mask) for item in samples),
+        ((item.name, label_map, item.mask) for item, label_map in predicted),
         num_classes=num_classes,
         group_of=group_of,
         on_image=on_image,

@@ -54,18 +54,25 @@ class Predictor:
         Returns:
             (H, W) uint8 class ids, 0 is background.
         """
-        height, width = image.shape[:2]
+        size = (image.shape[0], image.shape[1])
+        if self.crf is None:
+            return logits_to_label_map(self._logits(image), size).cpu().numpy()
+        best: NDArray[np.int64] = self.crf(image, self.probabilities(image)).argmax(0)
+        return best.astype(np.uint8)
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
+        size = (image.shape[0], image.shape[1])
+        return _to_size(self._logits(image), size).softmax(1)[0].cpu().numpy()
+
+    def _logits(self, image: NDArray[np.uint8]) -> Tensor:
+        """(1, C, h, w) at patch resolution."""
         smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
         with inference_mode(self.model):
             resized = resize_long_side(image, self.long_side, smallest_side=smallest)  # 1,3,H',W'
-            logits = multi_scale_logits(
+            return multi_scale_logits(
                 self.model, resized.to(self.device), scales=self.scales, flip=self.flip
             )
-            if self.crf is None:
-                return logits_to_label_map(logits, (height, width)).cpu().numpy()
-            probabilities = _to_size(logits, (height, width)).softmax(1)[0].cpu().numpy()
-            best: NDArray[np.int64] = self.crf(image, probabilities).argmax(0)
-            return best.astype(np.uint8)
 
 
 @contextmanager
