@@ -16,7 +16,7 @@ from weclip.inference.predictor import Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
 from weclip.methods.decoder import Decoder
-from weclip.methods.weclip import LabelSettings, TextFeatures, WeClip
+from weclip.methods.weclip import LabelSettings, LossSettings, TextFeatures, WeClip
 
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
@@ -63,8 +63,11 @@ def build_method(
         text=text,
         decoder=decoder,
         labels=label_settings(config),
-        affinity_weight=config.loss.affinity_weight,
-        affinity_radius=config.loss.affinity_radius,
+        losses=LossSettings(
+            background_weight=config.loss.background_weight,
+            affinity_weight=config.loss.affinity_weight,
+            affinity_radius=config.loss.affinity_radius,
+        ),
         mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
         std=IMAGENET_STD if imagenet else CLIP_STD,
     )

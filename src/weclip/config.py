@@ -81,6 +81,7 @@ class DecoderConfig:
 class LossConfig:
     """Losses (WeCLIP Eq. 9 to 11, released code)."""
 
+    background_weight: float = 0.5  # of background pixels' mean; foreground's weighs the rest
     affinity_weight: float = 0.1
     affinity_radius: int = 8  # patches, in x and in y
 
@@ -168,7 +169,10 @@ NOT_NEGATIVE = (
     "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
     "train.seed train.eval_every"
 ).split()
-SHARES = "data.flip_probability affinity.box_threshold decoder.dropout optim.warmup_ratio".split()
+SHARES = (
+    "data.flip_probability affinity.box_threshold decoder.dropout loss.background_weight "
+    "optim.warmup_ratio"
+).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "train.precision": ("auto", "no", "bf16", "fp16"),

@@ -28,6 +28,16 @@ def test_segmentation_loss_against_literal(grid, size):
         assert segmentation_loss(logits, labels).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_background_weight_moves_from_one_part_to_the_other():
+    logits, labels = torch.randn(2, 4, 3, 3), random_labels(2, (9, 9))
+    only_background = labels.where(labels == 0, IGNORE_INDEX)
+    only_foreground = labels.where(labels != 0, IGNORE_INDEX)
+    parts = [segmentation_loss(logits, part) * 2 for part in (only_background, only_foreground)]
+    for weight in (0.0, 0.3, 0.5, 1.0):
+        expected = weight * parts[0] + (1 - weight) * parts[1]
+        torch.testing.assert_close(segmentation_loss(logits, labels, weight), expected)
+
+
 @pytest.mark.parametrize("label", [0, 2])
 def test_empty_half_counts_zero(label):
     """Without a foreground (or background) pixel the loss is half the other term, never NaN."""

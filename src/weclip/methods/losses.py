@@ -10,14 +10,16 @@ from torch import Tensor
 from weclip.data.batch import IGNORE_INDEX
 
 
-def segmentation_loss(logits: Tensor, label_map: Tensor) -> Tensor:
-    """Cross-entropy, background and foreground pixels weighing one half each.
+def segmentation_loss(logits: Tensor, label_map: Tensor, background_weight: float = 0.5) -> Tensor:
+    """Cross-entropy, averaged over background and over foreground pixels apart.
 
-    A half without pixels counts 0 (the released code gives NaN there).
+    A part without pixels counts 0 (the released code gives NaN there).
 
     Args:
         logits: (B, C, h, w); resized bilinearly to the labels.
         label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
+        background_weight: Share of the background's mean; as released, one half. Where objects
+            are small that is far more weight than their pixels have, and masks come out large.
 
     Returns:
         Scalar.
@@ -28,7 +30,8 @@ def segmentation_loss(logits: Tensor, label_map: Tensor) -> Tensor:
     loss = F.cross_entropy(logits, label_map, ignore_index=IGNORE_INDEX, reduction="none")
     background = label_map == 0
     foreground = (label_map != 0) & (label_map != IGNORE_INDEX)
-    return 0.5 * (_mean_over(loss, background) + _mean_over(loss, foreground))
+    of_background, of_foreground = _mean_over(loss, background), _mean_over(loss, foreground)
+    return background_weight * of_background + (1 - background_weight) * of_foreground
 
 
 def affinity_labels(label_map: Tensor, patch_grid: tuple[int, int], radius: int) -> Tensor:

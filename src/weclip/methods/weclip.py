@@ -63,6 +63,15 @@ class LabelSettings:
         return max(self.initial_layers, self.refined_layers) - 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Constants of the losses; sources in `weclip.config`."""
+
+    background_weight: float
+    affinity_weight: float
+    affinity_radius: int
+
+
 @dataclass(frozen=True)
 class Refined:
     """CAMs after the affinity.
@@ -111,8 +120,7 @@ class WeClip(nn.Module):
         text: Text features of the classes.
         decoder: The trained part.
         labels: Constants of the pseudo-labels.
-        affinity_weight: Weight of the affinity loss.
-        affinity_radius: Its window in patches.
+        losses: Constants of the losses.
         mean: RGB mean of the input normalisation, in 0..1.
         std: RGB standard deviation of it.
     """
@@ -124,8 +132,7 @@ class WeClip(nn.Module):
         text: TextFeatures,
         decoder: nn.Module,
         labels: LabelSettings,
-        affinity_weight: float,
-        affinity_radius: int,
+        losses: LossSettings,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
     ) -> None:
@@ -133,8 +140,7 @@ class WeClip(nn.Module):
         self.image_encoder = image_encoder
         self.decoder = decoder
         self.labels = labels
-        self.affinity_weight = affinity_weight
-        self.affinity_radius = affinity_radius
+        self.losses = losses
         self.scale = text.scale
         self.register_buffer("class_text", text.classes, persistent=False)
         self.register_buffer("background_text", text.background, persistent=False)
@@ -173,10 +179,10 @@ class WeClip(nn.Module):
         pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
         target = self.ignore_padding(pseudo_label.label_map, batch.content_box)  # (B, H, W)
         # 5. Losses
-        pairs = affinity_labels(target, features.patch_grid, self.affinity_radius)  # (B, N, N)
-        segmentation = segmentation_loss(decoded.logits, target)
+        pairs = affinity_labels(target, features.patch_grid, self.losses.affinity_radius)
+        segmentation = segmentation_loss(decoded.logits, target, self.losses.background_weight)
         affinity = affinity_loss(decoded.feature_affinity, pairs)
-        loss = segmentation + self.affinity_weight * affinity
+        loss = segmentation + self.losses.affinity_weight * affinity
         terms = {"segmentation": segmentation, "affinity": affinity, "loss": loss}
         terms = {name: term.detach() for name, term in terms.items()}
         return StepOutput(loss, terms, slots, decoded, cam, refined, pseudo_label, target)
