@@ -78,6 +78,10 @@ def imports_of(*folders: str) -> dict[str, set[str]]:
     return found
 
 
+WITH_TORCH = {"triton"}
+"""Comes with PyTorch where there is a GPU, in the version that fits; see docs/dependencies.md."""
+
+
 def test_one_version():
     assert weclip.__version__ == PROJECT["version"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -87,7 +91,7 @@ def test_one_version():
 
 
 def test_the_package_imports_only_what_it_declares():
-    declared = RUNTIME | EXTRAS["demo"] | EXTRAS["crf"]
+    declared = RUNTIME | EXTRAS["demo"] | EXTRAS["crf"] | WITH_TORCH
     found = imports_of("src")
     assert {name: files for name, files in found.items() if name not in declared} == {}
 

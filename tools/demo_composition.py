@@ -93,13 +93,20 @@ def paste(
     """
     image, label, _ = source
     mask = (label > 0).float()[:, None]
-    size = image.shape[-1]
+    layers = torch.cat([image * mask, mask], dim=1)
+    grid = F.affine_grid(_placements(mask, rng), list(mask.shape), align_corners=False)
+    moved = F.grid_sample(layers, grid, align_corners=False)
+    alpha = moved[:, 3:]
+    ids = label.flatten(1).amax(1).view(-1, 1, 1)
+    return images * (1 - alpha) + moved[:, :3], torch.where(alpha[:, 0] > 0.5, ids, labels)
+
+
+def _placements(mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """Random maps (B, 2, 3) from where objects (B, 1, S, S) are to be, to where they are."""
+    count, size = len(mask), mask.shape[-1]
     axis = (torch.arange(size) + 0.5) * 2 / size - 1
     mass = mask.sum((1, 2, 3)).clamp_min(1)
-    centre = torch.stack(
-        [(mask * axis).sum((1, 2, 3)) / mass, (mask * axis[:, None]).sum((1, 2, 3)) / mass], dim=1
-    )
-    count = len(image)
+    x, y = ((mask * place).sum((1, 2, 3)) / mass for place in (axis, axis[:, None]))
     angle = torch.from_numpy(rng.uniform(-0.35, 0.35, count))
     zoom = torch.from_numpy(rng.uniform(0.8, 1.25, count))
     mirror = torch.from_numpy(rng.choice([-1.0, 1.0], count))
@@ -107,14 +114,8 @@ def paste(
     turn = torch.stack(
         [mirror * angle.cos(), -mirror * angle.sin(), angle.sin(), angle.cos()], dim=1
     ).view(-1, 2, 2) / zoom.view(-1, 1, 1)
-    shift = centre - (turn @ target[..., None])[..., 0]
-    theta = torch.cat([turn, shift[..., None]], dim=2).float()
-    grid = F.affine_grid(theta, [count, 1, size, size], align_corners=False)
-    layers = torch.cat([image * mask, mask], dim=1)
-    moved = F.grid_sample(layers, grid, align_corners=False)
-    alpha = moved[:, 3:]
-    ids = label.flatten(1).amax(1).view(-1, 1, 1)
-    return images * (1 - alpha) + moved[:, :3], torch.where(alpha[:, 0] > 0.5, ids, labels)
+    shift = torch.stack([x, y], dim=1) - (turn @ target[..., None])[..., 0]
+    return torch.cat([turn, shift[..., None]], dim=2).float()
 
 
 def patch_shares(labels: Tensor, side: int, num_classes: int) -> Tensor:

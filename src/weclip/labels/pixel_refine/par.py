@@ -2,10 +2,12 @@
 
 Stage 3, AFA section 3.4 (Ru et al., CVPR 2022). Each pixel becomes a weighted sum of 8 neighbours
 per dilation; weights come from the image once, then the sum is repeated. The work is done by
-`native` on a CPU and by `portable` elsewhere.
+`native` on a CPU, by `triton_kernels` on a CUDA device, and by `portable` elsewhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -54,8 +56,7 @@ def pixel_adaptive_refinement(
     if filled is None:
         filled = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
     position = position_weights(settings).to(maps.device)
-    spread = native.spread if maps.device.type == "cpu" else portable.spread
-    refined: Tensor = spread(
+    refined = _implementation(maps.device)(
         maps.float(),
         image.float(),
         filled,
@@ -65,6 +66,17 @@ def pixel_adaptive_refinement(
         colour_width=settings.colour_width,
     )
     return refined.to(maps.dtype)
+
+
+def _implementation(device: torch.device) -> Callable[..., Tensor]:
+    """The fastest form of the refinement on a device."""
+    if device.type == "cpu":
+        return native.spread
+    if device.type == "cuda" and find_spec("triton"):
+        from weclip.labels.pixel_refine import triton_kernels
+
+        return triton_kernels.spread
+    return portable.spread
 
 
 def position_weights(settings: ParSettings) -> Tensor:
