@@ -13,7 +13,7 @@ from torch import Tensor
 
 from weclip.labels.pixel_refine.portable import shifts
 
-BLOCK = 256
+BLOCK = tl.constexpr(256)
 """Pixels per program."""
 
 
@@ -30,36 +30,17 @@ def spread(
     """Refine maps; arguments as in `pixel_adaptive_refinement`, and (8 * dilations,) `position`."""
     batch, count, height, width = maps.shape
     offsets = torch.tensor(shifts(dilations), dtype=torch.int32, device=maps.device)  # (K, 2)
-    grid = (triton.cdiv(height * width, BLOCK), batch)
-    weights = torch.empty(batch, len(offsets), height * width, device=maps.device)
+    shape = torch.tensor((height, width, count), dtype=torch.int32, device=maps.device)
+    grid = (triton.cdiv(height * width, BLOCK.value), batch)
+    neighbours, rows = len(offsets), triton.next_power_of_2(count)
+    weights = torch.empty(batch, neighbours, height * width, device=maps.device)
     _neighbour_weights[grid](
-        image.contiguous(),
-        offsets,
-        position,
-        weights,
-        height,
-        width,
-        colour_width,
-        neighbours=len(offsets),
-        block=BLOCK,
+        image.contiguous(), offsets, position, weights, shape, colour_width, neighbours
     )
     source = (maps * filled[..., None, None]).contiguous()
     target = torch.zeros_like(source)
-    rows = triton.next_power_of_2(count)
     for _ in range(iterations):
-        _weighted_sum[grid](
-            source,
-            weights,
-            offsets,
-            filled,
-            target,
-            height,
-            width,
-            count,
-            neighbours=len(offsets),
-            rows=rows,
-            block=BLOCK,
-        )
+        _weighted_sum[grid](source, weights, offsets, filled, target, shape, neighbours, rows)
         source, target = target, source
     return source
 
@@ -76,30 +57,23 @@ def _neighbour(pixel, height, width, offsets, k):
 
 @triton.jit
 def _neighbour_weights(
-    image,
-    offsets,
-    position,
-    weights,
-    height,
-    width,
-    colour_width,
-    neighbours: tl.constexpr,
-    block: tl.constexpr,
+    image, offsets, position, weights, shape, colour_width, neighbours: tl.constexpr
 ):
     """Weights (B, K, H*W) of an image (B, 3, H, W): softmax of colour scores, plus `position`."""
+    height, width = tl.load(shape), tl.load(shape + 1)
     pixels = height * width
-    pixel = tl.program_id(0) * block + tl.arange(0, block)
+    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
     image += tl.program_id(1) * 3 * pixels
     weights += tl.program_id(1) * neighbours * pixels
     for channel in range(3):
         plane = image + channel * pixels
         centre = tl.load(plane + pixel, inside, 0.0)
-        mean = tl.zeros((block,), tl.float32)
+        mean = tl.zeros((BLOCK,), tl.float32)
         for k in range(neighbours):
             mean += tl.load(plane + _neighbour(pixel, height, width, offsets, k), inside, 0.0)
         mean /= neighbours
-        squares = tl.zeros((block,), tl.float32)
+        squares = tl.zeros((BLOCK,), tl.float32)
         for k in range(neighbours):
             value = tl.load(plane + _neighbour(pixel, height, width, offsets, k), inside, 0.0)
             squares += (value - mean) * (value - mean)
@@ -111,10 +85,10 @@ def _neighbour_weights(
             if channel > 0:
                 score += tl.load(weights + k * pixels + pixel, inside, 0.0)
             tl.store(weights + k * pixels + pixel, score, inside)
-    top = tl.full((block,), float("-inf"), tl.float32)
+    top = tl.full((BLOCK,), float("-inf"), tl.float32)
     for k in range(neighbours):
         top = tl.maximum(top, tl.load(weights + k * pixels + pixel, inside, 0.0))
-    total = tl.zeros((block,), tl.float32)
+    total = tl.zeros((BLOCK,), tl.float32)
     for k in range(neighbours):
         total += tl.exp(tl.load(weights + k * pixels + pixel, inside, 0.0) - top)
     for k in range(neighbours):
@@ -125,28 +99,19 @@ def _neighbour_weights(
 
 @triton.jit
 def _weighted_sum(
-    source,
-    weights,
-    offsets,
-    filled,
-    target,
-    height,
-    width,
-    count,
-    neighbours: tl.constexpr,
-    rows: tl.constexpr,
-    block: tl.constexpr,
+    source, weights, offsets, filled, target, shape, neighbours: tl.constexpr, rows: tl.constexpr
 ):
     """One iteration over maps (B, M, H, W); maps that do not count stay as they are."""
+    height, width, count = tl.load(shape), tl.load(shape + 1), tl.load(shape + 2)
     pixels = height * width
     image = tl.program_id(1)
-    pixel = tl.program_id(0) * block + tl.arange(0, block)
+    pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
     row = tl.arange(0, rows)
     counts = tl.load(filled + image * count + row, row < count, 0) != 0
     mask = counts[:, None] & inside[None, :]
     planes = (image * count + row)[:, None] * pixels
-    total = tl.zeros((rows, block), tl.float32)
+    total = tl.zeros((rows, BLOCK), tl.float32)
     for k in range(neighbours):
         weight = tl.load(weights + (image * neighbours + k) * pixels + pixel, inside, 0.0)
         neighbour = _neighbour(pixel, height, width, offsets, k)
