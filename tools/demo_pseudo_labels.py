@@ -13,6 +13,17 @@ from weclip.data.classes import load_classes
 from weclip.labels.cam import pack_tags
 
 BATCH = 32
+LABEL_SETTINGS = (
+    "data.root=.",
+    "cam.background_power=3",
+    "affinity.initial_layers=3",
+    "affinity.box_threshold=0.6",
+    "affinity.refine_from=-1",
+    "par.iterations=20",
+    "par.dilations=[1,2,4,8]",
+)
+"""CAMs are too small: a background score to the third power corrects that."""
+
 AREA = (0.02, 0.4)
 """An object that fills less or more of the image than sprites do has a failed CAM."""
 
@@ -21,13 +32,11 @@ AREA = (0.02, 0.4)
 def label_objects(weights: Path, pool: Pool) -> LabelledPool:
     """Run the label stage of WeCLIP on scenes of one object; drop those not to be trusted.
 
-    CAMs are too small: a background score to the third power corrects that.
-
     Args:
         weights: Exported tiny CLIP.
         pool: Scenes with exactly one class in the caption.
     """
-    config = load_config("demo", ["data.root=.", "cam.background_power=3"])
+    config = load_config("demo", LABEL_SETTINGS)
     classes = load_classes("demo")
     method = build_weclip(config, load_clip(weights), classes).eval()
     maps = []
