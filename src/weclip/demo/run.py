@@ -33,7 +33,7 @@ from weclip.provenance import versions
 from weclip.training.runlog import LOG_NAME, read_log
 
 KIND = "demo"
-TRAIN_SCENES = 1500
+TRAIN_SCENES = 2000
 VAL_SCENES = 200
 REPORT_NAME = "report.html"
 SHOWN = 6
