@@ -73,13 +73,13 @@ PHASES = (
     Phase(128, 1700, 32, labelled=True),
     Phase(128, 1700, 32, labelled=True),
     Phase(128, 1700, 32, labelled=True),
-    Phase(128, 1700, 32, labelled=True),
-    Phase(128, 1700, 32, labelled=True),
-    Phase(128, 1700, 32, labelled=True),
+    Phase(128, 1350, 32, labelled=True),
+    Phase(128, 1350, 32, labelled=True),
+    Phase(128, 2000, 32, labelled=True),
 )
 """First one sprite, then scenes, then rounds on pseudo-labels."""
 
-DECAY = 0.3
+DECAY = 0.25
 """Share of all steps over which the learning rate falls to 0, at the end."""
 
 
@@ -228,8 +228,8 @@ def main() -> None:
         help="folder of <code point>.png or .webp in another style; may be repeated",
     )
     parser.add_argument("--cam-from", type=int, default=1000)
-    parser.add_argument("--pool", type=int, default=12000)
-    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--pool", type=int, default=9000)
+    parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=250)
