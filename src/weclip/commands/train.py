@@ -28,6 +28,7 @@ from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
 from weclip.inference.evaluate import evaluate_segmentation
 from weclip.inference.predictor import Predictor
 from weclip.inference.visualize import draw_step
+from weclip.labels.pixel_refine import compile_for
 from weclip.methods.weclip import WeClip
 from weclip.provenance import versions
 from weclip.training.checkpoint import Checkpoint, load_checkpoint
@@ -89,6 +90,9 @@ def train(
         write_text(out / CONFIG_NAME, to_yaml(config))
         write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     accelerator.wait_for_everyone()
+    compiled = compile_for(accelerator.device)
+    if compiled > 1:
+        console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
     with progress_bar(console) as progress:
         trainer = make_trainer(config, inputs, method, accelerator, out, progress)
         if checkpoint:

@@ -1,5 +1,9 @@
 """Pixel-level refinement of maps by the colours of the image."""
 
-from weclip.labels.pixel_refine.par import ParSettings, pixel_adaptive_refinement
+from weclip.labels.pixel_refine.par import (
+    ParSettings,
+    compile_for,
+    pixel_adaptive_refinement,
+)
 
-__all__ = ["ParSettings", "pixel_adaptive_refinement"]
+__all__ = ["ParSettings", "compile_for", "pixel_adaptive_refinement"]

@@ -5,6 +5,7 @@ per dilation; weights come from the image once, then the sum is repeated. The wo
 `native` on a CPU, by `triton_kernels` on a CUDA device, and by `portable` elsewhere.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -66,6 +67,17 @@ def pixel_adaptive_refinement(
         colour_width=settings.colour_width,
     )
     return refined.to(maps.dtype)
+
+
+def compile_for(device: torch.device) -> float:
+    """Compile what the refinement needs on a device, if that was never done; seconds it took."""
+    start = time.perf_counter()
+    settings = ParSettings(
+        iterations=1, dilations=(1,), colour_width=1, position_width=1, position_weight=0
+    )
+    tiny = torch.zeros(1, 3, 2, 2, device=device)
+    pixel_adaptive_refinement(tiny, tiny, settings)
+    return time.perf_counter() - start
 
 
 def _implementation(device: torch.device) -> Callable[..., Tensor]:
