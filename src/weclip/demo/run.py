@@ -100,7 +100,10 @@ def drawing_groups(world: Path) -> Callable[[str], str]:
 
 
 def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Training curves from the run's log: losses, learning rate, score on held-out scenes."""
+    """Training curves from the run's log: losses, learning rate, score on held-out scenes.
+
+    What was logged only once is no curve, and left out.
+    """
     titles = {
         "segmentation": "segmentation loss",
         "affinity": "affinity loss",
@@ -108,10 +111,11 @@ def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
         "eval_miou": "mIoU on held-out scenes",
     }
     rows = read_log(path)
-    return {
+    curves = {
         title: [(row["step"], row[key]) for row in rows if key in row]
         for key, title in titles.items()
     }
+    return {title: points for title, points in curves.items() if len(points) > 1}
 
 
 def pick_scenes(
