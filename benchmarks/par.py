@@ -16,7 +16,6 @@ from weclip.allocator import keep_freed_memory
 from weclip.build import label_settings
 from weclip.config import Config
 from weclip.labels.pixel_refine import pixel_adaptive_refinement, portable
-from weclip.labels.pixel_refine.par import position_weights
 
 
 def natural_image(batch: int, size: int) -> torch.Tensor:
@@ -43,23 +42,12 @@ def main() -> None:
     ours = pixel_adaptive_refinement(maps, image, settings)
     first = time.perf_counter() - start
 
-    def plain() -> torch.Tensor:
-        return portable.spread(
-            maps,
-            image,
-            filled,
-            position_weights(settings).to(device()),
-            iterations=settings.iterations,
-            dilations=settings.dilations,
-            colour_width=settings.colour_width,
-        )
-
     difference = (ours - published(maps, image, settings)).abs().max().item()
     slowest = seconds(lambda: published(maps, image, settings), 3)
     keep_freed_memory()  # as the command line does
     times = {
         "ours": seconds(lambda: pixel_adaptive_refinement(maps, image, settings)),
-        "plain PyTorch": seconds(plain, 3),
+        "plain PyTorch": seconds(lambda: portable.spread(maps, image, filled, settings), 3),
         "published form": slowest,
     }
     title = f"PAR, batch {args.batch}, {args.tags} tags, {args.size} px, {device()}"

@@ -12,8 +12,7 @@ from torch import Tensor
 from weclip.backbones.clip_image import ImageFeatures
 from weclip.labels.cam import Cam, TagSlots, min_max
 from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.pixel_refine.par import position_weights
-from weclip.labels.pixel_refine.portable import DIRECTIONS
+from weclip.labels.pixel_refine.settings import DIRECTIONS, position_weights
 from weclip.labels.pseudo_label import PseudoLabel, label_map_of, resize_cam, with_background
 from weclip.methods.weclip import WeClip
 
@@ -24,7 +23,7 @@ class PublishedForm(WeClip):
     def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Cam, list[Tensor]]:
         """One pass per image and tag."""
         with torch.autocast(self.mean.device.type, enabled=False):
-            maps = torch.zeros(*slots.index.shape, *features.patch_grid)
+            maps = self.mean.new_zeros(*slots.index.shape, *features.patch_grid)
             attention = []
             for b, tokens in enumerate(features.tokens[-1].float()):
                 for k in range(int(slots.filled[b].sum())):

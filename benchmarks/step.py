@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from measuring import device, now, peaks, show, write
+from measuring import device, matrix_peak, now, show, write
 from published_form import PublishedForm
 from weclip.allocator import keep_freed_memory
 from weclip.api import open_clip
@@ -149,7 +149,7 @@ def compare(size: str, kind: str, repeats: int) -> dict[str, Any]:
         command = [sys.executable, __file__, "--one", form, kind, "--size", size]
         command += ["--repeats", str(repeats)]
         forms[form], flop[form] = json.loads(subprocess.check_output(command))
-    peak = peaks()[f"{kind} FLOP/s"]
+    peak = matrix_peak(torch.bfloat16 if kind == "bf16" else torch.float32)
     rows = []
     for name, ours in forms["ours"].items():
         theirs, work = forms["published"][name], flop["ours"].get(name, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from demo_drawings import choose_file, load_file, vary
 from weclip.data.classes import load_classes
@@ -34,6 +35,11 @@ class Pool:
 
     images: NDArray[np.uint8]
     captions: NDArray[np.bool_]
+
+    def pick(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, S, S) in 0..1 and captions (B, V) of those scenes."""
+        images = torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2).float() / 255
+        return images, torch.from_numpy(self.captions[chosen])
 
 
 class Vocabulary:

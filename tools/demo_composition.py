@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo_captions import Pool
+from weclip.demo.world import MIN_VISIBLE
 
 LAYER_CHANCES = ((0.1, 0.35, 0.35, 0.2), (0.4, 0.4, 0.2, 0.0))
 """Chances of 0 to 3 pasted objects, onto scenery and onto a scene of one object."""
-
-MIN_VISIBLE = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class LabelledPool:
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Images (B, 3, S, S) in 0..1, labels (B, S, S) and captions (B, V) of random scenes."""
         chosen = rng.integers(len(self.pool.images), size=count)
-        images = torch.from_numpy(self.pool.images[chosen]).permute(0, 3, 1, 2).float() / 255
-        captions = torch.from_numpy(self.pool.captions[chosen])
+        images, captions = self.pool.pick(chosen)
         return images, self.labels[torch.from_numpy(chosen)], captions
 
 

@@ -106,10 +106,10 @@ class Captioned:
     def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, None]:
         """Images (B, 3, S, S) in 0..1, captions (B, V), no labels."""
         chosen = rng.integers(len(self.pool.images), size=count)
-        x = torch.from_numpy(self.pool.images[chosen]).permute(0, 3, 1, 2).float() / 255
+        x, captions = self.pool.pick(chosen)
         flip = torch.from_numpy(rng.random(count) < 0.5)
         x[flip] = x[flip].flip(-1)
-        return x, torch.from_numpy(self.pool.captions[chosen]), None
+        return x, captions, None
 
 
 class Labelled:

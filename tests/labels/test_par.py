@@ -10,7 +10,6 @@ from weclip.labels.pixel_refine import (
     pixel_adaptive_refinement,
     portable,
 )
-from weclip.labels.pixel_refine.par import position_weights
 
 DILATIONS = (1, 2, 4, 8, 12, 24)
 
@@ -129,10 +128,8 @@ def test_native_and_portable_agree(size):
     maps, image = random_pair(3, 4, size)
     image[2] = 50
     filled = torch.tensor([[1, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=torch.bool)
-    constants = {"iterations": 6, "dilations": DILATIONS, "colour_width": 0.3}
-    position = position_weights(settings())
-    one = native.spread(maps, image, filled, position, **constants)
-    other = portable.spread(maps, image, filled, position, **constants)
+    one = native.spread(maps, image, filled, settings(6))
+    other = portable.spread(maps, image, filled, settings(6))
     torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 

@@ -5,10 +5,9 @@ import os
 
 import pytest
 import torch
-from tests.labels.test_par import DILATIONS, random_pair, settings
+from tests.labels.test_par import random_pair, settings
 
 from weclip.labels.pixel_refine import portable
-from weclip.labels.pixel_refine.par import position_weights
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -32,9 +31,7 @@ def test_kernels_agree_with_plain_operations(size, count):
     image[1, :, :3] = 90  # flat
     filled = torch.ones(2, count, dtype=torch.bool)
     filled[0, 0] = False
-    constants = {"iterations": 4, "dilations": DILATIONS, "colour_width": 0.3}
-    position = position_weights(settings())
-    expected = portable.spread(maps, image, filled, position, **constants)
-    parts = (part.to(DEVICE) for part in (maps, image, filled, position))
-    ours = triton_kernels.spread(*parts, **constants).cpu()
+    expected = portable.spread(maps, image, filled, settings(4))
+    parts = (part.to(DEVICE) for part in (maps, image, filled))
+    ours = triton_kernels.spread(*parts, settings(4)).cpu()
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)

@@ -119,13 +119,13 @@ class ClipImageEncoder(Frozen):
         blocks = self.transformer.blocks[:-1]
         fused = 0 if maps is None else max(0, len(blocks) - maps)
         tokens, attention = [], []
-        for block in blocks[:fused]:
-            x = block(x)
+        for index, block in enumerate(blocks):
+            if index < fused:
+                x = block(x)
+            else:
+                x, block_attention = block.with_map(x)
+                attention.append(block_attention)
             tokens.append(x)
-        for block in blocks[fused:]:
-            x, block_attention = block.with_map(x)
-            tokens.append(x)
-            attention.append(block_attention)
         return ImageFeatures(tuple(tokens), tuple(attention), grid)
 
     def run_last_block(self, tokens: Tensor) -> LastBlock:

@@ -57,8 +57,7 @@ class Predictor:
         size = (image.shape[0], image.shape[1])
         if self.crf is None:
             return logits_to_label_map(self._logits(image), size).cpu().numpy()
-        best: NDArray[np.int64] = self.crf(image, self.probabilities(image)).argmax(0)
-        return best.astype(np.uint8)
+        return refined_label_map(self.crf, image, self.probabilities(image))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
@@ -73,6 +72,14 @@ class Predictor:
             return multi_scale_logits(
                 self.model, resized.to(self.device), scales=self.scales, flip=self.flip
             )
+
+
+def refined_label_map(
+    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Best class (H, W) of every pixel after the CRF."""
+    best: NDArray[np.int64] = crf(image, probabilities).argmax(0)
+    return best.astype(np.uint8)
 
 
 @contextmanager

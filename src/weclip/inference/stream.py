@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.inference.predictor import Crf, Predictor
+from weclip.inference.predictor import Predictor, refined_label_map
 
 Key = TypeVar("Key")
 Image = NDArray[np.uint8]
@@ -32,14 +32,15 @@ def predict_stream(
     Yields:
         The first of each pair, and its label map (H, W) uint8.
     """
-    if predictor.crf is None:
+    crf = predictor.crf
+    if crf is None:
         for key, image in images:
             yield key, predictor(image)
         return
     count = processes or os.cpu_count() or 1
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         jobs = (
-            (key, pool.submit(_refine, predictor.crf, image, predictor.probabilities(image)))
+            (key, pool.submit(refined_label_map, crf, image, predictor.probabilities(image)))
             for key, image in images
         )
         yield from _in_order(jobs, ahead=2 * count)
@@ -97,8 +98,3 @@ def _in_order(
     finally:
         for _, result in waiting:
             result.cancel()
-
-
-def _refine(crf: Crf, image: Image, probabilities: NDArray[np.float32]) -> Image:
-    best: NDArray[np.int64] = crf(image, probabilities).argmax(0)
-    return best.astype(np.uint8)

@@ -4,8 +4,6 @@ Every row is its own task. Weights lie row by neighbour by column, so that a row
 cache while all maps of the image use them. The first call compiles, once per machine.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,34 +11,28 @@ import torch.nn.functional as F
 from numba import get_num_threads, njit, prange, set_num_threads
 from torch import Tensor
 
+from weclip.labels.pixel_refine.settings import ParSettings, position_weights
+
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 """Fused and reordered sums, reciprocals; NaN and infinity keep their meaning."""
 
 Floats = npt.NDArray[np.float32]
 
 
-def spread(
-    maps: Tensor,
-    image: Tensor,
-    filled: Tensor,
-    position: Tensor,
-    *,
-    iterations: int,
-    dilations: Sequence[int],
-    colour_width: float,
-) -> Tensor:
-    """Refine maps; arguments as in `pixel_adaptive_refinement`, and (8 * dilations,) `position`."""
+def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
+    """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
     set_num_threads(min(torch.get_num_threads(), get_num_threads()))
-    distances, reach = np.array(dilations), max(dilations)
+    distances, reach = np.array(settings.dilations), max(settings.dilations)
+    position, colour_width = position_weights(settings).numpy(), np.float32(settings.colour_width)
     refined = torch.zeros_like(maps)
     for index, rows in enumerate(filled):
         chosen = maps[index, rows]
-        if iterations and len(chosen):
+        if settings.iterations and len(chosen):
             weights = _neighbour_weights(
-                _padded(image[index], reach), distances, np.float32(colour_width), position.numpy()
+                _padded(image[index], reach), distances, colour_width, position
             )
             chosen = torch.from_numpy(
-                _repeat(_padded(chosen, reach), weights, distances, iterations)
+                _repeat(_padded(chosen, reach), weights, distances, settings.iterations)
             )
         refined[index, rows] = chosen
     return refined
@@ -68,9 +60,8 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _neighbour(channel, y, k, distances):
+def _neighbour(channel, y, k, distances, reach):
     """Row `y` of a padded channel (H+2r, W+2r), moved to neighbour `k`: a view (W,)."""
-    reach = distances.max()
     j = k % 8
     j += j // 4  # the centre is no neighbour
     dy, dx = distances[k // 8] * (j // 3 - 1), distances[k // 8] * (j % 3 - 1)
@@ -79,19 +70,18 @@ def _neighbour(channel, y, k, distances):
 
 
 @njit(fastmath=FAST)
-def _colour_scores(channel, y, distances, colour_width, scores):
+def _colour_scores(channel, y, distances, reach, colour_width, scores):
     """Subtract a third of the squared relative difference of every neighbour from (8d, W)."""
     count, width = scores.shape
-    reach = distances.max()
     centre = channel[y + reach, reach : reach + width]
     mean = np.zeros(width, np.float32)
     for k in range(count):
-        row = _neighbour(channel, y, k, distances)
+        row = _neighbour(channel, y, k, distances, reach)
         for x in range(width):
             mean[x] += row[x] * np.float32(1 / count)
     squares = np.zeros(width, np.float32)
     for k in range(count):
-        row = _neighbour(channel, y, k, distances)
+        row = _neighbour(channel, y, k, distances, reach)
         for x in range(width):
             squares[x] += (row[x] - mean[x]) ** 2
     inverse = mean
@@ -99,7 +89,7 @@ def _colour_scores(channel, y, distances, colour_width, scores):
         deviation = np.sqrt(squares[x] * np.float32(1 / (count - 1))) + np.float32(1e-8)
         inverse[x] = np.float32(1) / (deviation * colour_width)
     for k in range(count):
-        row, score = _neighbour(channel, y, k, distances), scores[k]
+        row, score = _neighbour(channel, y, k, distances, reach), scores[k]
         for x in range(width):
             score[x] -= ((row[x] - centre[x]) * inverse[x]) ** 2 * np.float32(1 / 3)
 
@@ -135,27 +125,27 @@ def _neighbour_weights(image, distances, colour_width, position):
     weights = np.zeros((height, len(position), width), np.float32)
     for y in prange(height):
         for channel in image:
-            _colour_scores(channel, y, distances, colour_width, weights[y])
+            _colour_scores(channel, y, distances, reach, colour_width, weights[y])
         _softmax(weights[y], position)
     return weights
 
 
 @njit(fastmath=FAST)
-def _weighted_sum(source, weights, y, distances, out):
+def _weighted_sum(source, weights, y, distances, reach, out):
     """Row `y` of the next map (W,) from a padded map and the row's weights (8d, W)."""
     out[:] = 0
     for i in range(len(distances)):
         k = 8 * i
         w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
         w4, w5, w6, w7 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
-        n0 = _neighbour(source, y, k, distances)
-        n1 = _neighbour(source, y, k + 1, distances)
-        n2 = _neighbour(source, y, k + 2, distances)
-        n3 = _neighbour(source, y, k + 3, distances)
-        n4 = _neighbour(source, y, k + 4, distances)
-        n5 = _neighbour(source, y, k + 5, distances)
-        n6 = _neighbour(source, y, k + 6, distances)
-        n7 = _neighbour(source, y, k + 7, distances)
+        n0 = _neighbour(source, y, k, distances, reach)
+        n1 = _neighbour(source, y, k + 1, distances, reach)
+        n2 = _neighbour(source, y, k + 2, distances, reach)
+        n3 = _neighbour(source, y, k + 3, distances, reach)
+        n4 = _neighbour(source, y, k + 4, distances, reach)
+        n5 = _neighbour(source, y, k + 5, distances, reach)
+        n6 = _neighbour(source, y, k + 6, distances, reach)
+        n7 = _neighbour(source, y, k + 7, distances, reach)
         for x in range(len(out)):
             upper = w0[x] * n0[x] + w1[x] * n1[x] + w2[x] * n2[x] + w3[x] * n3[x]
             lower = w4[x] * n4[x] + w5[x] * n5[x] + w6[x] * n6[x] + w7[x] * n7[x]
@@ -184,7 +174,7 @@ def _repeat(maps, weights, distances, iterations):
         for y in prange(height):
             for m in range(len(source)):
                 out = target[m, y + reach, reach : reach + width]
-                _weighted_sum(source[m], weights[y], y, distances, out)
+                _weighted_sum(source[m], weights[y], y, distances, reach, out)
         _repeat_border(target, reach)
         source, target = target, source
     return source[:, reach:-reach, reach:-reach].copy()

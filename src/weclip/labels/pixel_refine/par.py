@@ -7,7 +7,6 @@ per dilation; weights come from the image once, then the sum is repeated. The wo
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
@@ -15,25 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.labels.pixel_refine import native, portable
-
-
-@dataclass(frozen=True)
-class ParSettings:
-    """Constants of PAR.
-
-    Attributes:
-        iterations: How often the weighted sum is repeated.
-        dilations: Distances of the neighbours in pixels.
-        colour_width: Divides colour distances in units of their local deviation.
-        position_width: Divides pixel distances in units of their deviation.
-        position_weight: Weight of the position term beside the colour term.
-    """
-
-    iterations: int
-    dilations: tuple[int, ...]
-    colour_width: float
-    position_width: float
-    position_weight: float
+from weclip.labels.pixel_refine.settings import ParSettings
 
 
 @torch.no_grad()
@@ -56,16 +37,7 @@ def pixel_adaptive_refinement(
         image = F.interpolate(image, size=maps.shape[-2:], mode="bilinear", align_corners=True)
     if filled is None:
         filled = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
-    position = position_weights(settings).to(maps.device)
-    refined = _implementation(maps.device)(
-        maps.float(),
-        image.float(),
-        filled,
-        position,
-        iterations=settings.iterations,
-        dilations=settings.dilations,
-        colour_width=settings.colour_width,
-    )
+    refined = _implementation(maps.device)(maps.float(), image.float(), filled, settings)
     return refined.to(maps.dtype)
 
 
@@ -89,12 +61,3 @@ def _implementation(device: torch.device) -> Callable[..., Tensor]:
 
         return triton_kernels.spread
     return portable.spread
-
-
-def position_weights(settings: ParSettings) -> Tensor:
-    """What each neighbour's weight gets for its distance: (8 * dilations,) float32."""
-    distance = torch.tensor(
-        [(y * y + x * x) ** 0.5 for y, x in portable.shifts(settings.dilations)]
-    )
-    score = -((distance / (distance.std() + 1e-8) / settings.position_width) ** 2)
-    return settings.position_weight * score.softmax(dim=0)

@@ -9,29 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+from weclip.labels.pixel_refine.settings import ParSettings, position_weights, shifts
 
 
-def shifts(dilations: Sequence[int]) -> list[tuple[int, int]]:
-    """Neighbours as offsets (y, x) in pixels, 8 per dilation."""
-    return [(d * y, d * x) for d in dilations for y, x in DIRECTIONS]
-
-
-def spread(
-    maps: Tensor,
-    image: Tensor,
-    filled: Tensor,
-    position: Tensor,
-    *,
-    iterations: int,
-    dilations: Sequence[int],
-    colour_width: float,
-) -> Tensor:
-    """Refine maps; arguments as in `pixel_adaptive_refinement`, and (8 * dilations,) `position`."""
-    offsets = shifts(dilations)
-    weights = neighbour_weights(image, position, offsets, colour_width)
+def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
+    """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
+    offsets = shifts(settings.dilations)
+    position = position_weights(settings).to(maps.device)
+    weights = neighbour_weights(image, position, offsets, settings.colour_width)
     maps = maps * filled[..., None, None]
-    for _ in range(iterations):
+    for _ in range(settings.iterations):
         refined = torch.zeros_like(maps)
         for weight, neighbour in zip(weights, _shifted(maps, offsets), strict=True):
             refined.addcmul_(weight, neighbour)

@@ -4,42 +4,34 @@ A program owns a block of pixels of one image. Weights are read once per iterati
 the image. Maps that do not count are neither read nor written.
 """
 
-from collections.abc import Sequence
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from weclip.labels.pixel_refine.portable import shifts
+from weclip.labels.pixel_refine.settings import ParSettings, position_weights, shifts
 
 BLOCK = tl.constexpr(256)
 """Pixels per program."""
 
 
-def spread(
-    maps: Tensor,
-    image: Tensor,
-    filled: Tensor,
-    position: Tensor,
-    *,
-    iterations: int,
-    dilations: Sequence[int],
-    colour_width: float,
-) -> Tensor:
-    """Refine maps; arguments as in `pixel_adaptive_refinement`, and (8 * dilations,) `position`."""
+def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
+    """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
     batch, count, height, width = maps.shape
-    offsets = torch.tensor(shifts(dilations), dtype=torch.int32, device=maps.device)  # (K, 2)
+    offsets = torch.tensor(
+        shifts(settings.dilations), dtype=torch.int32, device=maps.device
+    )  # (K, 2)
     shape = torch.tensor((height, width, count), dtype=torch.int32, device=maps.device)
     grid = (triton.cdiv(height * width, BLOCK.value), batch)
+    position = position_weights(settings).to(maps.device)
     neighbours, rows = len(offsets), triton.next_power_of_2(count)
     weights = torch.empty(batch, neighbours, height * width, device=maps.device)
     _neighbour_weights[grid](
-        image.contiguous(), offsets, position, weights, shape, colour_width, neighbours
+        image.contiguous(), offsets, position, weights, shape, settings.colour_width, neighbours
     )
     source = (maps * filled[..., None, None]).contiguous()
     target = torch.zeros_like(source)
-    for _ in range(iterations):
+    for _ in range(settings.iterations):
         _weighted_sum[grid](source, weights, offsets, filled, target, shape, neighbours, rows)
         source, target = target, source
     return source
