@@ -15,8 +15,10 @@ from measuring import now, seconds, show, write
 from par import natural_image
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import load_classes
+from weclip.data.decoded_cache import DecodedCache
 from weclip.data.images import read_image
-from weclip.data.loader import train_loader
+from weclip.data.loader import ReadImage, train_loader
+from weclip.data.transforms import Augmentation
 
 SIZE = (500, 375)
 """Width and height of a typical VOC image."""
@@ -33,17 +35,18 @@ def write_images(folder: Path, count: int) -> list[TaggedImage]:
     return samples
 
 
-def images_per_second(samples: list[TaggedImage], *, batch_size: int, workers: int) -> float:
+def images_per_second(
+    samples: list[TaggedImage], *, batch_size: int, workers: int, read: ReadImage = read_image
+) -> float:
     """Throughput of the loader, after its first batches."""
     loader = train_loader(
         samples,
         classes=load_classes("voc"),
-        crop_size=320,
-        scale_range=(0.5, 2.0),
-        flip_probability=0.5,
+        augmentation=Augmentation(320, (0.5, 2.0), 0.5),
         batch_size=batch_size,
         workers=workers,
         seed=0,
+        read=read,
     )
     batches = iter(loader)
     for _ in itertools.islice(batches, 4):
@@ -66,10 +69,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         samples = write_images(Path(folder), args.images)
         decode = seconds(lambda: [read_image(s.path) for s in samples[:50]]) / 50
-        speeds = {w: images_per_second(samples, batch_size=4, workers=w) for w in args.workers}
+        speeds = {
+            f"{w} workers": images_per_second(samples, batch_size=4, workers=w)
+            for w in args.workers
+        }
+        cache = DecodedCache(Path(folder) / "cache")
+        for sample in samples:
+            cache(sample.path)
+        speeds["0 workers, decoded cache"] = images_per_second(
+            samples, batch_size=4, workers=0, read=cache
+        )
     rows = [
-        (f"{workers} workers", f"{speed:.0f}", f"{speed / max(1, workers):.0f}")
-        for workers, speed in speeds.items()
+        (name, f"{speed:.0f}", f"{speed / max(1, int(name[0])):.0f}")
+        for name, speed in speeds.items()
     ]
     rows.append(("decoding alone", f"{1 / decode:.0f}", f"{1 / decode:.0f}"))
     title = f"JPEG {SIZE[0]} x {SIZE[1]} to crops of 320 px"

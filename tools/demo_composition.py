@@ -78,7 +78,7 @@ def paste(
     source: tuple[Tensor, Tensor, Tensor],
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Paste the labelled object of each source, turned, scaled, flipped, moved.
+    """Paste the labelled object of each source, turned, scaled, stretched, flipped, moved.
 
     Args:
         images: (B, 3, S, S).
@@ -106,12 +106,15 @@ def _placements(mask: Tensor, rng: np.random.Generator) -> Tensor:
     mass = mask.sum((1, 2, 3)).clamp_min(1)
     x, y = ((mask * place).sum((1, 2, 3)) / mass for place in (axis, axis[:, None]))
     angle = torch.from_numpy(rng.uniform(-0.35, 0.35, count))
-    zoom = torch.from_numpy(rng.uniform(0.8, 1.25, count))
+    zoom = torch.from_numpy(rng.uniform(0.8, 1.25, (count, 2)))
     mirror = torch.from_numpy(rng.choice([-1.0, 1.0], count))
     target = torch.from_numpy(rng.uniform(-0.85, 0.85, (count, 2)))
-    turn = torch.stack(
-        [mirror * angle.cos(), -mirror * angle.sin(), angle.sin(), angle.cos()], dim=1
-    ).view(-1, 2, 2) / zoom.view(-1, 1, 1)
+    turn = (
+        torch.stack(
+            [mirror * angle.cos(), -mirror * angle.sin(), angle.sin(), angle.cos()], dim=1
+        ).view(-1, 2, 2)
+        / zoom[..., None]
+    )
     shift = torch.stack([x, y], dim=1) - (turn @ target[..., None])[..., 0]
     return torch.cat([turn, shift[..., None]], dim=2).float()
 

@@ -61,8 +61,8 @@ def choose_file(
     codes_of_class: str | tuple[str, ...], styles: list[Path], rng: np.random.Generator
 ) -> Path:
     """A drawing of a class, or of code points of scenery; mostly the demo's own."""
-    folder, demo = drawings_folder(), bool(rng.random() < 0.55)
-    if not demo and styles and rng.random() < 0.5:
+    folder, demo = drawings_folder(), bool(rng.random() < 0.45)
+    if not demo and rng.random() < len(styles) / (len(styles) + 1):
         folder = styles[rng.integers(len(styles))]
     if isinstance(codes_of_class, str):
         files = class_drawings(codes_of_class, folder, demo=demo)

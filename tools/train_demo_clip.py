@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from demo_captions import Pool, Vocabulary, render_pool
 from demo_clip_model import CLASSES, PATCH, CaptionedImages, TinyClip, losses
@@ -82,6 +83,9 @@ PHASES = (
 DECAY = 0.25
 """Share of all steps over which the learning rate falls to 0, at the end."""
 
+AVERAGE = 0.998
+"""Decay per step of the moving average of the weights, which makes labels and is exported."""
+
 
 def normalise(x: Tensor, rng: np.random.Generator) -> Tensor:
     """Change brightness and contrast of (B, 3, S, S) images in 0..1, and normalise for CLIP."""
@@ -132,15 +136,19 @@ class Training:
         self.args = args
         self.vocabulary = Vocabulary()
         self.model = TinyClip()
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE))
         if args.compile:
             self.model.tokens = torch.compile(self.model.tokens)  # type: ignore[method-assign]
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(self.trained, weight_decay=0.05, betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(
+            self.trained, weight_decay=0.05, betas=(0.9, 0.98), fused=True
+        )
         self.step, self.seconds = 0, 0.0
         args.out.mkdir(parents=True, exist_ok=True)
         if (args.out / "last.pt").exists():
             saved = torch.load(args.out / "last.pt", weights_only=True)
             self.model.load_state_dict(saved["model"])
+            self.average.load_state_dict(saved["average"])
             self.optimiser.load_state_dict(saved["optimiser"])
             self.step, self.seconds = saved["step"], saved["seconds"]
         self.start = time.monotonic() - self.seconds
@@ -178,7 +186,7 @@ class Training:
         args = self.args
         file = args.out / f"labelled_from_{first}.safetensors"
         if not file.exists():
-            save_file(self.model.export(self.vocabulary.words), file)
+            save_file(self.export(), file)
         seed = args.seed + 1_000 * first
         pool = render_pool(args.pool // 2, phase.size, seed, "object", args.drawings)
         objects = label_objects(file, object_scenes(pool, CLASSES))
@@ -203,16 +211,23 @@ class Training:
         self.optimiser.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=math.log(50.0))
+        self.average.update_parameters(self.model)
         return terms
+
+    def export(self) -> dict[str, Tensor]:
+        """The averaged weights as OpenAI-layout float16."""
+        averaged: TinyClip = self.average.module
+        return averaged.export(self.vocabulary.words)
 
     def save(self) -> None:
         """Write the resumable state and the exported weights."""
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"model": self.model.state_dict(), "average": self.average.state_dict()}
+        state |= {"optimiser": self.optimiser.state_dict()}
         state |= {"step": self.step, "seconds": time.monotonic() - self.start}
         out = self.args.out
         torch.save(state, out / "last.tmp")
         (out / "last.tmp").replace(out / "last.pt")
-        save_file(self.model.export(self.vocabulary.words), out / "clip.tmp")
+        save_file(self.export(), out / "clip.tmp")
         (out / "clip.tmp").replace(out / "clip.safetensors")
 
 

@@ -27,6 +27,7 @@ class DataConfig:
     scale_range: tuple[float, float] = (0.5, 2.0)  # released code
     flip_probability: float = 0.5
     workers: int = 2
+    decoded_cache: str | None = None  # folder for decoded images, 3 bytes a pixel; None: decode
 
 
 @dataclass

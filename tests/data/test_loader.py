@@ -10,6 +10,7 @@ from PIL import Image
 from weclip.data.batch import Batch, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.loader import StepSampler, TrainLoader, train_loader
+from weclip.data.transforms import Augmentation
 from weclip.errors import InputError
 
 
@@ -35,9 +36,7 @@ def make(
     return train_loader(
         samples,
         classes=classes,
-        crop_size=24,
-        scale_range=(0.5, 2.0),
-        flip_probability=0.5,
+        augmentation=Augmentation(24, (0.5, 2.0), 0.5),
         batch_size=batch_size,
         workers=workers,
         seed=seed,

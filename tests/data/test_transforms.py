@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weclip.data.transforms import crop_window, random_crop
+from weclip.data.transforms import Augmentation, crop_window, random_crop
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -34,10 +34,8 @@ def test_equals_the_long_way(seed: int) -> None:
     image = noise(int(sizes[0]), int(sizes[1]), seed)
     crop = random_crop(
         image,
-        crop_size=48,
-        scale_range=(0.5, 2.0),
-        flip_probability=0.5,
-        rng=np.random.default_rng(seed),
+        Augmentation(48, (0.5, 2.0), 0.5),
+        np.random.default_rng(seed),
     )
     rng = np.random.default_rng(seed)
     scale, flip, place = rng.uniform(0.5, 2.0), rng.random() < 0.5, rng.random(2)
@@ -51,10 +49,8 @@ def test_content_box_is_exactly_the_content(seed: int) -> None:
     sizes = np.random.default_rng(seed).integers(8, 80, 2)
     crop = random_crop(
         Image.new("RGB", (int(sizes[0]), int(sizes[1])), "white"),
-        crop_size=40,
-        scale_range=(0.5, 2.0),
-        flip_probability=0.5,
-        rng=np.random.default_rng(seed),
+        Augmentation(40, (0.5, 2.0), 0.5),
+        np.random.default_rng(seed),
     )
     y0, x0, y1, x1 = crop.content_box
     inside = np.zeros((40, 40), bool)
@@ -71,10 +67,8 @@ def test_no_change_when_nothing_is_random() -> None:
     for flip in (0.0, 1.0):
         crop = random_crop(
             image,
-            crop_size=20,
-            scale_range=(1.0, 1.0),
-            flip_probability=flip,
-            rng=np.random.default_rng(0),
+            Augmentation(20, (1.0, 1.0), flip),
+            np.random.default_rng(0),
         )
         expected = np.asarray(image)[:, :: -1 if flip else 1]
         np.testing.assert_array_equal(crop.image, expected)
@@ -84,10 +78,8 @@ def test_no_change_when_nothing_is_random() -> None:
 def test_tiny_image_survives() -> None:
     crop = random_crop(
         noise(1, 1),
-        crop_size=8,
-        scale_range=(0.5, 0.5),
-        flip_probability=0.5,
-        rng=np.random.default_rng(0),
+        Augmentation(8, (0.5, 0.5), 0.5),
+        np.random.default_rng(0),
     )
     y0, x0, y1, x1 = crop.content_box
     assert (y1 - y0, x1 - x0) == (1, 1)

@@ -1,7 +1,8 @@
-"""Half-precision autocast may change labels of hardly any pixel; measured on the demo world."""
+"""What half precision may change, and where float32 stays exact."""
 
 import numpy as np
 import torch
+from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
 from weclip.api import open_clip
 from weclip.build import build_weclip
@@ -12,6 +13,7 @@ from weclip.demo.world import random_scene
 
 
 def test_bf16_labels_agree_with_float32():
+    """Measured on the demo world."""
     config = load_config("demo", ["data.root=."])
     method = build_weclip(config, open_clip(config), load_classes("demo")).eval()
     scenes = [random_scene(np.random.default_rng((3, i)), unseen=False) for i in range(24)]
@@ -27,3 +29,15 @@ def test_bf16_labels_agree_with_float32():
             rounded = method.training_step(batch, 0).target
     assert (exact > 0).float().mean() > 0.05
     assert (exact == rounded).float().mean() >= 0.99
+
+
+def test_nothing_is_rounded_to_float16():
+    """The released code rounds positions and attention outputs to float16: about 1e-3."""
+    method = tiny_weclip(dropout=0.0).eval()
+    image = make_batch().image
+    single = method(image)
+    positions = method.image_encoder.positions((4, 6))
+    assert not torch.equal(positions, positions.half().float())
+    double = method.double()(image)
+    error = (single - double).abs().max() / double.abs().max()
+    assert error < 2e-5

@@ -20,9 +20,12 @@ from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList, load_classes
+from weclip.data.decoded_cache import DecodedCache
 from weclip.data.full_images import full_images
-from weclip.data.loader import TrainLoader, train_loader
+from weclip.data.images import read_image
+from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.data.splits import read_masked_split, read_split
+from weclip.data.transforms import Augmentation
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
 from weclip.inference.evaluate import evaluate_segmentation
@@ -40,7 +43,9 @@ from weclip.training.schedule import build_optimizer, learning_rate
 KIND = "training"
 CONFIG_NAME = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
-FREE_ON_RESUME = ("data.workers", "train.log_every", "train.image_every", "train.save_every")
+FREE_ON_RESUME = (
+    "data.workers data.decoded_cache train.log_every train.image_every train.save_every".split()
+)
 """Keys that may change between the parts of a run, since no result depends on them."""
 
 
@@ -53,12 +58,14 @@ class Inputs:
         images: Training images with tags.
         masked: Images to score on; empty where there are none.
         clip: The frozen CLIP.
+        read: Reads a training image.
     """
 
     classes: ClassList
     images: list[TaggedImage]
     masked: list[MaskedImage]
     clip: Clip
+    read: ReadImage = read_image
 
 
 def train(
@@ -122,7 +129,17 @@ def read_inputs(config: Config, console: Console) -> Inputs:
             console.print(
                 f"[yellow]No scores during training:[/] {escape(str(error))}", soft_wrap=True
             )
-    return Inputs(classes, images, masked, open_clip(config))
+    clip = open_clip(config)
+    if data.decoded_cache is None:
+        return Inputs(classes, images, masked, clip)
+    cache = DecodedCache(Path(data.decoded_cache))
+    size = cache.bytes_needed(images) / 1e9
+    console.print(
+        f"Decoded images are kept in {escape(data.decoded_cache)}: {size:.2f} GB for "
+        f"{len(images)} images.",
+        soft_wrap=True,
+    )
+    return Inputs(classes, images, masked, clip, cache)
 
 
 def read_checkpoint(config: Config, out: Path) -> Checkpoint:
@@ -179,12 +196,13 @@ def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
     return train_loader(
         inputs.images,
         classes=inputs.classes,
-        crop_size=data.crop_size,
-        scale_range=(data.scale_range[0], data.scale_range[1]),
-        flip_probability=data.flip_probability,
+        augmentation=Augmentation(
+            data.crop_size, (data.scale_range[0], data.scale_range[1]), data.flip_probability
+        ),
         batch_size=config.train.batch_size,
         workers=data.workers,
         seed=config.train.seed,
+        read=inputs.read,
     )
 
 

@@ -4,21 +4,25 @@ Training is an endless stream of batches, a pure function of (seed, step): worke
 count and interruptions cannot change it. Nothing here draws from a global random generator.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from weclip.data.batch import Batch, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images import read_image
-from weclip.data.transforms import Crop, random_crop
+from weclip.data.transforms import Augmentation, Crop, random_crop
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors
 from weclip.errors import InputError
+
+ReadImage = Callable[[Path], Image.Image]
 
 
 class _Sample(NamedTuple):
@@ -35,17 +39,15 @@ class CropDataset(Dataset[_Sample]):
     def __init__(
         self,
         samples: Sequence[TaggedImage],
+        augmentation: Augmentation,
         *,
-        crop_size: int,
-        scale_range: tuple[float, float],
-        flip_probability: float,
         seed: int,
+        read: ReadImage = read_image,
     ) -> None:
         self.samples = samples
-        self.crop_size = crop_size
-        self.scale_range = scale_range
-        self.flip_probability = flip_probability
+        self.augmentation = augmentation
         self.seed = seed
+        self.read = read
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -54,13 +56,8 @@ class CropDataset(Dataset[_Sample]):
         """Decode and crop one sample; InputError if its image cannot be read."""
         epoch, index = key
         sample = self.samples[index]
-        crop = random_crop(
-            read_image(sample.path),
-            crop_size=self.crop_size,
-            scale_range=self.scale_range,
-            flip_probability=self.flip_probability,
-            rng=np.random.default_rng((self.seed, epoch, index)),
-        )
+        rng = np.random.default_rng((self.seed, epoch, index))
+        crop = random_crop(self.read(sample.path), self.augmentation, rng)
         return _Sample(crop, sample.tags, sample.name)
 
 
@@ -158,37 +155,29 @@ def train_loader(
     samples: Sequence[TaggedImage],
     *,
     classes: ClassList,
-    crop_size: int,
-    scale_range: tuple[float, float],
-    flip_probability: float,
+    augmentation: Augmentation,
     batch_size: int,
     workers: int,
     seed: int,
+    read: ReadImage = read_image,
 ) -> TrainLoader:
     """Build the endless, shuffled, reproducible stream of training batches.
 
     Args:
         samples: At least one; fewer than a batch are repeated, each time cropped anew.
         classes: The class list of the tags.
-        crop_size: Side of the crop in pixels.
-        scale_range: Smallest and largest random factor.
-        flip_probability: Chance of a horizontal flip.
+        augmentation: How a crop is drawn.
         batch_size: Images per batch and process.
         workers: Worker processes; 0 loads in this one. Does not change the batches.
         seed: Not negative; decides order and crops.
+        read: Reads an image file as RGB.
 
     Raises:
         InputError: There are no samples.
     """
     if not samples:
         raise InputError("no training images: the split is empty; choose another data.train_split")
-    dataset = CropDataset(
-        samples,
-        crop_size=crop_size,
-        scale_range=scale_range,
-        flip_probability=flip_probability,
-        seed=seed,
-    )
+    dataset = CropDataset(samples, augmentation, seed=seed, read=read)
     return TrainLoader(dataset, num_tags=len(classes.names), batch_size=batch_size, workers=workers)
 
 

@@ -16,6 +16,21 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How a training crop is drawn.
+
+    Attributes:
+        crop_size: S, side of the crop in pixels.
+        scale_range: Smallest and largest factor, drawn uniformly; sizes are truncated to int.
+        flip_probability: Chance of a horizontal flip.
+    """
+
+    crop_size: int
+    scale_range: tuple[float, float]
+    flip_probability: float
+
+
+@dataclass(frozen=True)
 class Crop:
     """A training crop.
 
@@ -28,25 +43,17 @@ class Crop:
     content_box: tuple[int, int, int, int]
 
 
-def random_crop(
-    image: Image.Image,
-    *,
-    crop_size: int,
-    scale_range: tuple[float, float],
-    flip_probability: float,
-    rng: np.random.Generator,
-) -> Crop:
+def random_crop(image: Image.Image, augmentation: Augmentation, rng: np.random.Generator) -> Crop:
     """Scale, flip, pad and crop an image at random.
 
     Args:
         image: RGB image of any size.
-        crop_size: S, side of the crop in pixels.
-        scale_range: Smallest and largest factor, drawn uniformly; sizes are truncated to int.
-        flip_probability: Chance of a horizontal flip.
+        augmentation: Size and chances.
         rng: Source of all randomness; always four numbers are drawn.
     """
-    scale = rng.uniform(*scale_range)
-    flip = rng.random() < flip_probability
+    crop_size = augmentation.crop_size
+    scale = rng.uniform(*augmentation.scale_range)
+    flip = rng.random() < augmentation.flip_probability
     place = rng.random(2)  # where crop and content lie relative to each other, per axis
     width, height = (max(1, int(side * scale)) for side in image.size)
     y0, top, rows = crop_window(height, crop_size, place[0])

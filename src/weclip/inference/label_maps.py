@@ -59,7 +59,7 @@ def make_label_maps(
     with inference_mode(method):
         image = resize_long_side(item.image, long_side, smallest_side=LARGEST_PATCH).to(device)
         normalised = method.normalise(image)
-        features = method.image_encoder(normalised, method.labels.attention_maps)
+        features = method.image_encoder(normalised, method.labels.attention_maps(step))
         decoded = method.decoder(features.tokens, features.patch_grid)
         cam, attention = method.make_cam(features, slots)
         refined = method.refine(cam.cam, attention, decoded.feature_affinity, step)

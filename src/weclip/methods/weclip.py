@@ -57,10 +57,13 @@ class LabelSettings:
     par_on_normalised_image: bool
     train_on_padding: bool
 
-    @property
-    def attention_maps(self) -> int:
-        """How many attention maps before the last block's are read."""
-        return max(self.initial_layers, self.refined_layers) - 1
+    def refines(self, step: int) -> bool:
+        """Whether the refinement module is on at a training step."""
+        return 0 <= self.refine_from <= step
+
+    def attention_maps(self, step: int) -> int:
+        """How many attention maps before the last block's are read at a training step."""
+        return (self.refined_layers if self.refines(step) else self.initial_layers) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,7 @@ class WeClip(nn.Module):
         """
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         image = self.normalise(batch.image)  # (B, 3, H, W)
-        features = self.image_encoder(image, self.labels.attention_maps)  # L-1 x (B, 1+N, D)
+        features = self.image_encoder(image, self.labels.attention_maps(step))  # L-1 x (B, 1+N, D)
         # 2. Decoder: logits and its own affinity
         decoded = self.decoder(features.tokens, features.patch_grid)  # (B, C, h, w), (B, N, N)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
@@ -211,7 +214,7 @@ class WeClip(nn.Module):
     ) -> Refined:
         """Spread CAMs (B, K, h, w) by attention, and by the decoder from `refine_from` on."""
         with torch.autocast(self.mean.device.type, enabled=False):
-            if 0 <= self.labels.refine_from <= step:
+            if self.labels.refines(step):
                 maps = patch_attention(attention, self.labels.refined_layers)
                 affinity = refined_affinity(
                     maps, feature_affinity, signed=self.labels.signed_layer_distance
