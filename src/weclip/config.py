@@ -27,6 +27,7 @@ class DataConfig:
     scale_range: tuple[float, float] = (0.5, 2.0)  # released code
     flip_probability: float = 0.5
     workers: int = 2
+    max_unreadable: float = 0.01  # share of training images that may be skipped as unreadable
     decoded_cache: str | None = None  # folder for decoded images, 3 bytes a pixel; None: decode
 
 
@@ -171,8 +172,8 @@ NOT_NEGATIVE = (
     "train.seed train.eval_every"
 ).split()
 SHARES = (
-    "data.flip_probability affinity.box_threshold decoder.dropout loss.background_weight "
-    "optim.warmup_ratio"
+    "data.flip_probability data.max_unreadable affinity.box_threshold decoder.dropout "
+    "loss.background_weight optim.warmup_ratio"
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),

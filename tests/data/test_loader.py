@@ -32,6 +32,7 @@ def make(
     batch_size: int = 2,
     workers: int = 0,
     seed: int = 0,
+    max_unreadable: float = 0.0,
 ) -> TrainLoader:
     return train_loader(
         samples,
@@ -40,6 +41,7 @@ def make(
         batch_size=batch_size,
         workers=workers,
         seed=seed,
+        max_unreadable=max_unreadable,
     )
 
 
@@ -137,6 +139,38 @@ def test_a_broken_image_is_one_line(
     with pytest.raises(InputError, match=r"2.png: image cannot be read") as error:
         next(iter(loader))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_few_broken_images_are_skipped_and_counted(
+    samples: list[TaggedImage], pets: ClassList, workers: int
+) -> None:
+    whole = list(islice(make(samples, pets, batch_size=5), 3))
+    samples[2].path.write_bytes(b"no image")
+    loader = make(samples, pets, batch_size=5, workers=workers, max_unreadable=0.2)
+    told: list[str] = []
+    for before, batch in zip(whole, loader.batches(report=told.append), strict=False):
+        assert batch.names == tuple("3" if name == "2" else name for name in before.names)
+        kept = [i for i, name in enumerate(before.names) if name != "2"]
+        assert torch.equal(batch.image[kept], before.image[kept])
+    assert len(told) == 1
+    assert "2.png: image cannot be read" in told[0]
+    assert loader.unreadable == told
+
+
+def test_too_many_broken_images_end_it(samples: list[TaggedImage], pets: ClassList) -> None:
+    for sample in samples[:2]:
+        sample.path.write_bytes(b"no image")
+    batches = make(samples, pets, batch_size=5, max_unreadable=0.2).batches()
+    with pytest.raises(InputError, match=r"2 of 5 training images .* data.max_unreadable=0.2"):
+        next(batches)
+
+
+def test_nothing_but_broken_images(samples: list[TaggedImage], pets: ClassList) -> None:
+    for sample in samples:
+        sample.path.write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"nor can 10 further images"):
+        next(make(samples, pets, max_unreadable=1.0).batches())
 
 
 def test_no_samples(pets: ClassList) -> None:

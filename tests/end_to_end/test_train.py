@@ -65,13 +65,26 @@ def test_learns_from_coco_annotations(tmp_path, clip_file):
     assert "eval_miou" in read_log(tmp_path / "run" / "log.jsonl")[-1]
 
 
+def test_a_few_broken_images_are_named_and_skipped(tmp_path, clip_file, capsys):
+    root = write_voc(tmp_path / "VOC2012")
+    split = root / "ImageSets" / "Segmentation" / "train.txt"
+    broken = root / "JPEGImages" / f"{split.read_text().split()[0]}.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    changes = [*voc_changes(root, clip_file), f"data.decoded_cache={tmp_path / 'decoded'}"]
+    assert train(tmp_path / "run", *changes, "data.max_unreadable=0.9", "train.steps=8") == 0
+    told = capsys.readouterr().out
+    assert told.count(f"warning: skipped: {broken}: image cannot be read") == 1
+    assert "warning: 1 training images could not be read" in told
+    assert "Decoded images are kept in" in told
+
+
 def test_masks_make_no_difference_to_the_weights(tmp_path, run_folder, clip_file, capsys):
     """Bit-identical: masks there, masks deleted, and no split to score on."""
     bare = write_voc(tmp_path / "VOC2012")
     shutil.rmtree(bare / "SegmentationClass")
     changes = voc_changes(bare, clip_file)
     assert train(tmp_path / "bare", *changes) == 0
-    assert "No scores during training: " in capsys.readouterr().out
+    assert "warning: no scores during training: " in capsys.readouterr().out
     assert train(tmp_path / "null", *changes, "data.eval_split=null") == 0
     for name in ("bare", "null"):
         assert same(last(tmp_path / name).decoder, last(run_folder).decoder)

@@ -1,7 +1,6 @@
 """`weclip train`: from a configuration to a run folder with a trained model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,23 +8,15 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from omegaconf import OmegaConf
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from torch import Tensor
 
-from weclip.api import MODEL_NAME, open_clip
-from weclip.backbones.clip_weights import Clip
+from weclip.api import MODEL_NAME
 from weclip.build import build_weclip
+from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
 from weclip.config_file import to_yaml
-from weclip.data.batch import MaskedImage, TaggedImage
-from weclip.data.classes import ClassList, load_classes
-from weclip.data.decoded_cache import DecodedCache
 from weclip.data.full_images import full_images
-from weclip.data.images import read_image
-from weclip.data.loader import ReadImage, TrainLoader, train_loader
-from weclip.data.splits import read_masked_split, read_split
-from weclip.data.transforms import Augmentation
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
 from weclip.inference.evaluate import evaluate_segmentation
@@ -44,28 +35,10 @@ KIND = "training"
 CONFIG_NAME = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 FREE_ON_RESUME = (
-    "data.workers data.decoded_cache train.log_every train.image_every train.save_every".split()
-)
+    "data.workers data.max_unreadable data.decoded_cache train.log_every train.image_every "
+    "train.save_every"
+).split()
 """Keys that may change between the parts of a run, since no result depends on them."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run reads, checked before anything is written.
-
-    Attributes:
-        classes: Class list.
-        images: Training images with tags.
-        masked: Images to score on; empty where there are none.
-        clip: The frozen CLIP.
-        read: Reads a training image.
-    """
-
-    classes: ClassList
-    images: list[TaggedImage]
-    masked: list[MaskedImage]
-    clip: Clip
-    read: ReadImage = read_image
 
 
 def train(
@@ -104,42 +77,18 @@ def train(
         trainer = make_trainer(config, inputs, method, accelerator, out, progress)
         if checkpoint:
             trainer.resume(checkpoint)
-        batches = make_loader(config, inputs).batches(
+        loader = make_loader(config, inputs)
+        batches = loader.batches(
             start_step=trainer.step,
             process_index=accelerator.process_index,
             process_count=accelerator.num_processes,
+            report=lambda message: warn(console, f"skipped: {message}"),
         )
         with RunLog(out, trainer.step, writes=accelerator.is_main_process) as log:
             trainer.fit(batches, log, progress)
+    if loader.unreadable:
+        warn(console, f"{len(loader.unreadable)} training images could not be read")
     return out / MODEL_NAME
-
-
-def read_inputs(config: Config, console: Console) -> Inputs:
-    """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
-    data = config.data
-    classes = load_classes(data.classes, faithful=config.faithful)
-    images = read_split(data.format, data.root, classes, data.train_split, data.tags_file)
-    masked: list[MaskedImage] = []
-    if data.eval_split is not None:
-        try:
-            masked = read_masked_split(
-                data.format, data.root, classes, data.eval_split, data.tags_file
-            )
-        except InputError as error:
-            console.print(
-                f"[yellow]No scores during training:[/] {escape(str(error))}", soft_wrap=True
-            )
-    clip = open_clip(config)
-    if data.decoded_cache is None:
-        return Inputs(classes, images, masked, clip)
-    cache = DecodedCache(Path(data.decoded_cache))
-    size = cache.bytes_needed(images) / 1e9
-    console.print(
-        f"Decoded images are kept in {escape(data.decoded_cache)}: {size:.2f} GB for "
-        f"{len(images)} images.",
-        soft_wrap=True,
-    )
-    return Inputs(classes, images, masked, clip, cache)
 
 
 def read_checkpoint(config: Config, out: Path) -> Checkpoint:
@@ -188,22 +137,6 @@ def precision(choice: str) -> str:
     processor = torch.cpu.get_capabilities()
     on_cpu = bool(processor.get("avx512_bf16") or processor.get("amx_bf16"))
     return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "no"
-
-
-def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
-    """The stream of training batches."""
-    data = config.data
-    return train_loader(
-        inputs.images,
-        classes=inputs.classes,
-        augmentation=Augmentation(
-            data.crop_size, (data.scale_range[0], data.scale_range[1]), data.flip_probability
-        ),
-        batch_size=config.train.batch_size,
-        workers=data.workers,
-        seed=config.train.seed,
-        read=inputs.read,
-    )
 
 
 def make_trainer(

@@ -4,7 +4,7 @@ Training is an endless stream of batches, a pure function of (seed, step): worke
 count and interruptions cannot change it. Nothing here draws from a global random generator.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,9 @@ from weclip.data.transforms import Augmentation, Crop, random_crop
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors
 from weclip.errors import InputError
 
+STAND_INS = 10
+"""How many images after an unreadable one are tried in its place."""
+
 ReadImage = Callable[[Path], Image.Image]
 
 
@@ -31,6 +34,7 @@ class _Sample(NamedTuple):
     crop: Crop
     tags: tuple[int, ...]
     name: str
+    unreadable: tuple[str, ...]  # what was wrong with images that this one stands in for
 
 
 class CropDataset(Dataset[_Sample]):
@@ -53,12 +57,24 @@ class CropDataset(Dataset[_Sample]):
         return len(self.samples)
 
     def __getitem__(self, key: tuple[int, int]) -> _Sample:
-        """Decode and crop one sample; InputError if its image cannot be read."""
+        """Decode and crop a sample, or the next one that can be read.
+
+        Raises:
+            InputError: Nor can any of the next `STAND_INS`.
+        """
         epoch, index = key
-        sample = self.samples[index]
         rng = np.random.default_rng((self.seed, epoch, index))
-        crop = random_crop(self.read(sample.path), self.augmentation, rng)
-        return _Sample(crop, sample.tags, sample.name)
+        unreadable: list[str] = []
+        for offset in range(1 + STAND_INS):
+            sample = self.samples[(index + offset) % len(self.samples)]
+            try:
+                image = self.read(sample.path)
+            except InputError as error:
+                unreadable.append(str(error))
+                continue
+            crop = random_crop(image, self.augmentation, rng)
+            return _Sample(crop, sample.tags, sample.name, tuple(unreadable))
+        raise InputError(f"{unreadable[0]}; nor can {STAND_INS} further images of the list be read")
 
 
 class StepSampler(Sampler[list[tuple[int, int]]]):
@@ -107,21 +123,38 @@ def _epoch_order(seed: int, epoch: int, num_samples: int) -> npt.NDArray[np.int6
 
 
 class TrainLoader:
-    """Training batches; iterating starts at step 0, `batches` anywhere."""
+    """Training batches; iterating starts at step 0, `batches` anywhere.
+
+    Attributes:
+        unreadable: What was wrong with the images that could not be read so far, each once.
+    """
 
     def __init__(
-        self, dataset: CropDataset, *, num_tags: int, batch_size: int, workers: int
+        self,
+        dataset: CropDataset,
+        *,
+        num_tags: int,
+        batch_size: int,
+        workers: int,
+        max_unreadable: float,
     ) -> None:
         self.dataset = dataset
         self.collate = _Collate(num_tags)
         self.batch_size = batch_size
         self.workers = workers
+        self.max_unreadable = max_unreadable
+        self.unreadable: list[str] = []
 
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()
 
     def batches(
-        self, *, start_step: int = 0, process_index: int = 0, process_count: int = 1
+        self,
+        *,
+        start_step: int = 0,
+        process_index: int = 0,
+        process_count: int = 1,
+        report: Callable[[str], object] = lambda message: None,
     ) -> Iterator[Batch]:
         """Yield the batches of the steps from `start_step` on, endlessly.
 
@@ -129,9 +162,10 @@ class TrainLoader:
             start_step: First step: a resumed run continues the very same sequence.
             process_index: Rank of this process among those that share a step's samples.
             process_count: How many processes there are, each with its own `batch_size` samples.
+            report: Told once of every image that is skipped because it cannot be read.
 
         Raises:
-            InputError: An image cannot be read.
+            InputError: More images cannot be read than `max_unreadable` allows.
         """
         sampler = StepSampler(
             len(self.dataset),
@@ -148,7 +182,23 @@ class TrainLoader:
             collate_fn=self.collate,
             generator=torch.Generator(),  # else starting would draw from the global generator
         )
-        yield from raise_errors(loader)
+        for batch, unreadable in raise_errors(loader):
+            self._note(unreadable, report)
+            yield batch
+
+    def _note(self, messages: Iterable[str], report: Callable[[str], object]) -> None:
+        """Count unreadable images; InputError where they are too many."""
+        for message in messages:
+            if message in self.unreadable:
+                continue
+            self.unreadable.append(message)
+            count, total = len(self.unreadable), len(self.dataset)
+            if count > self.max_unreadable * total:
+                raise InputError(
+                    f"{message}; {count} of {total} training images cannot be read, "
+                    f"more than data.max_unreadable={self.max_unreadable} allows"
+                )
+            report(message)
 
 
 def train_loader(
@@ -160,6 +210,7 @@ def train_loader(
     workers: int,
     seed: int,
     read: ReadImage = read_image,
+    max_unreadable: float = 0.0,
 ) -> TrainLoader:
     """Build the endless, shuffled, reproducible stream of training batches.
 
@@ -171,6 +222,7 @@ def train_loader(
         workers: Worker processes; 0 loads in this one. Does not change the batches.
         seed: Not negative; decides order and crops.
         read: Reads an image file as RGB.
+        max_unreadable: Share of the images that may be skipped because they cannot be read.
 
     Raises:
         InputError: There are no samples.
@@ -178,16 +230,24 @@ def train_loader(
     if not samples:
         raise InputError("no training images: the split is empty; choose another data.train_split")
     dataset = CropDataset(samples, augmentation, seed=seed, read=read)
-    return TrainLoader(dataset, num_tags=len(classes.names), batch_size=batch_size, workers=workers)
+    return TrainLoader(
+        dataset,
+        num_tags=len(classes.names),
+        batch_size=batch_size,
+        workers=workers,
+        max_unreadable=max_unreadable,
+    )
 
 
 class _Collate:
-    """Stack samples to a `Batch`, or pass on the first error among them."""
+    """Stack samples to a `Batch` beside what could not be read, or pass on the first error."""
 
     def __init__(self, num_tags: int) -> None:
         self.num_tags = num_tags
 
-    def __call__(self, samples: list[_Sample | InputError]) -> Batch | InputError:
+    def __call__(
+        self, samples: list[_Sample | InputError]
+    ) -> tuple[Batch, tuple[str, ...]] | InputError:
         good = []
         for sample in samples:
             if isinstance(sample, InputError):
@@ -197,9 +257,10 @@ class _Collate:
         tags = torch.zeros(len(good), self.num_tags, dtype=torch.bool)
         for row, sample in zip(tags, good, strict=True):
             row[list(sample.tags)] = True
-        return Batch(
+        batch = Batch(
             image=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),  # (B, 3, H, W)
             tags=tags,
             content_box=torch.tensor([sample.crop.content_box for sample in good]),
             names=tuple(sample.name for sample in good),
         )
+        return batch, tuple(message for sample in good for message in sample.unreadable)

@@ -1,0 +1,86 @@
+"""What a training run reads: lists, tags, weights, and the stream of batches."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from weclip.api import open_clip
+from weclip.backbones.clip_weights import Clip
+from weclip.config import Config
+from weclip.data.batch import MaskedImage, TaggedImage
+from weclip.data.classes import ClassList, load_classes
+from weclip.data.decoded_cache import DecodedCache
+from weclip.data.images import read_image
+from weclip.data.loader import ReadImage, TrainLoader, train_loader
+from weclip.data.splits import read_masked_split, read_split
+from weclip.data.transforms import Augmentation
+from weclip.errors import InputError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads, checked before anything is written.
+
+    Attributes:
+        classes: Class list.
+        images: Training images with tags.
+        masked: Images to score on; empty where there are none.
+        clip: The frozen CLIP.
+        read: Reads a training image.
+    """
+
+    classes: ClassList
+    images: list[TaggedImage]
+    masked: list[MaskedImage]
+    clip: Clip
+    read: ReadImage = read_image
+
+
+def read_inputs(config: Config, console: Console) -> Inputs:
+    """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
+    data = config.data
+    classes = load_classes(data.classes, faithful=config.faithful)
+    images = read_split(data.format, data.root, classes, data.train_split, data.tags_file)
+    masked: list[MaskedImage] = []
+    if data.eval_split is not None:
+        try:
+            masked = read_masked_split(
+                data.format, data.root, classes, data.eval_split, data.tags_file
+            )
+        except InputError as error:
+            warn(console, f"no scores during training: {error}")
+    clip = open_clip(config)
+    if data.decoded_cache is None:
+        return Inputs(classes, images, masked, clip)
+    cache = DecodedCache(Path(data.decoded_cache))
+    size = cache.bytes_needed(images) / 1e9
+    console.print(
+        f"Decoded images are kept in {escape(data.decoded_cache)}: {size:.2f} GB for "
+        f"{len(images)} images.",
+        soft_wrap=True,
+    )
+    return Inputs(classes, images, masked, clip, cache)
+
+
+def warn(console: Console, message: str) -> None:
+    """Show what the user should know, in one line."""
+    console.print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
+def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
+    """The stream of training batches."""
+    data = config.data
+    return train_loader(
+        inputs.images,
+        classes=inputs.classes,
+        augmentation=Augmentation(
+            data.crop_size, (data.scale_range[0], data.scale_range[1]), data.flip_probability
+        ),
+        batch_size=config.train.batch_size,
+        workers=data.workers,
+        seed=config.train.seed,
+        read=inputs.read,
+        max_unreadable=data.max_unreadable,
+    )
