@@ -165,6 +165,32 @@ def import_(
 
 
 @app.command()
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Pickled .npy, COCO instances .json, folder of VOC .xml, .csv or .jsonl."
+        ),
+    ],
+    target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
+    classes: Annotated[
+        str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the tags file if it exists.")
+    ] = False,
+) -> None:
+    """Write the tags of another format as a tags file; nothing in a pickle is executed.
+
+    For example: weclip convert cls_labels_onehot.npy tags.csv --classes voc
+    """
+    from weclip.commands.convert import convert as run
+
+    count = run(source, target, classes=classes, overwrite=overwrite)
+    Console().print(f"{count} images in {target}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def demo(
     out: Out,
     seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,

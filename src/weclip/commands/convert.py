@@ -1,0 +1,89 @@
+"""`weclip convert`: tags from one format to a tags file, CSV or JSON lines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from weclip.data.classes import ClassList, load_classes
+from weclip.data.files import list_files
+from weclip.data.pickled_tags import read_pickled_tags
+from weclip.data.tags import read_coco_tags, read_tags_file, read_voc_tags
+from weclip.errors import InputError
+from weclip.files import write_text
+
+SOURCES = ".npy (pickled), .json (COCO instances), .csv, .jsonl, or a folder of VOC XML files"
+
+
+class Row(NamedTuple):
+    """One image of a tags file."""
+
+    image: str
+    tags: tuple[int, ...]
+    split: str | None = None
+
+
+def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False) -> int:
+    """Write the tags of `source` as a tags file.
+
+    Args:
+        source: One of `SOURCES`.
+        target: New `.csv` or `.jsonl`.
+        classes: Name or file of the class list.
+        overwrite: Whether `target` may be replaced.
+
+    Returns:
+        Number of images.
+
+    Raises:
+        InputError: Unknown formats, unreadable tags, or `target` exists.
+    """
+    writers = {".csv": _csv, ".jsonl": _jsonl}
+    if target.suffix.lower() not in writers:
+        raise InputError(f"{target}: the tags file to write must end in .csv or .jsonl")
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists; choose another name or add --overwrite")
+    known = load_classes(classes)
+    rows = _read(source, known)
+    write_text(target, writers[target.suffix.lower()](rows, known))
+    return len(rows)
+
+
+def _read(source: Path, classes: ClassList) -> list[Row]:
+    suffix = source.suffix.lower()
+    if source.is_dir():
+        files = list_files(source, "annotation folder", (".xml",))
+        if not files:
+            raise InputError(f"{source}: no .xml files in this folder")
+        return [Row(name, read_voc_tags(path, classes)) for name, path in files.items()]
+    if suffix in (".csv", ".jsonl"):
+        return [Row(row.image, row.tags, row.split) for row in read_tags_file(source, classes)]
+    readers = {".npy": read_pickled_tags, ".json": read_coco_tags}
+    if suffix not in readers:
+        raise InputError(f"{source}: unknown format; tags are read from {SOURCES}")
+    return [Row(*item) for item in readers[suffix](source, classes).items()]
+
+
+def _fields(row: Row, classes: ClassList) -> dict[str, object]:
+    fields: dict[str, object] = {"image": row.image, "tags": _names(row, classes)}
+    return fields if row.split is None else fields | {"split": row.split}
+
+
+def _names(row: Row, classes: ClassList) -> list[str]:
+    return [classes.names[index] for index in row.tags]
+
+
+def _jsonl(rows: Iterable[Row], classes: ClassList) -> str:
+    return "".join(json.dumps(_fields(row, classes), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _csv(rows: list[Row], classes: ClassList) -> str:
+    text = io.StringIO()
+    names = ["image", "tags"] + (["split"] if any(row.split for row in rows) else [])
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(_fields(row, classes) | {"tags": ";".join(_names(row, classes))})
+    return text.getvalue()
