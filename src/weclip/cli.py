@@ -169,7 +169,7 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Pickled .npy, COCO instances .json, folder of VOC .xml, .csv or .jsonl."
+            help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."
         ),
     ],
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],

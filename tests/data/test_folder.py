@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.data.builders import write_image
 
 from weclip.data.classes import ClassList
 from weclip.data.folder import read_masked_split, read_split
@@ -39,8 +40,10 @@ def test_masked_images_only(folder_root: Path, pets: ClassList) -> None:
 def test_missing_parts(folder_root: Path, pets: ClassList) -> None:
     with pytest.raises(InputError, match=r"nowhere: data root not found"):
         read_split("nowhere", pets, "train", "tags.csv")
-    with pytest.raises(InputError, match=r"'folder' needs a tags file; set data.tags_file"):
+    (folder_root / "tags.csv").rename(folder_root / "named.csv")
+    with pytest.raises(InputError, match=r"no tags; give data.tags_file, or put one of tags.csv"):
         read_split(folder_root, pets, "train")
+    (folder_root / "named.csv").rename(folder_root / "tags.csv")
     with pytest.raises(InputError, match=r"no split 'test'; available: train, val"):
         read_split(folder_root, pets, "test", "tags.csv")
     (folder_root / "x" / "2.png").unlink()
@@ -73,3 +76,37 @@ def test_split_in_some_rows_only(folder_root: Path, pets: ClassList) -> None:
     )
     with pytest.raises(InputError, match=r"line 2: 'split' is missing here but given in other"):
         read_split(folder_root, pets, "train", "tags.jsonl")
+
+
+def test_a_tags_file_under_a_usual_name_need_not_be_given(folder_root: Path, pets: ClassList):
+    assert read_split(folder_root, pets, "val") == read_split(folder_root, pets, "val", "tags.csv")
+
+
+def test_suffixes_may_be_left_out(folder_root: Path, pets: ClassList) -> None:
+    (folder_root / "short.csv").write_text("image,tags\nx/1,cat\nx/2,\n3,dog\n")
+    samples = read_split(folder_root, pets, "train", "short.csv")
+    assert [str(sample.path.relative_to(folder_root)) for sample in samples] == [
+        "x/1.jpg",
+        "x/2.png",
+        "3.jpg",
+    ]
+    (folder_root / "short.csv").write_text("image,tags\nx/4,cat\n")
+    with pytest.raises(InputError, match=r"1 of 1 images of short.csv missing, .* 'x/4'"):
+        read_split(folder_root, pets, "train", "short.csv")
+
+
+@pytest.mark.parametrize("split", [None, "train", "val"])
+def test_one_folder_per_class(tmp_path: Path, pets: ClassList, split: str | None) -> None:
+    base = tmp_path / split if split else tmp_path
+    for file in ("cat/1.jpg", "cat/2.png", "dog/1.jpg", "other/1.jpg"):
+        write_image(base / file)
+    prefix = f"{split}/" if split else ""
+    samples = read_split(tmp_path, pets, split or "train")
+    assert {sample.name: sample.tags for sample in samples} == {
+        f"{prefix}cat/1": (0,),
+        f"{prefix}cat/2": (0,),
+        f"{prefix}dog/1": (1,),
+    }
+    assert all(sample.path.is_file() for sample in samples)
+    with pytest.raises(InputError, match=r"no split 'test'|no tags"):
+        read_split(tmp_path, pets, "test")

@@ -106,7 +106,7 @@ def test_jsonl_errors(tmp_path: Path, pets: ClassList, line: str, message: str) 
 
 
 def test_unreadable_tags_file(tmp_path: Path, pets: ClassList) -> None:
-    with pytest.raises(InputError, match=r"tags.txt: a tags file must end in .csv or .jsonl"):
+    with pytest.raises(InputError, match=r"tags.txt: a tags file must end in .csv, .jsonl, .json"):
         read_tags_file(tmp_path / "tags.txt", pets)
     with pytest.raises(InputError, match=r"tags.csv: tags file not found"):
         read_tags_file(tmp_path / "tags.csv", pets)

@@ -10,11 +10,9 @@ from typing import NamedTuple
 from weclip.data.classes import ClassList, load_classes
 from weclip.data.files import list_files
 from weclip.data.pickled_tags import read_pickled_tags
-from weclip.data.tags import read_coco_tags, read_tags_file, read_voc_tags
+from weclip.data.tags import read_tags_file, read_voc_tags
 from weclip.errors import InputError
 from weclip.files import write_text
-
-SOURCES = ".npy (pickled), .json (COCO instances), .csv, .jsonl, or a folder of VOC XML files"
 
 
 class Row(NamedTuple):
@@ -29,7 +27,7 @@ def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False
     """Write the tags of `source` as a tags file.
 
     Args:
-        source: One of `SOURCES`.
+        source: A pickled `.npy`, a folder of VOC XML, or what `read_tags_file` reads.
         target: New `.csv` or `.jsonl`.
         classes: Name or file of the class list.
         overwrite: Whether `target` may be replaced.
@@ -52,18 +50,14 @@ def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False
 
 
 def _read(source: Path, classes: ClassList) -> list[Row]:
-    suffix = source.suffix.lower()
     if source.is_dir():
         files = list_files(source, "annotation folder", (".xml",))
         if not files:
             raise InputError(f"{source}: no .xml files in this folder")
         return [Row(name, read_voc_tags(path, classes)) for name, path in files.items()]
-    if suffix in (".csv", ".jsonl"):
-        return [Row(row.image, row.tags, row.split) for row in read_tags_file(source, classes)]
-    readers = {".npy": read_pickled_tags, ".json": read_coco_tags}
-    if suffix not in readers:
-        raise InputError(f"{source}: unknown format; tags are read from {SOURCES}")
-    return [Row(*item) for item in readers[suffix](source, classes).items()]
+    if source.suffix.lower() == ".npy":
+        return [Row(*item) for item in read_pickled_tags(source, classes).items()]
+    return [Row(row.image, row.tags, row.split) for row in read_tags_file(source, classes)]
 
 
 def _fields(row: Row, classes: ClassList) -> dict[str, object]:

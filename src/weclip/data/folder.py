@@ -1,7 +1,9 @@
 """A plain folder of images with a tags file: the least that training needs.
 
-Stage 1. The tags file (format: `tags.py`) names images relative to the root. Its optional `split`
-column assigns each image to a split; without it every image belongs to split `train`.
+Stage 1. The tags file (format: `tags.py`) names images relative to the root, with or without their
+suffix. Its optional `split` column assigns each image to a split; without it every image belongs to
+split `train`. A file under one of the names in `TAGS_FILES` need not be given. Without any, folders
+tell the tag: `<class>/` or `<split>/<class>/`.
 For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
 """
 
@@ -10,8 +12,10 @@ from pathlib import Path, PurePosixPath
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.files import (
+    IMAGE_SUFFIXES,
     existing_folder,
     find_tags_file,
+    list_files,
     list_names,
     require_files,
     unknown_split,
@@ -19,6 +23,7 @@ from weclip.data.files import (
 from weclip.data.tags import TagsRow, read_tags_file
 from weclip.errors import InputError
 
+TAGS_FILES = "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml".split()
 MASKS = "masks"
 ONLY_SPLIT = "train"
 
@@ -33,14 +38,15 @@ def read_split(
     """
     root = existing_folder(root, "data root")
     if tags_file is None:
-        raise InputError(
-            f"{root}: the format 'folder' needs a tags file; set data.tags_file to a .csv or .jsonl"
-        )
+        tags_file = next((root / name for name in TAGS_FILES if (root / name).is_file()), None)
+    if tags_file is None:
+        return _read_class_folders(root, classes, split)
     path = find_tags_file(tags_file, root)
     rows = _rows_of_split(read_tags_file(path, classes), split, path)
     samples: dict[str, TaggedImage] = {}
+    listings: dict[Path, dict[str, Path]] = {}
     for row in rows:
-        image = _relative_image(row, f"{path}, line {row.line}")
+        image = _with_suffix(root, _relative_image(row, f"{path}, line {row.line}"), listings)
         name = str(image.with_suffix(""))
         if name in samples:
             raise InputError(
@@ -97,6 +103,38 @@ def _relative_image(row: TagsRow, where: str) -> PurePosixPath:
     if image.parts[0] == MASKS:
         raise InputError(f"{where}: '{row.image}' lies in {MASKS}/, which is reserved for masks")
     return image
+
+
+def _with_suffix(
+    root: Path, image: PurePosixPath, listings: dict[Path, dict[str, Path]]
+) -> PurePosixPath:
+    """The file of an image that a tags file names without suffix; `listings` are kept by folder."""
+    folder = root / image.parent
+    if image.suffix.lower() in IMAGE_SUFFIXES or not folder.is_dir():
+        return image
+    if folder not in listings:
+        listings[folder] = list_files(folder, "image folder", IMAGE_SUFFIXES)
+    found = listings[folder].get(image.name)
+    return image if found is None else image.with_name(found.name)
+
+
+def _read_class_folders(root: Path, classes: ClassList, split: str) -> list[TaggedImage]:
+    """Images whose folder is their only tag."""
+    splits = [path for path in (root / split,) if path.is_dir()]
+    base = splits[0] if splits else root
+    folders = [name for name in classes.names if (base / name).is_dir()]
+    if not folders:
+        raise InputError(
+            f"{root}: no tags; give data.tags_file, or put one of {', '.join(TAGS_FILES)} there, "
+            f"or sort the images into folders named after the classes"
+        )
+    if not splits and split != ONLY_SPLIT:
+        raise unknown_split(split, {ONLY_SPLIT}, str(root))
+    return [
+        TaggedImage(str(path.relative_to(root).with_suffix("")), path, (classes.index(name),))
+        for name in folders
+        for path in list_files(base / name, "image folder", IMAGE_SUFFIXES).values()
+    ]
 
 
 def _existing(root: Path, files: list[str]) -> set[str]:

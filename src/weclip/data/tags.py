@@ -1,23 +1,12 @@
 """Image-level tags, the only training supervision: from annotations or from a tags file.
 
-Stage 1. Three sources: PASCAL VOC XML, COCO instances JSON, and a plain tags file, which is
-CSV with a header,
-
-    image,tags
-    beach/1.jpg,person;dog
-    beach/2.jpg,
-
-or JSON lines:
-
-    {"image": "beach/1.jpg", "tags": ["person", "dog"]}
-
-Tags in CSV are separated by `;`. An optional column or field `split` names an image's split.
-Further columns are ignored. Boxes, masks and counts in the annotations are never looked at.
+Stage 1. PASCAL VOC XML and COCO instances JSON belong to their layouts. A tags file is a table, CSV
+or JSON lines (`tag_tables.py`), or an export of an annotation tool (`tag_exports.py`). Boxes, masks
+and counts in annotations are never looked at.
 """
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +14,13 @@ from xml.etree import ElementTree
 
 from weclip.data.classes import ClassList
 from weclip.data.files import image_name
-from weclip.errors import InputError, did_you_mean
+from weclip.data.tag_exports import cvat_rows, json_rows
+from weclip.data.tag_tables import csv_rows, jsonl_rows
+from weclip.errors import InputError
 
-FIELDS = ("image", "tags", "split")
+TABLES = {".csv": csv_rows, ".jsonl": jsonl_rows}
+READERS = TABLES | {".json": json_rows, ".xml": cvat_rows}
+"""By suffix; each yields a number and the fields `image`, `tags` and perhaps `split`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ class TagsRow:
         image: The image as the file names it: a name, a file name or a relative path with `/`.
         tags: Sorted 0-based class indices; may be empty.
         split: The row's split, None in a file without splits.
-        line: Line number in the file, from 1.
+        line: Line in a table, number of the image in an export, from 1.
     """
 
     image: str
@@ -111,27 +104,29 @@ def _match_categories(
 
 
 def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
-    """Read a tags file (`.csv` or `.jsonl`, format: see the module).
+    """Read a tags file: a table (`.csv`, `.jsonl`) or an export (`.json`, `.xml`).
 
     Returns:
         One row per image, in the file's order.
 
     Raises:
         InputError: The file cannot be read or is empty; a row names an unknown class, has no
-            image, or names an image a second time. The message has the line.
+            image, or names an image a second time. The message has the line, or the number of the
+            row in an export.
     """
-    readers = {".csv": _csv_rows, ".jsonl": _jsonl_rows}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: a tags file must end in .csv or .jsonl")
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise InputError(f"{path}: a tags file must end in {', '.join(READERS)}")
+    unit = "line" if suffix in TABLES else "image"
     rows: list[TagsRow] = []
     first_lines: dict[str, int] = {}
     try:
-        for line, row in readers[path.suffix.lower()](path):
-            where = f"{path}, line {line}"
+        for line, row in READERS[suffix](path, classes.names):
+            where = f"{path}, {unit} {line}"
             rows.append(_tags_row(row, classes, line, where))
             first = first_lines.setdefault(rows[-1].image, line)
             if first != line:
-                raise InputError(f"{where}: image '{rows[-1].image}' is already on line {first}")
+                raise InputError(f"{where}: image '{rows[-1].image}' is already on {unit} {first}")
     except FileNotFoundError:
         raise InputError(f"{path}: tags file not found") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -157,47 +152,6 @@ def read_tags_by_name(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
             raise InputError(f"{path}, line {row.line}: a second row for the image name '{name}'")
         tags[name] = row.tags
     return tags
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line number and fields of a CSV file's rows; tags become a list."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        _check_fields(list(reader.fieldnames or ()), f"{path}, line 1")
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise InputError(f"{where}: row does not fit the header; tags are joined by ';'")
-            tags = [tag.strip() for tag in row["tags"].split(";")]
-            yield reader.line_num, {**row, "tags": [tag for tag in tags if tag]}
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line number and fields of a JSON lines file's rows."""
-    with path.open(encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, 1):
-            if not text.strip():
-                continue
-            where = f"{path}, line {line}"
-            try:
-                row = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{where}: not valid JSON ({error})") from None
-            if not isinstance(row, dict):
-                raise InputError(f"{where}: expected an object with 'image' and 'tags'")
-            _check_fields(list(row), where)
-            yield line, row
-
-
-def _check_fields(names: list[str], where: str) -> None:
-    """Refuse a row or header without image and tags, and misspelt fields; others are ignored."""
-    for name in names:
-        hint = did_you_mean(name, FIELDS)
-        if name not in FIELDS and name.lower().rstrip("s") in ("image", "tag", "split"):
-            raise InputError(f"{where}: unknown field '{name}'; {hint}")
-    missing = [name for name in ("image", "tags") if name not in names]
-    if missing:
-        raise InputError(f"{where}: field '{missing[0]}' is missing; expected image, tags[, split]")
 
 
 def _tags_row(row: dict[str, Any], classes: ClassList, line: int, where: str) -> TagsRow:

@@ -1,0 +1,92 @@
+"""Every format of tags says the same; what is wrong in one is said in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.data import tag_formats
+from tests.data.builders import write_image
+
+from weclip.data import folder
+from weclip.data.classes import ClassList
+from weclip.data.files import image_name
+from weclip.data.tags import read_tags_file
+from weclip.errors import InputError
+
+EXPECTED = {"a": (1, 2), "naïve": (0,), "none": ()}
+
+
+@pytest.mark.parametrize("write", tag_formats.FILES)
+def test_identical_tags(tmp_path: Path, pets: ClassList, write) -> None:
+    rows = read_tags_file(write(tmp_path), pets)
+    assert {image_name(row.image): row.tags for row in rows} == EXPECTED
+
+
+@pytest.mark.parametrize("write", tag_formats.FILES)
+def test_each_trains_from_a_folder(tmp_path: Path, pets: ClassList, write) -> None:
+    path = write(tmp_path)
+    images = tmp_path / "data" if path.name in ("labels.json", "objects.json") else tmp_path
+    for name in EXPECTED:
+        write_image(images / f"{name}.jpg")
+    samples = folder.read_split(tmp_path, pets, "train", path.name)
+    assert {Path(sample.name).name: sample.tags for sample in samples} == EXPECTED
+
+
+def test_a_separator_inside_a_class_name_does_not_separate(tmp_path: Path) -> None:
+    classes = ClassList(("cat, black", "dog"), ("a", "b"), ("c",))
+    (tmp_path / "tags.csv").write_text('image,tags\na,"cat, black|dog"\n')
+    assert read_tags_file(tmp_path / "tags.csv", classes)[0].tags == (0, 1)
+
+
+def test_cvat_subsets_are_splits(tmp_path: Path, pets: ClassList) -> None:
+    text = '<annotations><image name="a" subset="val"><tag label="dog"/></image></annotations>'
+    (tmp_path / "annotations.xml").write_text(text)
+    assert read_tags_file(tmp_path / "annotations.xml", pets)[0].split == "val"
+
+
+def studio(**change: object) -> str:
+    result = {"type": "choices", "value": {"choices": ["dog"]}}
+    return json.dumps([{"data": {"image": "a"}, "annotations": [{"result": [result]}]} | change])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "image,cat,dgo\na,1,0\n", "line 1: column 'dgo' is no class; did you mean 'dog'"),
+        ("t.csv", "image,cat,mouse\na,1,0\n", "column 'mouse' is no class"),
+        ("t.csv", "cat,dog\n1,0\n", "line 1: field 'image' is missing"),
+        ("t.csv", "image,cat\na,2\n", "line 2: column 'cat' must hold 0 or 1, not '2'"),
+        ("t.csv", "image,cat\na,1,1\n", "line 2: row does not fit the header"),
+        ("t.json", "{", "not valid JSON"),
+        ("t.json", b"\xff\xfe{", "not valid JSON"),
+        ("t.json", "{}", "'labels' is missing or of the wrong type"),
+        ("t.json", "3", "is missing or of the wrong type"),
+        ("t.json", '{"labels": 3}', "is missing or of the wrong type"),
+        ("t.json", '{"labels": {"a": 0}}', "class 0 is missing"),
+        ("t.json", '{"classes": ["dog"], "labels": {"a": 1}}', "class 1 is missing"),
+        (
+            "t.json",
+            '{"classes": ["dog"], "labels": {"a": "hund"}}',
+            "image 1: unknown class 'hund'",
+        ),
+        ("t.json", '{"labels": {}}', "tags file has no rows"),
+        ("t.json", '{"categories": [], "images": []}', "'annotations' is missing"),
+        ("t.json", "[]", "tags file has no rows"),
+        ("t.json", "[3]", "is missing or of the wrong type"),
+        ("t.json", studio(data={}), "'image' is missing"),
+        ("t.json", studio(annotations=3), "is missing or of the wrong type"),
+        ("t.json", studio(data={"image": 3}), "is missing or of the wrong type"),
+        ("t.xml", "<annotations", "not valid XML"),
+        ("t.xml", "<annotations/>", "tags file has no rows"),
+        ("t.xml", '<a><image id="0"/></a>', "image 1: an image needs a name"),
+        ("t.xml", '<a><image name="x"><tag/></image></a>', "image 1: an image needs a name, a tag"),
+        ("t.xml", '<a><image name="x"/><image name="x"/></a>', "'x' is already on image 1"),
+    ],
+)
+def test_one_line_says_what_is_wrong(tmp_path, pets: ClassList, name, text, message) -> None:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError) as error:
+        read_tags_file(tmp_path / name, pets)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / name) in str(error.value)
