@@ -5,6 +5,7 @@ column assigns each image to a split; without it every image belongs to split `t
 For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
 """
 
+import os
 from pathlib import Path, PurePosixPath
 
 from weclip.data.batch import MaskedImage, TaggedImage
@@ -12,6 +13,7 @@ from weclip.data.classes import ClassList
 from weclip.data.files import (
     existing_folder,
     find_tags_file,
+    is_image,
     list_names,
     require_files,
     unknown_split,
@@ -75,6 +77,23 @@ def read_masked_split(
             f"expected for example {samples[0].name}.png"
         )
     return masked
+
+
+def unlisted_images(root: str | Path, classes: ClassList, tags_file: str | Path) -> list[str]:
+    """Find images below the root, outside `masks/` and hidden folders, that no row names.
+
+    Returns:
+        Sorted paths relative to the root; what is not UTF-8 in them is replaced.
+    """
+    rows = read_tags_file(find_tags_file(tags_file, root), classes)
+    listed = {str(PurePosixPath(row.image)) for row in rows}
+    found = []
+    for folder, folders, files in os.walk(root):
+        inside = Path(folder).relative_to(root)
+        folders[:] = [f for f in folders if not f.startswith(".") and str(inside / f) != MASKS]
+        images = [file for file in files if not file.startswith(".") and is_image(file)]
+        found += [(inside / image).as_posix() for image in images]
+    return sorted(os.fsencode(f).decode("utf-8", "replace") for f in found if f not in listed)
 
 
 def _rows_of_split(rows: list[TagsRow], split: str, path: Path) -> list[TagsRow]:
