@@ -14,6 +14,9 @@ from PIL import Image, ImageOps
 
 from weclip.errors import InputError
 
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+"""What Pillow raises for broken files."""
+
 
 def read_image(path: str | PathLike[str], *, orient: bool = True) -> Image.Image:
     """Read an image file as RGB.
@@ -46,7 +49,7 @@ def open_image(path: str | PathLike[str], content: bytes | None = None) -> Itera
             yield image
     except FileNotFoundError:
         raise InputError(f"{path}: image not found") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except DECODE_ERRORS as error:
         raise InputError(f"{path}: image cannot be read ({error})") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: image is too large ({error})") from None

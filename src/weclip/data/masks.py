@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.data.images import DECODE_ERRORS
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -56,7 +57,9 @@ def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArra
         raise InputError(f"{path}: mask not found") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: mask is not a PNG file") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: mask is broken ({error})") from None
     if num_classes is not None:
         require_known_ids(mask, num_classes, path)
