@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "text for an image": (
         "unreadable_images",
         lambda root: (root / "v/2.png").write_text("hello"),
-        "v/2.png: image cannot be read (cannot identify",
+        "v/2.png: image cannot be read (no known image format)",
     ),
     "truncated mask": (
         "unreadable_masks",
@@ -210,6 +211,21 @@ def test_numbers(world: Path, pets: ClassList):
     assert report.eval is not None
     assert report.eval.class_counts == (1, 1, 1)
     assert (report.count("error"), report.count("warning")) == (0, 0)
+
+
+def test_the_most_frequent_pair_comes_first(world: Path, pets: ClassList):
+    tags(t1="cat;traffic light", t2="traffic light;cat")(world)
+    pairs = report_of(read_world(world, pets), pets).train.pair_counts
+    assert pairs == (((0, 2), 3), ((0, 1), 1), ((1, 2), 1))
+
+
+def test_unknown_tags_are_not_taken_for_none(world: Path, pets: ClassList):
+    splits = read_world(world, pets)
+    unknown = [replace(sample, tags=None) for sample in splits.eval]
+    report = report_of(replace(splits, eval=unknown), pets)
+    assert report.findings == ()
+    assert report.eval is not None
+    assert (report.eval.tagged, report.eval.without_tags) == (0, 0)
 
 
 def test_sizes_are_those_of_the_turned_image(world: Path, pets: ClassList):

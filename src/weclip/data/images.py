@@ -10,11 +10,14 @@ from io import BytesIO
 from os import PathLike
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from weclip.errors import InputError
 
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+DECODE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    *(AttributeError, TypeError),  # EXIF that is written back when an image is turned
+)
 """What Pillow raises for broken files."""
 
 
@@ -49,6 +52,8 @@ def open_image(path: str | PathLike[str], content: bytes | None = None) -> Itera
             yield image
     except FileNotFoundError:
         raise InputError(f"{path}: image not found") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: image cannot be read (no known image format)") from None
     except DECODE_ERRORS as error:
         raise InputError(f"{path}: image cannot be read ({error})") from None
     except Image.DecompressionBombError as error:
