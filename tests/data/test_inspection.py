@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,7 @@ from tests.data.builders import write_mask
 
 import weclip.data.file_facts
 from weclip.data.classes import ClassList
-from weclip.data.file_facts import FileFacts, facts_of, read_facts
+from weclip.data.file_facts import facts_of
 from weclip.data.full_images import full_images
 from weclip.data.images import read_image
 from weclip.data.inspection import KINDS, Report, Splits, make_report
@@ -268,29 +267,6 @@ def test_training_and_evaluation_refuse_what_is_an_error_and_nothing_else(world,
     assert bool(refused) == (fault in BROKEN)
 
 
-def test_broken_chunks_in_a_mask_are_found(world: Path):
-    mask = world / "masks/v/1.png"
-    content = mask.read_bytes()
-    mask.write_bytes(content[:8] + b"\x00\x00\x00\x01" + content[12:])  # IHDR of one byte
-    facts = read_facts(world / "v/1.png", mask, num_classes=4)
-    assert [kind for kind, _ in facts.problems] == ["unreadable_masks"]
-
-
-def test_a_file_that_goes_away_is_unreadable(tmp_path: Path):
-    facts = read_facts(tmp_path / "gone.jpg", None, num_classes=4)
-    assert facts == FileFacts(
-        None,
-        False,
-        b"",
-        (
-            (
-                "unreadable_images",
-                f"{tmp_path}/gone.jpg: cannot be read (No such file or directory)",
-            ),
-        ),
-    )
-
-
 def test_processes_change_nothing(world: Path, pets: ClassList):
     truncate(world / "t/2.png")
     splits = read_world(world, pets)
@@ -303,9 +279,3 @@ def test_a_killed_process_is_a_users_error(world: Path, pets: ClassList, monkeyp
     monkeypatch.setattr(weclip.data.file_facts, "read_facts", kill)
     with pytest.raises(InputError, match="was killed, perhaps for want of memory"):
         report_of(read_world(world, pets), pets, processes=2)
-
-
-def test_checking_does_not_wait_for_pytorch():
-    code = "import weclip.commands.check, sys; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
