@@ -233,6 +233,15 @@ def test_missing_values_are_named():
         load_config("voc")
 
 
+def test_values_that_nobody_reads_may_be_missing():
+    config = load_config("voc", ["data.root=x"], unused=["clip.weights"])
+    assert (config.data.root, config.clip.weights) == ("x", "")
+    given = load_config("voc", ["data.root=x", "clip.weights=y"], unused=["clip.weights"])
+    assert given.clip.weights == "y"
+    with pytest.raises(InputError, match=r"preset voc: no value for data.root; add data.root="):
+        load_config("voc", unused=["clip.weights"])
+
+
 @pytest.mark.parametrize(
     ("content", "pattern"),
     [

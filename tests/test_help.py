@@ -14,7 +14,7 @@ def test_the_command_lists_its_commands(capsys):
     assert cli.run(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "image-level tags" in shown
-    assert all(command in shown for command in COMMANDS)
+    assert all(command in shown for command in (*COMMANDS, "check"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -26,6 +26,15 @@ def test_each_command_shows_an_example_and_its_options(command, capsys):
     assert "--out" in shown
     assert "--overwrite" in shown
     assert captured.err == ""
+
+
+def test_check_shows_its_exit_codes_and_writes_no_folder(capsys):
+    assert cli.run(["check", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "For example: weclip check --config voc" in shown
+    assert "Exit code 0: all is well; 1: warnings; 2: errors." in shown
+    assert "--json" in shown
+    assert "--out" not in shown
 
 
 def test_no_command_shows_the_help(capsys):

@@ -73,6 +73,30 @@ def train(
 
 
 @app.command()
+def check(
+    config: Annotated[
+        str, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
+    ],
+    changes: Changes = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the whole record to this file.")
+    ] = None,
+) -> int:
+    """Read all images, masks and tags that `train` would read, and say what is wrong with them.
+
+    Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
+
+    For example: weclip check --config voc data.root=VOC2012
+    """
+    from weclip.commands.check import UNUSED
+    from weclip.commands.check import check as run
+    from weclip.config_file import load_config
+
+    configuration = load_config(config, changes or (), unused=UNUSED)
+    return run(configuration, console=Console(), json_file=json)
+
+
+@app.command()
 def evaluate(
     model: Model,
     out: Out,

@@ -5,7 +5,7 @@ the run folder and in every model file.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -34,14 +34,21 @@ def presets() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
 
 
-def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
+def load_config(
+    name_or_path: str, overrides: Sequence[str] = (), *, unused: Collection[str] = ()
+) -> Config:
     """Read a preset or a YAML file, and apply `section.key=value` overrides.
+
+    Args:
+        name_or_path: Preset or file.
+        overrides: Changes, applied in turn.
+        unused: Dotted keys of texts that the caller does not read; without a value they are empty.
 
     Raises:
         InputError: Unknown preset, file or key, or a value of the wrong type or range.
     """
     origin, text = _read(name_or_path)
-    return _resolve(_from_text(text, origin), overrides, origin)
+    return _resolve(_from_text(text, origin), overrides, origin, unused)
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
@@ -49,7 +56,9 @@ def override(config: Config, overrides: Sequence[str]) -> Config:
     return _resolve(OmegaConf.structured(config), overrides, "configuration")
 
 
-def _resolve(config: DictConfig, overrides: Sequence[str], origin: str) -> Config:
+def _resolve(
+    config: DictConfig, overrides: Sequence[str], origin: str, unused: Collection[str] = ()
+) -> Config:
     for text in overrides:
         if not OVERRIDE.match(text):
             raise InputError(f"'{text}' is not of the form section.key=value")
@@ -58,11 +67,13 @@ def _resolve(config: DictConfig, overrides: Sequence[str], origin: str) -> Confi
         except (yaml.YAMLError, OmegaConfBaseException) as error:
             raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
         _apply(config, change, f"'{text}'")
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config) if key not in unused)
     if missing:
         raise InputError(
             f"{origin}: no value for {', '.join(missing)}; add {missing[0]}=... to the command"
         )
+    for key in OmegaConf.missing_keys(config):
+        OmegaConf.update(config, key, "")
     resolved = cast(Config, OmegaConf.to_object(config))
     validate(resolved)
     return resolved

@@ -98,6 +98,15 @@ def test_a_file_in_place_of_the_folder(jpegs, tmp_path):
     assert (tmp_path / "cache").read_text() == "mine"
 
 
+def test_a_broken_image_takes_nothing_and_waits_for_training_to_name_it(jpegs, tmp_path):
+    jpegs[0].path.write_bytes(b"no image")
+    cache = DecodedCache(tmp_path / "cache")
+    assert cache.bytes_needed(jpegs) == 3 * 31 * (21 + 22)
+    with pytest.raises(InputError, match=r"0.jpg: image cannot be read"):
+        cache(jpegs[0].path)
+    assert not list(cache.folder.iterdir())
+
+
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone.jpg: image not found"):
         DecodedCache(tmp_path / "cache")(tmp_path / "gone.jpg")

@@ -1,11 +1,14 @@
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image
 
 from weclip.data.classes import ClassList
-from weclip.data.folder import read_masked_split, read_split
+from weclip.data.folder import read_masked_split, read_split, unlisted_images
+from weclip.data.splits import unlisted_images as list_unlisted
 from weclip.errors import InputError
 
 
@@ -35,6 +38,32 @@ def test_masked_images_only(folder_root: Path, pets: ClassList) -> None:
     shutil.rmtree(folder_root / "masks")
     with pytest.raises(InputError, match=r"masks: mask folder not found"):
         read_masked_split(folder_root, pets, "val", "tags.csv")
+
+
+def test_unlisted_images(folder_root: Path, pets: ClassList) -> None:
+    assert unlisted_images(folder_root, pets, "tags.csv") == []
+    new = ["z.JPG", "x/1.png", "x/masks/2.png", "notes.txt", ".hidden.jpg", ".cache/3.jpg"]
+    for name in new:
+        (folder_root / name).parent.mkdir(exist_ok=True)
+        (folder_root / name).write_bytes(b"")
+    assert unlisted_images(folder_root, pets, "tags.csv") == ["x/1.png", "x/masks/2.png", "z.JPG"]
+    assert list_unlisted("folder", folder_root, pets, "tags.csv") == [
+        "x/1.png",
+        "x/masks/2.png",
+        "z.JPG",
+    ]
+    assert list_unlisted("voc", folder_root, pets, "tags.csv") == []
+
+
+def test_rows_name_images_in_any_spelling(folder_root: Path, pets: ClassList) -> None:
+    (folder_root / "tags.csv").write_text("image,tags\n./x/1.jpg,cat\nx//2.png,\n3.jpg,dog\n")
+    assert unlisted_images(folder_root, pets, "tags.csv") == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text_can_be_shown(folder_root: Path, pets: ClassList) -> None:
+    Path(os.fsdecode(bytes(folder_root) + b"/\xff.jpg")).write_bytes(b"")
+    assert unlisted_images(folder_root, pets, "tags.csv") == ["\ufffd.jpg"]
 
 
 def test_missing_parts(folder_root: Path, pets: ClassList) -> None:
@@ -90,6 +119,7 @@ def test_suffixes_may_be_left_out(folder_root: Path, pets: ClassList) -> None:
         "x/2.png",
         "3.jpg",
     ]
+    assert unlisted_images(folder_root, pets, "short.csv") == []
     (folder_root / "short.csv").write_text("image,tags\nx/4,cat\n")
     with pytest.raises(InputError, match=r"1 of 1 images of short.csv missing, .* 'x/4'"):
         read_split(folder_root, pets, "train", "short.csv")

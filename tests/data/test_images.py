@@ -49,6 +49,18 @@ def test_exif_orientation(tmp_path: Path) -> None:
     assert read_image(tmp_path / "i.jpg", orient=False).size == (16, 8)
 
 
+def test_broken_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker's"
+    Image.new("RGB", (8, 4)).save(tmp_path / "i.jpg", exif=exif)
+    content = (tmp_path / "i.jpg").read_bytes()
+    text, number = b"\x01\x0f\x00\x02\x00\x00\x00\x08", b"\x01\x0f\x00\x05\x00\x00\x00\x01"
+    assert content.count(text) == 1  # tag, type and count of the maker
+    (tmp_path / "i.jpg").write_bytes(content.replace(text, number))
+    with pytest.raises(InputError, match=r"i.jpg: image cannot be read"):
+        read_image(tmp_path / "i.jpg")
+
+
 def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"gone.jpg: image not found"):
         read_image(tmp_path / "gone.jpg")

@@ -47,8 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     worlds.write_coco(place / "MSCOCO")
     photos = place / "photos"
     (photos / "beach").mkdir(parents=True)
-    for name in ("beach/a.jpg", "b.jpg"):
-        Image.new("RGB", (60, 40), "tan").save(photos / name)
+    for name, colour in {"beach/a.jpg": "tan", "b.jpg": "beige"}.items():
+        Image.new("RGB", (60, 40), colour).save(photos / name)
     (photos / "tags.csv").write_text(blocks("csv")[0])
     (photos / "classes.yaml").write_text(blocks("yaml")[0])
     return place

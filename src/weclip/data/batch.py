@@ -1,13 +1,16 @@
 """The shape contract between data and everything after it: what a sample and a batch hold.
 
 Stage 1. A `TaggedImage` has no place for a mask, so a mask cannot reach training by accident.
+PyTorch is imported for types only: `weclip check` reads data without it.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 IGNORE_INDEX = 255
 """Label of pixels that no score and no loss counts (PASCAL VOC convention)."""
@@ -58,12 +61,12 @@ class Batch:
         names: B sample names.
     """
 
-    image: Tensor
-    tags: Tensor
-    content_box: Tensor
+    image: "Tensor"
+    tags: "Tensor"
+    content_box: "Tensor"
     names: tuple[str, ...]
 
-    def to(self, device: torch.device | str) -> "Batch":
+    def to(self, device: "torch.device | str") -> "Batch":
         """The same batch on `device`; tags stay, since the host decides shapes by them."""
         return Batch(
             self.image.to(device, non_blocking=True),

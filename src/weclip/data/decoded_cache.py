@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from weclip.data.batch import TaggedImage
-from weclip.data.images import read_image
+from weclip.data.images import DECODE_ERRORS, read_image
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -49,8 +49,8 @@ class DecodedCache:
         """Bytes on disk that all `images` take, from their headers.
 
         Raises:
-            InputError: What is still to be written does not fit on the disk, the folder cannot be
-                made, or an image has no readable header.
+            InputError: What is still to be written does not fit on the disk, or the folder cannot
+                be made.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,5 +89,5 @@ def _decoded_bytes(path: Path) -> int:
     try:
         with Image.open(path) as image:
             return 3 * image.width * image.height
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: image cannot be read ({error})") from None
+    except (*DECODE_ERRORS, Image.DecompressionBombError):
+        return 0  # training names it

@@ -63,6 +63,11 @@ def image_name(file: str) -> str:
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
+def is_image(file: str) -> bool:
+    """Whether a file name has the suffix of an image."""
+    return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES
+
+
 def list_names(folder: Path) -> list[str]:
     """Return the sorted names in a folder; none if there is no such folder."""
     try:

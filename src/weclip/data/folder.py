@@ -7,6 +7,7 @@ tell the tag: `<class>/` or `<split>/<class>/`.
 For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
 """
 
+import os
 from pathlib import Path, PurePosixPath
 
 from weclip.data.batch import MaskedImage, TaggedImage
@@ -15,6 +16,7 @@ from weclip.data.files import (
     IMAGE_SUFFIXES,
     existing_folder,
     find_tags_file,
+    is_image,
     list_files,
     list_names,
     require_files,
@@ -37,11 +39,9 @@ def read_split(
         InputError: The root, tags file, split or an image is missing, or a tag is unknown.
     """
     root = existing_folder(root, "data root")
-    if tags_file is None:
-        tags_file = next((root / name for name in TAGS_FILES if (root / name).is_file()), None)
-    if tags_file is None:
+    path = _find_tags(root, tags_file)
+    if path is None:
         return _read_class_folders(root, classes, split)
-    path = find_tags_file(tags_file, root)
     rows = _rows_of_split(read_tags_file(path, classes), split, path)
     samples: dict[str, TaggedImage] = {}
     listings: dict[Path, dict[str, Path]] = {}
@@ -81,6 +81,38 @@ def read_masked_split(
             f"expected for example {samples[0].name}.png"
         )
     return masked
+
+
+def unlisted_images(
+    root: str | Path, classes: ClassList, tags_file: str | Path | None = None
+) -> list[str]:
+    """Find images below the root, outside `masks/` and hidden folders, that no row names.
+
+    Returns:
+        Sorted paths relative to the root, none where folders tell the tags; what is not UTF-8 in
+        them is replaced.
+    """
+    root = existing_folder(root, "data root")
+    path = _find_tags(root, tags_file)
+    if path is None:
+        return []
+    listings: dict[Path, dict[str, Path]] = {}
+    named = (PurePosixPath(row.image) for row in read_tags_file(path, classes))
+    listed = {str(_with_suffix(root, image, listings)) for image in named}
+    found = []
+    for folder, folders, files in os.walk(root):
+        inside = Path(folder).relative_to(root)
+        folders[:] = [f for f in folders if not f.startswith(".") and str(inside / f) != MASKS]
+        images = [file for file in files if not file.startswith(".") and is_image(file)]
+        found += [(inside / image).as_posix() for image in images]
+    return sorted(os.fsencode(f).decode("utf-8", "replace") for f in found if f not in listed)
+
+
+def _find_tags(root: Path, tags_file: str | Path | None) -> Path | None:
+    """The tags file: the one given, or the first of `TAGS_FILES`, or None if there is none."""
+    if tags_file is not None:
+        return find_tags_file(tags_file, root)
+    return next((root / name for name in TAGS_FILES if (root / name).is_file()), None)
 
 
 def _rows_of_split(rows: list[TagsRow], split: str, path: Path) -> list[TagsRow]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.data.images import DECODE_ERRORS
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -56,17 +57,24 @@ def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArra
         raise InputError(f"{path}: mask not found") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: mask is not a PNG file") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: mask is broken ({error})") from None
     if num_classes is not None:
-        ids = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-        unknown = [int(i) for i in ids if num_classes <= i != IGNORE_INDEX]
-        if unknown:
-            raise InputError(
-                f"{path}: mask has class ids {unknown}; allowed are 0 to {num_classes - 1} and "
-                f"{IGNORE_INDEX} (ignore); is this the right class list?"
-            )
+        require_known_ids(mask, num_classes, path)
     return mask
+
+
+def require_known_ids(mask: npt.NDArray[np.uint8], num_classes: int, path: str | Path) -> None:
+    """Raise InputError if the mask read from `path` has an id from `num_classes` on, but 255."""
+    ids = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    unknown = [int(i) for i in ids if num_classes <= i != IGNORE_INDEX]
+    if unknown:
+        raise InputError(
+            f"{path}: mask has class ids {unknown}; allowed are 0 to {num_classes - 1} and "
+            f"{IGNORE_INDEX} (ignore); is this the right class list?"
+        )
 
 
 def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:

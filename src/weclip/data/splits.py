@@ -75,6 +75,18 @@ def read_masked_split(
     return _layout(format).read_masked_split(root, classes, split, tags_file)
 
 
+def unlisted_images(
+    format: str, root: str | Path, classes: ClassList, tags_file: str | Path | None
+) -> list[str]:
+    """Images in the format `folder` that its tags file does not name, in any split.
+
+    The other formats have none to tell: VOC and COCO themselves hold images outside their lists.
+    """
+    if format != "folder":
+        return []
+    return folder.unlisted_images(root, classes, tags_file)
+
+
 def _layout(format: str) -> Layout:
     if format not in LAYOUTS:
         hint = did_you_mean(format, LAYOUTS)

@@ -19,7 +19,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from weclip.files import write_text
 
@@ -40,6 +39,8 @@ class RunLog:
         self.writes = writes
         if not writes:
             return
+        from torch.utils.tensorboard.writer import SummaryWriter  # slow; the bar needs none of it
+
         self.path = folder / LOG_NAME
         kept = [row for row in read_log(self.path) if row["step"] <= first_step]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))

@@ -1,0 +1,81 @@
+"""Images per second that `weclip check` reads, beside decoding alone in as many processes.
+
+python benchmarks/check.py [--images 2000] [--rounds 3] [--out FILE]
+"""
+
+import argparse
+import io
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+
+from loader import SIZE, write_images
+from measuring import now, show, write
+from weclip.commands.check import check
+from weclip.config import Config, DataConfig
+from weclip.data.file_facts import CHUNK, cores
+from weclip.data.images import read_image
+
+CLASSES = "classes: [{name: bird}]\nbackground_words: [grass]\n"
+
+
+def write_folder(root: Path, count: int) -> Config:
+    """Write images with their tags and classes, and return the configuration to check them."""
+    samples = write_images(root, count)
+    rows = "".join(f"{sample.path.name},bird\n" for sample in samples)
+    (root / "tags.csv").write_text(f"image,tags\n{rows}", encoding="utf-8")
+    (root / "classes.yaml").write_text(CLASSES, encoding="utf-8")
+    data = DataConfig("folder", str(root), str(root / "classes.yaml"), "tags.csv", "train", None)
+    return Config(data=data)
+
+
+def decode(path: Path) -> None:
+    read_image(path)
+
+
+def decoding_seconds(paths: list[Path], processes: int) -> float:
+    """Time to decode all images and throw them away, with the start of the processes."""
+    start = now()
+    with ProcessPoolExecutor(processes) as executor:
+        for _ in executor.map(decode, paths, chunksize=CHUNK):
+            pass
+    return now() - start
+
+
+def checking_seconds(config: Config) -> float:
+    """Time of the whole command but for the start of Python."""
+    start = now()
+    check(config, console=Console(file=io.StringIO()))
+    return now() - start
+
+
+def main() -> None:
+    """Parse, measure in turn, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_folder(Path(folder), args.images)
+        paths = sorted(Path(folder).glob("*.jpg"))
+        decoding, checking = [], []
+        for _ in range(args.rounds):
+            decoding.append(decoding_seconds(paths, cores()))
+            checking.append(checking_seconds(config))
+    speeds = {
+        "decoding alone": args.images / sorted(decoding)[args.rounds // 2],
+        "weclip check": args.images / sorted(checking)[args.rounds // 2],
+    }
+    share = speeds["weclip check"] / speeds["decoding alone"]
+    title = f"{args.images} JPEGs of {SIZE[0]} x {SIZE[1]}, {cores()} processes"
+    show(title, ("", "images per second"), [(n, f"{v:.0f}") for n, v in speeds.items()])
+    Console().print(f"check runs at {share:.0%} of the speed of decoding")
+    figures = {"what": title, "images_per_second": speeds, "share": share, "cores": cores()}
+    write(args.out, {**figures, "decoding_seconds": decoding, "checking_seconds": checking})
+
+
+if __name__ == "__main__":
+    main()

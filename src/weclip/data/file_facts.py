@@ -1,0 +1,141 @@
+"""What is to be known of one image file and its mask, read on all cores.
+
+Stage 1, for `inspection.py`. Files are read by the functions that training and evaluation use, so
+that what is accepted here is accepted there. No process imports PyTorch.
+"""
+
+import hashlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from PIL import ExifTags
+
+from weclip.data.images import open_image, to_rgb
+from weclip.data.masks import read_mask, require_known_ids
+from weclip.errors import InputError
+
+ProblemKind = Literal[
+    "unreadable_images", "unreadable_masks", "unknown_mask_ids", "wrong_mask_sizes"
+]
+CHUNK = 16
+"""Files that a process takes at once: few enough to share them evenly, enough to talk little."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """One image file and its mask.
+
+    Attributes:
+        size: (W, H) in pixels as training sees the image; None if it cannot be read.
+        turned: Whether the file's EXIF orientation turns or mirrors the image.
+        digest: Hash of the file's bytes; empty if they cannot be read.
+        problems: What evaluation or training would refuse: kind and message.
+    """
+
+    size: tuple[int, int] | None
+    turned: bool
+    digest: bytes
+    problems: tuple[tuple[ProblemKind, str], ...]
+
+
+def read_facts(image: Path, mask: Path | None, *, num_classes: int) -> FileFacts:
+    """Read an image, and its mask where there is one, once.
+
+    Args:
+        image: Image file.
+        mask: Index PNG, or None.
+        num_classes: C; mask ids must be below it or 255.
+    """
+    problems: list[tuple[ProblemKind, str]] = []
+    sizes: set[tuple[int, int]] = set()
+    size, turned, digest = None, False, b""
+    try:
+        content = image.read_bytes()
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        with open_image(image, content) as opened:
+            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+            size = to_rgb(opened).size
+            sizes = {size, opened.size}  # evaluation lets the mask say which way is up
+    except InputError as error:
+        problems.append(("unreadable_images", str(error)))
+    except OSError as error:
+        problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
+    if mask is not None:
+        problems += _mask_problems(mask, image, sizes, num_classes)
+    return FileFacts(size, turned, digest, tuple(problems))
+
+
+def _mask_problems(
+    path: Path, image: Path, sizes: set[tuple[int, int]], num_classes: int
+) -> Iterator[tuple[ProblemKind, str]]:
+    """What is wrong with a mask, whose size must be one of the image's; any, if there is none."""
+    try:
+        mask = read_mask(path)
+    except InputError as error:
+        yield "unreadable_masks", str(error)
+        return
+    try:
+        require_known_ids(mask, num_classes, path)
+    except InputError as error:
+        yield "unknown_mask_ids", str(error)
+    height, width = mask.shape
+    if sizes and (width, height) not in sizes:
+        allowed = " or ".join(f"{w} x {h}" for w, h in sorted(sizes))
+        yield "wrong_mask_sizes", f"{path}: mask is {width} x {height} but {image} is {allowed}"
+
+
+@contextmanager
+def facts_of(
+    files: Sequence[tuple[Path, Path | None]], *, num_classes: int, processes: int | None = None
+) -> Iterator[Iterator[FileFacts]]:
+    """Read many files in parallel; processes run before the block begins and end with it.
+
+    Args:
+        files: Image files with their masks or None.
+        num_classes: C; mask ids must be below it or 255.
+        processes: How many read; as many as there are cores, or as few as are worth starting.
+
+    Yields:
+        An iterator of the facts, in the order of `files`.
+
+    Raises:
+        InputError: A process was killed.
+    """
+    count = processes or min(cores(), -(-len(files) // CHUNK))
+    read = partial(_read_pair, num_classes=num_classes)
+    if count <= 1:
+        yield map(read, files)
+        return
+    executor = ProcessPoolExecutor(count, initializer=_leave_interrupts_to_the_parent)
+    try:
+        yield executor.map(read, files, chunksize=CHUNK)
+    except BrokenProcessPool:
+        raise InputError(
+            "a process that read images was killed, perhaps for want of memory: "
+            "is there an image of gigapixels?"
+        ) from None
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read_pair(pair: tuple[Path, Path | None], num_classes: int) -> FileFacts:
+    return read_facts(*pair, num_classes=num_classes)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
