@@ -20,4 +20,4 @@ def server(own_ports: set[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Fil
 
 @pytest.fixture
 def hasty() -> Patience:
-    return Patience(timeout=5, attempts=2, pause=0)
+    return Patience(timeout=5, attempts=3, pause=0)

@@ -44,7 +44,8 @@ class Patience:
 
     Attributes:
         timeout: Seconds without a byte after which a connection counts as broken.
-        attempts: Broken connections in a row, without a new byte, before the mirror is given up.
+        attempts: Requests in a row that may break before the mirror is given up; one that brings
+            new bytes begins a new row.
         pause: Seconds before the second attempt, doubled before each further one.
     """
 
