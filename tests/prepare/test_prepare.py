@@ -184,6 +184,8 @@ def test_files_fetched_by_hand(cli_run, table, server, tmp_path, capsys):
         assert shown[-1].startswith("weclip train --config ")
         notice = f"CLIP's weights are not there yet: weclip prepare clip --root {root}"
         assert (notice in shown) == (what != "clip")
+        sizes = {"voc": ["train_aug: 4 images", "val: 2 images"], "coco": ["train: 2 images"]}
+        assert {*sizes.get(what, ())} <= {*shown}
     assert server.requests == []
     assert state(by_hand).keys() == {source.name for source in table.values()}
 

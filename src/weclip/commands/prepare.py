@@ -16,6 +16,7 @@ from weclip.prepare.sources import PUBLISHED, Report, Source
 
 _KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": ()}
 _FOLDERS = {"voc": Path("VOCdevkit", "VOC2012"), "coco": Path("MSCOCO")}
+_LISTS = Path("ImageSets", "Segmentation")
 _REFRESH = 0.2  # seconds
 
 
@@ -66,6 +67,8 @@ def prepare(
             coco.prepare_coco(root, archives, void_border=void_border)
         else:
             clip.prepare_clip(root, archives, name)
+    for path in sorted((root / _FOLDERS[what] / _LISTS).glob("*.txt")) if what != "clip" else ():
+        console.print(f"{path.stem}: {len(path.read_text(encoding='utf-8').split())} images")
     weights = root / sources[name].name
     if not weights.is_file():
         fetch = shlex.join(["weclip", "prepare", "clip", "--root", str(root)])

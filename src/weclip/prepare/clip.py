@@ -1,5 +1,6 @@
 """CLIP's published weights, as they are: nothing is converted and nothing in them is executed."""
 
+import shutil
 from pathlib import Path
 
 from weclip.errors import InputError, did_you_mean
@@ -39,6 +40,5 @@ def prepare_clip(root: Path, archives: Archives, name: str) -> Path:
         return target
     found = archives.get(name)
     if found != target:
-        content = found.read_bytes()
-        write_atomically(target, lambda temporary: temporary.write_bytes(content))
+        write_atomically(target, lambda temporary: shutil.copyfile(found, temporary))
     return target

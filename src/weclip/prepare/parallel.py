@@ -34,9 +34,13 @@ def for_each(
     workers = min(os.cpu_count() or 1, -(-len(items) // _CHUNK))
     try:
         with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
-            results = pool.map(work, items, chunksize=_CHUNK)
-            for done, _ in enumerate(results, 1):
-                report(what, done, len(items))
+            try:
+                results = pool.map(work, items, chunksize=_CHUNK)
+                for done, _ in enumerate(results, 1):
+                    report(what, done, len(items))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     except BrokenProcessPool:
         raise InputError(
             f"{what}: a process was killed, perhaps for lack of memory; run again to continue"

@@ -5,6 +5,7 @@ there is one, SBD's (Hariharan et al., ICCV 2011; no ignored band) otherwise. `t
 train with SBD's train and val, without VOC's val: 10,582 names.
 """
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,8 +112,7 @@ def _convert(item: _Conversion) -> None:
     if item.origin.suffix == ".mat":
         save_mask(read_sbd_mask(item.origin), item.target)
     else:
-        content = item.origin.read_bytes()
-        write_atomically(item.target, lambda temporary: temporary.write_bytes(content))
+        write_atomically(item.target, lambda temporary: shutil.copyfile(item.origin, temporary))
 
 
 def _read_names(path: Path) -> set[str]:
