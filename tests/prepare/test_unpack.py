@@ -112,6 +112,7 @@ BAD: dict[str, tuple[Entry, str]] = {
     "link, absolute": (("evil", "symlink", b"/etc"), "is a link to"),
     "wanted link inside": (("top/a/evil", "symlink", b"1.txt"), "only files are unpacked"),
     "hard link up": (("evil", "hardlink", b"../x"), "is a link to"),
+    "hard link up, from below": (("top/c/evil", "hardlink", b"../x"), "is a link to"),
     "hard link, absolute": (("evil", "hardlink", b"/etc/passwd"), "is a link to"),
     "device": (("top/a/evil", "device", b""), "device or pipe"),
     "pipe": (("evil", "pipe", b""), "device or pipe"),
