@@ -49,7 +49,7 @@ def test_a_file_is_fetched_and_not_again(server, tmp_path, checksum):
 def test_progress_is_told(server, tmp_path):
     told = []
     fetch(serve(server), tmp_path, report=lambda *what: told.append(what))
-    assert told[-1] == ("a.bin", len(CONTENT), len(CONTENT))
+    assert told[-1] == ("fetching a.bin", len(CONTENT), len(CONTENT))
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 

@@ -95,7 +95,7 @@ def test_what_is_there_is_skipped_and_what_is_cut_off_is_not(make, tmp_path):
     told = []
     unpack(archive, out, WANTED, lambda *what: told.append(what))
     assert content(out) == {**EXPECTED, "out/x/1.txt": b"ONE"}
-    assert told == [(archive.name, 3000, 3000)]
+    assert told == [(f"unpacking {archive.name}", 3000, 3000)]
 
 
 BAD: dict[str, tuple[Entry, str]] = {

@@ -246,7 +246,7 @@ def _append(response: HTTPResponse, part: _Part, total: int | None, report: Repo
                     f"{part.path}: cannot write ({error.strerror}); make room and run again"
                 ) from None
             done += len(chunk)
-            report(part.source.name, done, total)
+            report(f"fetching {part.source.name}", done, total)
     if total is not None and done != total:
         part.discard() if done > total else None
         raise _BrokenError(f"the connection ended after {done} of {total} bytes")

@@ -124,7 +124,12 @@ def unpack(archive: Path, folder: Path, wanted: Wanted, report: Report) -> dict[
             if not _has_size(folder / target, sizes[target])
         }
         _require_room(folder, sum(members[position].size for position in paths))
-        _write(read(set(paths)), paths, members, lambda n, of: report(archive.name, n, of))
+        _write(
+            read(set(paths)),
+            paths,
+            members,
+            lambda n, of: report(f"unpacking {archive.name}", n, of),
+        )
     return sizes
 
 
