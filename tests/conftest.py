@@ -13,6 +13,7 @@ CACHES = ("HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", 
 MAX_THREADS = 2
 
 _attempts: list[str] = []
+_own_ports: set[int] = set()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,18 +27,34 @@ def pytest_configure(config: pytest.Config) -> None:
         patch.setenv(name, os.path.join(folder.name, name.lower()))  # noqa: PTH118
     for name in ("connect", "connect_ex", "sendto"):
         patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
-    patch.setattr(socket, "getaddrinfo", lambda host, *_, **__: _refuse(host))
+    patch.setattr(socket, "getaddrinfo", _guarded_look_up(socket.getaddrinfo))
 
 
 def _guarded(method: Any) -> Any:
     """The socket method for AF_UNIX, which worker processes need; a failed test for the rest."""
 
     def guarded(self: socket.socket, *args: Any) -> Any:
-        if self.family != getattr(socket, "AF_UNIX", None):
+        if self.family != getattr(socket, "AF_UNIX", None) and not _is_own(*args[-1][:2]):
             _refuse(args[-1])
         return method(self, *args)
 
     return guarded
+
+
+def _guarded_look_up(look_up: Any) -> Any:
+    """`getaddrinfo` for servers of the test; a failed test for other hosts."""
+
+    def guarded(host: Any, port: Any, *args: Any, **named: Any) -> Any:
+        if not _is_own(host, port):
+            _refuse(host)
+        return look_up(host, port, *args, **named)
+
+    return guarded
+
+
+def _is_own(host: object, port: object) -> bool:
+    """Whether this is a server on this machine that the running test has started."""
+    return host == "127.0.0.1" and port in _own_ports
 
 
 def _refuse(address: object) -> None:
@@ -52,3 +69,10 @@ def network_attempts() -> Iterator[list[str]]:
     _attempts.clear()
     yield _attempts
     assert not _attempts, f"tests must not use the network, but this one tried {_attempts}"
+
+
+@pytest.fixture
+def own_ports() -> Iterator[set[int]]:
+    """Ports of 127.0.0.1 that the test may reach: it adds those of the servers it starts."""
+    yield _own_ports
+    _own_ports.clear()

@@ -22,6 +22,7 @@ ORDER = (
     "config_file",
     "build",
     "api",
+    "prepare",
     "commands",
     "demo",
     "cli",

@@ -31,6 +31,20 @@ def test_a_datagram_and_a_name_look_up_fail_it_too():
         socket.create_connection(("weights.invalid", 443))
 
 
+def test_only_a_server_of_the_test_itself_is_reached(own_ports):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        with REFUSED:
+            socket.create_connection(address)
+        own_ports.add(address[1])
+        socket.create_connection(address).close()
+        with REFUSED:
+            socket.create_connection(("127.0.0.2", address[1]))
+        own_ports.clear()
+        with REFUSED:
+            socket.create_connection(address)
+
+
 def test_code_that_falls_back_is_caught():
     with REFUSED, contextlib.suppress(Exception):
         urllib.request.urlopen("http://weights.invalid/clip.pt")

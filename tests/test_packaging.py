@@ -91,7 +91,7 @@ def test_one_version():
 
 
 def test_the_package_imports_only_what_it_declares():
-    declared = RUNTIME | EXTRAS["demo"] | EXTRAS["crf"] | WITH_TORCH
+    declared = RUNTIME | EXTRAS["demo"] | EXTRAS["crf"] | EXTRAS["prepare"] | WITH_TORCH
     found = imports_of("src")
     assert {name: files for name, files in found.items() if name not in declared} == {}
 
@@ -106,7 +106,7 @@ def test_optional_packages_are_imported_where_they_are_needed():
         for path in sorted(PACKAGE.rglob("*.py"))
         for statement in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(statement, ast.Import | ast.ImportFrom)
-        and set(imported(statement)) & (EXTRAS["demo"] | EXTRAS["crf"])
+        and set(imported(statement)) & (EXTRAS["demo"] | EXTRAS["crf"] | EXTRAS["prepare"])
     ]
     assert not eager, f"imported at the top, so that weclip fails without the extra: {eager}"
 

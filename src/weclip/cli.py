@@ -215,6 +215,34 @@ def convert(
 
 
 @app.command()
+def prepare(
+    what: Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")],
+    root: Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")],
+    given: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="Which CLIP: ViT-B/16 or ViT-L/14.")
+    ] = "ViT-B/16",
+    void_border: Annotated[
+        bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
+    ] = False,
+) -> None:
+    """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
+
+    For example: weclip prepare voc --root data
+    """
+    from weclip.commands.prepare import prepare as run
+
+    console = Console()
+    command = run(
+        what, root, console=console, given=given or (), name=name, void_border=void_border
+    )
+    console.print(command, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
 def demo(
     out: Out,
     seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,

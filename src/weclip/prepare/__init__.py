@@ -1,0 +1,1 @@
+"""Preparation, before stage 1: published archives become the folders that `weclip.data` reads."""

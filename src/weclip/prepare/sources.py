@@ -1,0 +1,88 @@
+"""Where the published files are, and how they are recognised: data, not code."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from weclip.errors import InputError
+
+Report = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is (None: unknown)."""
+
+_CHUNK = 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published file.
+
+    Attributes:
+        name: Name of the file.
+        urls: Mirrors, http or https, in the order they are tried.
+        checksum: `md5:` or `sha256:` and hexadecimal digits. None where none is published: then
+            only the length that the server tells and the checks inside a zip archive are left.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    checksum: str | None
+
+
+def _clip(name: str, sha256: str) -> Source:
+    """OpenAI's weights; the SHA-256 is part of the address."""
+    url = f"https://openaipublic.azureedge.net/clip/models/{sha256}/{name}"
+    return Source(name, (url,), f"sha256:{sha256}")
+
+
+def _coco(name: str, folder: str) -> Source:
+    """COCO's archives, which have no published checksum."""
+    return Source(name, (f"http://images.cocodataset.org/{folder}/{name}",), None)
+
+
+_VOC = "pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
+_SBD = "Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
+
+PUBLISHED: Mapping[str, Source] = {
+    "voc": Source(
+        "VOCtrainval_11-May-2012.tar",
+        (f"https://thor.robots.ox.ac.uk/{_VOC}", f"http://host.robots.ox.ac.uk/{_VOC}"),
+        "md5:6cd6e144f989b92b3379bac3b3de84fd",
+    ),
+    "sbd": Source(
+        "benchmark.tgz",
+        (f"https://www2.eecs.berkeley.edu/{_SBD}",),
+        "md5:82b4d87ceb2ed10f6038a1cba92111cb",
+    ),
+    "coco_annotations": _coco("annotations_trainval2014.zip", "annotations"),
+    "coco_train": _coco("train2014.zip", "zips"),
+    "coco_val": _coco("val2014.zip", "zips"),
+    "ViT-B/16": _clip(
+        "ViT-B-16.pt", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"
+    ),
+    "ViT-L/14": _clip(
+        "ViT-L-14.pt", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
+    ),
+}
+"""Every file that can be fetched, by the key that the code asks for."""
+
+
+def matches(path: Path, checksum: str | None) -> bool:
+    """Whether a file has a `Source`'s checksum; true where there is none."""
+    if checksum is None:
+        return True
+    algorithm, digits = checksum.split(":")
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == digits
+
+
+def require_match(path: Path, source: Source) -> None:
+    """Raise InputError if a file that is there already is not the published one."""
+    if not matches(path, source.checksum):
+        raise InputError(
+            f"{path} is not the published {source.name} (its {source.checksum} is expected): "
+            "incomplete, broken or another file; delete it or move it away, and run again"
+        )
