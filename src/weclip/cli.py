@@ -228,7 +228,7 @@ def prepare(
     void_border: Annotated[
         bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
     ] = False,
-) -> None:
+) -> int:
     """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
 
     For example: weclip prepare voc --root data
@@ -236,10 +236,11 @@ def prepare(
     from weclip.commands.prepare import prepare as run
 
     console = Console()
-    command = run(
+    command, exit_code = run(
         what, root, console=console, given=given or (), name=name, void_border=void_border
     )
     console.print(command, soft_wrap=True, markup=False, highlight=False)
+    return exit_code
 
 
 @app.command()

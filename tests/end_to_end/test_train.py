@@ -65,6 +65,16 @@ def test_learns_from_coco_annotations(tmp_path, clip_file):
     assert "eval_miou" in read_log(tmp_path / "run" / "log.jsonl")[-1]
 
 
+def test_classes_without_an_image_are_named(tmp_path, clip_file, capsys):
+    root = write_coco(tmp_path / "MSCOCO")
+    changes = [f"data.root={root}", f"clip.weights={clip_file}", *SMALL]
+    assert train(tmp_path / "run", *changes, config="coco") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    named = told.split("warning: no training image is tagged ")[1].split("; see weclip check")[0]
+    assert {"person", "toothbrush"} <= {*named.split(", ")}
+    assert not {"bird", "cat", "dog"} & {*named.split(", ")}
+
+
 def test_a_few_broken_images_are_named_and_skipped(tmp_path, clip_file, capsys):
     root = write_voc(tmp_path / "VOC2012")
     split = root / "ImageSets" / "Segmentation" / "train.txt"

@@ -30,9 +30,15 @@ def table(server, tmp_path):
 @pytest.fixture
 def prepare(table, hasty):
     """The command with the local table; returns the exit code's command line."""
-    return functools.partial(
-        command.prepare, console=Console(quiet=True), sources=table, patience=hasty
-    )
+
+    def run(what: str, root: Path, **options: object) -> str:
+        prepared = command.prepare(
+            what, root, console=Console(quiet=True), sources=table, patience=hasty, **options
+        )
+        assert prepared.exit_code == 0
+        return prepared.command
+
+    return run
 
 
 @pytest.fixture
@@ -186,8 +192,22 @@ def test_files_fetched_by_hand(cli_run, table, server, tmp_path, capsys):
         assert (notice in shown) == (what != "clip")
         sizes = {"voc": ["train_aug: 4 images", "val: 2 images"], "coco": ["train: 2 images"]}
         assert {*sizes.get(what, ())} <= {*shown}
+        assert ("no errors" in "".join(shown)) == (what != "clip")
     assert server.requests == []
     assert state(by_hand).keys() == {source.name for source in table.values()}
+
+
+def test_what_was_prepared_is_checked(cli_run, tmp_path, capsys):
+    root = tmp_path / "data"
+    assert cli_run(["prepare", "voc", "--root", str(root)]) == 0
+    mask = root / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "2007_3.png"
+    mask.write_bytes(bytes(mask.stat().st_size))
+    capsys.readouterr()
+    assert cli_run(["prepare", "voc", "--root", str(root)]) == 2
+    shown = capsys.readouterr().out
+    assert f"{mask}: " in shown
+    assert "1 error, " in shown
+    assert shown.splitlines()[-1].startswith("weclip train --config voc ")
 
 
 BAD = {

@@ -4,10 +4,13 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TimeRemainingColumn
 
+from weclip.commands.check import UNUSED, check
+from weclip.config_file import load_config
 from weclip.errors import InputError, did_you_mean
 from weclip.prepare import clip, coco, voc
 from weclip.prepare.archives import Archives, check_given
@@ -20,6 +23,18 @@ _LISTS = Path("ImageSets", "Segmentation")
 _REFRESH = 0.2  # seconds
 
 
+class Prepared(NamedTuple):
+    """What a preparation ends with.
+
+    Attributes:
+        command: The command line that trains with what was prepared.
+        exit_code: 2 if `weclip check` finds an error in it, else 0.
+    """
+
+    command: str
+    exit_code: int
+
+
 def prepare(
     what: str,
     root: Path,
@@ -30,8 +45,8 @@ def prepare(
     void_border: bool = False,
     sources: Mapping[str, Source] = PUBLISHED,
     patience: Patience = DEFAULT_PATIENCE,
-) -> str:
-    """Do what is still missing of a preparation.
+) -> Prepared:
+    """Do what is still missing of a preparation, and check the result as `weclip check` does.
 
     Args:
         what: `voc`, `coco` or `clip`.
@@ -42,9 +57,6 @@ def prepare(
         void_border: For `coco`: mark a border round every instance as ignored.
         sources: Table of the files, as in `sources.py`.
         patience: Timeouts and attempts of downloads.
-
-    Returns:
-        The command that trains with what was prepared.
 
     Raises:
         InputError: Something given, fetched or found cannot be used. What was finished is kept.
@@ -69,6 +81,10 @@ def prepare(
             clip.prepare_clip(root, archives, name)
     for path in sorted((root / _FOLDERS[what] / _LISTS).glob("*.txt")) if what != "clip" else ():
         console.print(f"{path.stem}: {len(path.read_text(encoding='utf-8').split())} images")
+    exit_code = 0
+    if what != "clip":
+        config = load_config(what, [f"data.root={root / _FOLDERS[what]}"], unused=UNUSED)
+        exit_code = 2 if check(config, console=console) == 2 else 0
     weights = root / sources[name].name
     if not weights.is_file():
         fetch = shlex.join(["weclip", "prepare", "clip", "--root", str(root)])
@@ -78,7 +94,7 @@ def prepare(
             markup=False,
             highlight=False,
         )
-    return train_command(what, root, weights)
+    return Prepared(train_command(what, root, weights), exit_code)
 
 
 def train_command(what: str, root: Path, weights: Path) -> str:

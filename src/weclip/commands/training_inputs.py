@@ -43,6 +43,7 @@ def read_inputs(config: Config, console: Console) -> Inputs:
     data = config.data
     classes = load_classes(data.classes, faithful=config.faithful)
     images = read_split(data.format, data.root, classes, data.train_split, data.tags_file)
+    warn_of_untrained(images, classes, console)
     masked: list[MaskedImage] = []
     if data.eval_split is not None:
         try:
@@ -62,6 +63,14 @@ def read_inputs(config: Config, console: Console) -> Inputs:
         soft_wrap=True,
     )
     return Inputs(classes, images, masked, clip, cache)
+
+
+def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Console) -> None:
+    """Name the classes that no image has; `weclip check` says more, but reads all files."""
+    seen = {index for image in images for index in image.tags}
+    untrained = [name for index, name in enumerate(classes.names) if index not in seen]
+    if untrained:
+        warn(console, f"no training image is tagged {', '.join(untrained)}; see weclip check")
 
 
 def warn(console: Console, message: str) -> None:
