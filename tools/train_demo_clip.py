@@ -12,7 +12,7 @@ The last block is trained as attention alone, without its residual path, because
 what passes through that attention; at export the attention's output is scaled up so that the
 residual is negligible in the standard forward pass.
 
-    python tools/train_demo_clip.py --out runs/clip --drawings NOTO --drawings FLUENT
+    python tools/train_demo_clip.py --out runs/clip --drawings NOTO --drawings FLUENT ...
 
 Drawings in other styles are optional; the shipped weights had Noto and Fluent emoji (the npm
 packages emoji-datasource-google 16.0.0, folder img/google/64, and @lobehub/fluent-emoji-3d 1.1.0,
@@ -77,10 +77,11 @@ PHASES = (
     Phase(128, 1350, 32, labelled=True),
     Phase(128, 1350, 32, labelled=True),
     Phase(128, 2000, 32, labelled=True),
+    *(Phase(128, 1800, 32, labelled=True) for _ in range(6)),
 )
 """First one sprite, then scenes, then rounds on pseudo-labels."""
 
-DECAY = 0.25
+DECAY = 0.12
 """Share of all steps over which the learning rate falls to 0, at the end."""
 
 AVERAGE = 0.998
