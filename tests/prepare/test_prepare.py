@@ -1,6 +1,5 @@
 """The whole command on miniature archives in their real layouts, from a local server."""
 
-import functools
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
-from tests.prepare.builders import SIZE, WEIGHTS, mask_of, serve_all
+from tests.prepare.builders import SIZE, WEIGHTS, mask_of
 from tests.prepare.server import Fault
 
-import weclip.commands.prepare as command
 from weclip import cli
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
@@ -20,33 +17,6 @@ from weclip.data.masks import read_mask, voc_palette
 from weclip.data.splits import read_masked_split, read_split
 
 AUG = ["2007_1", "2007_2", "2008_5", "2008_6"]
-
-
-@pytest.fixture
-def table(server, tmp_path):
-    return serve_all(server, tmp_path / "published")
-
-
-@pytest.fixture
-def prepare(table, hasty):
-    """The command with the local table; returns the exit code's command line."""
-
-    def run(what: str, root: Path, **options: object) -> str:
-        prepared = command.prepare(
-            what, root, console=Console(quiet=True), sources=table, patience=hasty, **options
-        )
-        assert prepared.exit_code == 0
-        return prepared.command
-
-    return run
-
-
-@pytest.fixture
-def cli_run(table, hasty, monkeypatch):
-    """The command line with the local table."""
-    local = functools.partial(command.prepare, sources=table, patience=hasty)
-    monkeypatch.setattr(command, "prepare", local)
-    return cli.run
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
