@@ -60,7 +60,7 @@ def find_files(folder: Path, codes: tuple[str, ...]) -> list[Path]:
 def choose_file(
     codes_of_class: str | tuple[str, ...], styles: list[Path], rng: np.random.Generator
 ) -> Path:
-    """A drawing of a class, or of code points of scenery; mostly the demo's own."""
+    """A drawing of a class, or of code points of scenery; nearly half the time the demo's own."""
     folder, demo = drawings_folder(), bool(rng.random() < 0.45)
     if not demo and rng.random() < len(styles) / (len(styles) + 1):
         folder = styles[rng.integers(len(styles))]

@@ -14,9 +14,7 @@ residual is negligible in the standard forward pass.
 
     python tools/train_demo_clip.py --out runs/clip --drawings NOTO --drawings FLUENT ...
 
-Drawings in other styles are optional; the shipped weights had Noto and Fluent emoji (the npm
-packages emoji-datasource-google 16.0.0, folder img/google/64, and @lobehub/fluent-emoji-3d 1.1.0,
-folder assets).
+Drawings in other styles are optional; the model card lists those that the shipped weights had.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from weclip.config import Config
 from weclip.data.classes import ClassList, load_classes
 from weclip.data.file_facts import facts_of
 from weclip.data.inspection import Range, Report, Splits, SplitSummary, make_report
-from weclip.data.splits import read_masked_split, read_split, unlisted_images
+from weclip.data.splits import read_eval_split, read_split, unlisted_images
 from weclip.errors import InputError
 from weclip.files import write_json
 from weclip.training.runlog import progress_bar
@@ -58,12 +58,7 @@ def read_splits(config: Config, classes: ClassList) -> Splits:
     where = (data.format, data.root, classes)
     train = read_split(*where, data.train_split, data.tags_file)
     unlisted = unlisted_images(*where, data.tags_file)
-    masked, reason = [], None
-    if data.eval_split is not None:
-        try:
-            masked = read_masked_split(*where, data.eval_split, data.tags_file)
-        except InputError as error:
-            reason = str(error)
+    masked, reason = read_eval_split(*where, data.eval_split, data.tags_file)
     return Splits(data.train_split, train, data.eval_split, masked, reason, unlisted)
 
 

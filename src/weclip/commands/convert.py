@@ -5,22 +5,13 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from weclip.data.classes import ClassList, load_classes
 from weclip.data.files import list_files
 from weclip.data.pickled_tags import read_pickled_tags
-from weclip.data.tags import read_tags_file, read_voc_tags
+from weclip.data.tags import TagsRow, read_tags_file, read_voc_tags
 from weclip.errors import InputError
 from weclip.files import write_text
-
-
-class Row(NamedTuple):
-    """One image of a tags file."""
-
-    image: str
-    tags: tuple[int, ...]
-    split: str | None = None
 
 
 def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False) -> int:
@@ -49,31 +40,33 @@ def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False
     return len(rows)
 
 
-def _read(source: Path, classes: ClassList) -> list[Row]:
+def _read(source: Path, classes: ClassList) -> list[TagsRow]:
     if source.is_dir():
         files = list_files(source, "annotation folder", (".xml",))
         if not files:
             raise InputError(f"{source}: no .xml files in this folder")
-        return [Row(name, read_voc_tags(path, classes)) for name, path in files.items()]
-    if source.suffix.lower() == ".npy":
-        return [Row(*item) for item in read_pickled_tags(source, classes).items()]
-    return [Row(row.image, row.tags, row.split) for row in read_tags_file(source, classes)]
+        tags = {name: read_voc_tags(path, classes) for name, path in files.items()}
+    elif source.suffix.lower() == ".npy":
+        tags = read_pickled_tags(source, classes)
+    else:
+        return read_tags_file(source, classes)
+    return [TagsRow(*item, None, number) for number, item in enumerate(tags.items(), 1)]
 
 
-def _fields(row: Row, classes: ClassList) -> dict[str, object]:
+def _fields(row: TagsRow, classes: ClassList) -> dict[str, object]:
     fields: dict[str, object] = {"image": row.image, "tags": _names(row, classes)}
     return fields if row.split is None else fields | {"split": row.split}
 
 
-def _names(row: Row, classes: ClassList) -> list[str]:
+def _names(row: TagsRow, classes: ClassList) -> list[str]:
     return [classes.names[index] for index in row.tags]
 
 
-def _jsonl(rows: Iterable[Row], classes: ClassList) -> str:
+def _jsonl(rows: Iterable[TagsRow], classes: ClassList) -> str:
     return "".join(json.dumps(_fields(row, classes), ensure_ascii=False) + "\n" for row in rows)
 
 
-def _csv(rows: list[Row], classes: ClassList) -> str:
+def _csv(rows: list[TagsRow], classes: ClassList) -> str:
     text = io.StringIO()
     names = ["image", "tags"] + (["split"] if any(row.split for row in rows) else [])
     writer = csv.DictWriter(text, names, lineterminator="\n")

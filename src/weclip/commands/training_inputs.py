@@ -14,9 +14,8 @@ from weclip.data.classes import ClassList, load_classes
 from weclip.data.decoded_cache import DecodedCache
 from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
-from weclip.data.splits import read_masked_split, read_split
+from weclip.data.splits import read_eval_split, read_split
 from weclip.data.transforms import Augmentation
-from weclip.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,12 @@ def read_inputs(config: Config, console: Console) -> Inputs:
     """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
     data = config.data
     classes = load_classes(data.classes, faithful=config.faithful)
-    images = read_split(data.format, data.root, classes, data.train_split, data.tags_file)
+    where = (data.format, data.root, classes)
+    images = read_split(*where, data.train_split, data.tags_file)
     warn_of_untrained(images, classes, console)
-    masked: list[MaskedImage] = []
-    if data.eval_split is not None:
-        try:
-            masked = read_masked_split(
-                data.format, data.root, classes, data.eval_split, data.tags_file
-            )
-        except InputError as error:
-            warn(console, f"no scores during training: {error}")
+    masked, reason = read_eval_split(*where, data.eval_split, data.tags_file)
+    if reason is not None:
+        warn(console, f"no scores during training: {reason}")
     clip = open_clip(config)
     if data.decoded_cache is None:
         return Inputs(classes, images, masked, clip)

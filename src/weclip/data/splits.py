@@ -75,6 +75,26 @@ def read_masked_split(
     return _layout(format).read_masked_split(root, classes, split, tags_file)
 
 
+def read_eval_split(
+    format: str,
+    root: str | Path,
+    classes: ClassList,
+    split: str | None,
+    tags_file: str | Path | None = None,
+) -> tuple[list[MaskedImage], str | None]:
+    """Read the split that training scores on, which it can do without.
+
+    Returns:
+        Its samples, none if there is no split or it cannot be used; and why it cannot.
+    """
+    if split is None:
+        return [], None
+    try:
+        return read_masked_split(format, root, classes, split, tags_file), None
+    except InputError as error:
+        return [], str(error)
+
+
 def unlisted_images(
     format: str, root: str | Path, classes: ClassList, tags_file: str | Path | None
 ) -> list[str]:

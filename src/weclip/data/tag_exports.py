@@ -88,14 +88,24 @@ def _fiftyone_name(label: Any, classes: Sequence[str] | None) -> str:
     return str(label)
 
 
+def coco_images(document: dict[str, Any]) -> Iterator[tuple[str, set[int]]]:
+    """Yield file name and category ids of every image of a parsed COCO file, in its order.
+
+    Raises:
+        KeyError, TypeError: Something is missing or of the wrong type.
+    """
+    categories: dict[int, set[int]] = {image["id"]: set() for image in document["images"]}
+    for annotation in document["annotations"]:
+        categories[annotation["image_id"]].add(annotation["category_id"])
+    for image in document["images"]:
+        yield image["file_name"], categories[image["id"]]
+
+
 def _coco_rows(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """All images with the names of their annotations' categories."""
     names = {category["id"]: category["name"] for category in document["categories"]}
-    tags: dict[Any, dict[str, None]] = {image["id"]: {} for image in document["images"]}
-    for annotation in document["annotations"]:
-        tags[annotation["image_id"]][names[annotation["category_id"]]] = None
-    for image in document["images"]:
-        yield {"image": image["file_name"], "tags": list(tags[image["id"]])}
+    for image, ids in coco_images(document):
+        yield {"image": image, "tags": [names[key] for key in ids]}
 
 
 def _label_studio_row(task: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from weclip.data.classes import ClassList
 from weclip.data.files import image_name
-from weclip.data.tag_exports import cvat_rows, json_rows
+from weclip.data.tag_exports import coco_images, cvat_rows, json_rows
 from weclip.data.tag_tables import csv_rows, jsonl_rows
 from weclip.errors import InputError
 
@@ -75,10 +75,11 @@ def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]
     try:
         document = json.loads(path.read_bytes())
         category_to_index = _match_categories(document["categories"], classes, path)
-        tags: dict[int, set[int]] = {image["id"]: set() for image in document["images"]}
-        for annotation in document["annotations"]:
-            tags[annotation["image_id"]].add(category_to_index[annotation["category_id"]])
-        names = {image["id"]: image_name(image["file_name"]) for image in document["images"]}
+        return {
+            image_name(image): tuple(sorted({category_to_index[key] for key in ids}))
+            for image, ids in coco_images(document)
+            if ids
+        }
     except FileNotFoundError:
         raise InputError(f"{path}: annotations not found; give data.tags_file instead?") from None
     except json.JSONDecodeError as error:
@@ -87,7 +88,6 @@ def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]
         raise InputError(
             f"{path}: not a COCO instances file: {error} is missing or of the wrong type"
         ) from None
-    return {names[key]: tuple(sorted(indices)) for key, indices in tags.items() if indices}
 
 
 def _match_categories(
