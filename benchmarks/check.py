@@ -15,8 +15,9 @@ from loader import SIZE, write_images
 from measuring import now, show, write
 from weclip.commands.check import check
 from weclip.config import Config, DataConfig
-from weclip.data.file_facts import CHUNK, cores
+from weclip.data.file_facts import CHUNK
 from weclip.data.images import read_image
+from weclip.processes import cores
 
 CLASSES = "classes: [{name: bird}]\nbackground_words: [grass]\n"
 

@@ -16,6 +16,7 @@ ORDER = (
     "errors",
     "allocator",
     "files",
+    "processes",
     "provenance",
     *STAGES,
     "config",

@@ -5,8 +5,6 @@ that what is accepted here is accepted there. No process imports PyTorch.
 """
 
 import hashlib
-import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +19,7 @@ from PIL import ExifTags
 from weclip.data.images import open_image, to_rgb
 from weclip.data.masks import read_mask, require_known_ids
 from weclip.errors import InputError
+from weclip.processes import cores, leave_interrupts_to_the_parent
 
 ProblemKind = Literal[
     "unreadable_images", "unreadable_masks", "unknown_mask_ids", "wrong_mask_sizes"
@@ -114,7 +113,7 @@ def facts_of(
     if count <= 1:
         yield map(read, files)
         return
-    executor = ProcessPoolExecutor(count, initializer=_leave_interrupts_to_the_parent)
+    executor = ProcessPoolExecutor(count, initializer=leave_interrupts_to_the_parent)
     try:
         yield executor.map(read, files, chunksize=CHUNK)
     except BrokenProcessPool:
@@ -126,16 +125,5 @@ def facts_of(
         executor.shutdown(cancel_futures=True)
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _read_pair(pair: tuple[Path, Path | None], num_classes: int) -> FileFacts:
     return read_facts(*pair, num_classes=num_classes)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,7 +3,6 @@
 Stage 6. Results come in the order of the images, and only a few of them are held at a time.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.inference.predictor import Predictor, refined_label_map
+from weclip.processes import cores
 
 Key = TypeVar("Key")
 Image = NDArray[np.uint8]
@@ -37,7 +37,7 @@ def predict_stream(
         for key, image in images:
             yield key, predictor(image)
         return
-    count = processes or os.cpu_count() or 1
+    count = processes or cores()
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         jobs = (
             (key, pool.submit(refined_label_map, crf, image, predictor.probabilities(image)))

@@ -1,7 +1,5 @@
 """The same work for many files, on all cores."""
 
-import os
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,6 +7,7 @@ from typing import TypeVar
 
 from weclip.errors import InputError
 from weclip.prepare.sources import Report
+from weclip.processes import cores, leave_interrupts_to_the_parent
 
 Item = TypeVar("Item")
 
@@ -31,9 +30,9 @@ def for_each(
     """
     if not items:
         return
-    workers = min(os.cpu_count() or 1, -(-len(items) // _CHUNK))
+    workers = min(cores(), -(-len(items) // _CHUNK))
     try:
-        with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
+        with ProcessPoolExecutor(workers, initializer=leave_interrupts_to_the_parent) as pool:
             try:
                 results = pool.map(work, items, chunksize=_CHUNK)
                 for done, _ in enumerate(results, 1):
@@ -45,8 +44,3 @@ def for_each(
         raise InputError(
             f"{what}: a process was killed, perhaps for lack of memory; run again to continue"
         ) from None
-
-
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches all processes; only the first one says so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
