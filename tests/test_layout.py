@@ -14,9 +14,11 @@ PACKAGE = ROOT / "src" / "weclip"
 STAGES = ("data", "backbones", "labels", "methods", "training", "inference")
 ORDER = (
     "errors",
+    "exits",
     "allocator",
     "files",
     "processes",
+    "distributed",
     "provenance",
     *STAGES,
     "config",

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.exceptions import Abort, TyperException
 
 from weclip.allocator import keep_freed_memory
 from weclip.errors import InputError
+from weclip.exits import run_app
 
 app = typer.Typer(
     name="weclip",
@@ -48,28 +48,37 @@ def train(
     out: Out,
     changes: Changes = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
+        bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
     ] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Resume with another configuration or data.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a segmenter from images and their tags.
 
+    A signal ends it between two steps, saved, with exit code 75; --resume continues.
+
     For example: weclip train --config voc data.root=VOC2012 clip.weights=ViT-B-16.pt --out runs/voc
     """
+    from weclip.commands.seeds import parse_seeds, train_seeds
     from weclip.commands.train import train as run
     from weclip.config_file import load_config
+    from weclip.distributed import console
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
-    console = Console()
-    model = run(
-        load_config(config, changes or ()),
-        out,
-        console=console,
-        resume=resume,
-        overwrite=overwrite,
-    )
-    console.print(f"model: {model}", soft_wrap=True, markup=False)
+    how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
+    configuration, shown = load_config(config, changes or ()), console()
+    if seeds is not None:
+        path = train_seeds(configuration, out, parse_seeds(seeds), console=shown, **how)
+        shown.print(f"scores: {path}", soft_wrap=True, markup=False)
+        return
+    path = run(configuration, out, console=shown, **how)
+    shown.print(f"model: {path}", soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -115,11 +124,12 @@ def evaluate(
     For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true
     """
     from weclip.commands.evaluate import evaluate as run
+    from weclip.distributed import console
 
     run(
         model,
         out,
-        console=Console(),
+        console=console(),
         overrides=changes or (),
         clip=clip,
         labels=labels,
@@ -149,19 +159,20 @@ def predict(
     For example: weclip predict --model runs/voc photos/ --out masks --overlays
     """
     from weclip.commands.predict import predict as run
+    from weclip.distributed import console
 
-    console = Console()
+    shown = console()
     count = run(
         model,
         inputs,
         out,
-        console=console,
+        console=shown,
         overrides=change or (),
         clip=clip,
         overlays=overlays,
         overwrite=overwrite,
     )
-    console.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+    shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
 @app.command("import")
@@ -260,33 +271,26 @@ def demo(
     console.print(f"open {report}", soft_wrap=True, markup=False)
 
 
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="replay.ckpt of a run that stopped at NaN.")],
+    changes: Changes = None,
+) -> int:
+    """Run the step again at which a training stopped, and show where it broke.
+
+    Exit code 0: it broke again; 1: it did not. For example: weclip replay runs/voc/replay.ckpt
+    """
+    from weclip.commands.replay import replay as run
+
+    return run(file, console=Console(), overrides=changes or ())
+
+
 def main() -> None:
-    """Entry point; exits with 2 after one line for a mistake of the user's, 1 if training fails."""
+    """Entry point; `exits` says what the exit codes mean."""
     keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    try:
-        result = app(arguments, standalone_mode=False, prog_name="weclip")
-    except InputError as error:
-        return _fail(str(error), 2)
-    except TyperException as error:
-        return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
-    except (KeyboardInterrupt, Abort):
-        return _fail("interrupted", 130)
-    except OSError as error:  # a path that the system refuses: too long, no permission
-        if error.filename is None:
-            raise
-        return _fail(f"{error.filename}: {error.strerror}", 2)
-    except RuntimeError as error:
-        if type(error).__name__ != "DivergedError":
-            raise
-        return _fail(str(error), 1)
-    return result if isinstance(result, int) else 0
-
-
-def _fail(message: str, code: int) -> int:
-    typer.echo(f"weclip: error: {' '.join(message.split())}", err=True)
-    return code
+    return run_app(app, arguments)

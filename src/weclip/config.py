@@ -117,13 +117,15 @@ class TrainConfig:
     """The training run."""
 
     steps: int = 30_000
-    batch_size: int = 4  # per process
+    batch_size: int = 4  # of all processes together
     seed: int = 0
-    precision: str = "auto"  # auto | no | bf16 | fp16
+    precision: str = "auto"  # auto | float32 | bf16 | fp16
     log_every: int = 50
     image_every: int = 1000  # pictures for TensorBoard
     eval_every: int = 2000  # 0: only at the end
     save_every: int = 1000
+    keep_last: int = 2  # checkpoints that stay, the best one apart
+    deterministic: bool = False  # slower algorithms where the faster ones vary from run to run
     best_metric: str = "miou"
 
 
@@ -164,7 +166,7 @@ POSITIVE = (
     "data.crop_size affinity.initial_layers affinity.refined_layers decoder.width decoder.blocks "
     "decoder.heads cam.min_max_eps par.colour_width par.position_width "
     "optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
-    "train.image_every train.save_every"
+    "train.image_every train.save_every train.keep_last"
 ).split()
 NOT_NEGATIVE = (
     "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
@@ -177,7 +179,7 @@ SHARES = (
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
-    "train.precision": ("auto", "no", "bf16", "fp16"),
+    "train.precision": ("auto", "float32", "bf16", "fp16"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }
 

@@ -1,4 +1,4 @@
-"""What is said to a user who made a mistake; the command line prints it and exits with 2."""
+"""What is said to a user: mistakes in what was given, and runs that end early."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,8 +7,29 @@ from collections.abc import Iterable
 class InputError(ValueError):
     """Something given by the user (file, configuration, argument) cannot be used.
 
-    The message says what was given, where, what is allowed and how to fix it, in one line.
+    The message says what was given, where, what is allowed and how to fix it, in one line. The
+    command line prints it and exits with 2.
     """
+
+
+class RunError(RuntimeError):
+    """A run ended early though nothing given was wrong: no memory, a full disk, a dead process.
+
+    The message says what happened, what is kept and what to do. The command line prints it and
+    exits with `exit_code`.
+    """
+
+    exit_code = 1
+
+
+class DivergedError(RunError):
+    """A loss or weight became NaN or infinite; the message names step, term and what to try."""
+
+
+class StoppedError(RunError):
+    """A signal asked the run to end; it is saved, and `--resume` continues it."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,8 @@ from weclip.errors import InputError
 RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
 
+TEMPORARY = ".*.*.tmp"
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it.
@@ -41,6 +43,17 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
+def is_output(out: Path, kind: str) -> bool:
+    """Whether a folder is an output of ours of this kind."""
+    return _kind_of(out) == kind
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed processes left of files that `write_atomically` had begun."""
+    for path in folder.glob(TEMPORARY):
+        path.unlink(missing_ok=True)
+
+
 def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
     """Make `out` an empty folder of ours.
 
@@ -54,7 +67,7 @@ def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not set(out.iterdir()) <= set(out.glob(TEMPORARY)):
         if not overwrite:
             raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
         found = _kind_of(out)

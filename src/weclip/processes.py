@@ -1,7 +1,12 @@
-"""What all pools of processes share: how many there are, and who answers Ctrl-C."""
+"""What all helper processes share: how many there are, and who answers signals."""
 
 import os
 import signal
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+)
+"""Ctrl-C, and what clusters send before they kill; a training run answers them itself."""
 
 
 def cores() -> int:
@@ -14,3 +19,9 @@ def cores() -> int:
 def leave_interrupts_to_the_parent() -> None:
     """To be called first in a process: Ctrl-C reaches all of them, and only the parent says so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def leave_signals_to_the_parent(worker: int) -> None:
+    """To be called first in a loader's worker: the run it reads for decides when to end."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

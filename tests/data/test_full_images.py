@@ -61,6 +61,6 @@ def test_mask_drawn_without_regard_to_exif(tmp_path: Path) -> None:
         assert item.image.shape[:2] == item.mask.shape == size[::-1]
 
 
-def test_no_samples() -> None:
-    with pytest.raises(InputError, match=r"no evaluation images: the split is empty"):
-        list(full_images([], num_classes=2))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_process_without_a_part_of_the_images(workers: int) -> None:
+    assert list(full_images([], num_classes=2, workers=workers)) == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from weclip.data.batch import Batch, TaggedImage
+from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.loader import StepSampler, TrainLoader, train_loader
 from weclip.data.transforms import Augmentation
@@ -101,12 +101,19 @@ def test_seeds_differ(samples: list[TaggedImage], pets: ClassList) -> None:
 def test_processes_share_the_global_batch(samples: list[TaggedImage], pets: ClassList) -> None:
     whole = list(islice(make(samples, pets, batch_size=4), 5))
     parts = [
-        list(islice(make(samples, pets).batches(process_index=i, process_count=2), 5))
-        for i in range(2)
+        list(islice(make(samples, pets, batch_size=4).batches(process_index=i, process_count=3), 5))
+        for i in range(3)
     ]
-    for all_of_it, first, second in zip(whole, *parts, strict=True):
-        assert all_of_it.names == first.names + second.names
-        assert torch.equal(all_of_it.image, torch.cat([first.image, second.image]))
+    for all_of_it, *shares in zip(whole, *parts, strict=True):
+        assert all_of_it.names == sum((share.names for share in shares), ())
+        assert torch.equal(all_of_it.image, torch.cat([share.image for share in shares]))
+        assert [share.share for share in shares] == [Share(0, 4), Share(1, 4), Share(2, 4)]
+
+
+def test_more_processes_than_images_in_a_batch(samples: list[TaggedImage], pets: ClassList) -> None:
+    loader = make(samples, pets, batch_size=2)
+    with pytest.raises(InputError, match=r"train.batch_size=2 is too small for 3 processes"):
+        loader.batches(process_index=0, process_count=3)
 
 
 def test_fewer_samples_than_a_batch(samples: list[TaggedImage], pets: ClassList) -> None:

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from weclip.methods.decoder import Decoder
+from weclip.data.batch import Share
+from weclip.methods.decoder import ChannelDropout, Decoder
 
 
 def decoder(**changes):
@@ -81,7 +82,27 @@ def test_dropout_drops_whole_channels_and_reaches_the_affinity():
     one, other = module(inputs, grid), module(inputs, grid)
     assert torch.equal(one.logits, other.logits)
     assert torch.equal(one.feature_affinity, other.feature_affinity)
-    assert isinstance(module.dropout, torch.nn.Dropout2d)
+
+
+def test_dropout_equals_that_of_pytorch():
+    features = torch.randn(4, 5, 2, 3)
+    for probability in (0.0, 0.3, 1.0):
+        torch.manual_seed(1)
+        expected = torch.nn.functional.dropout2d(features, probability)
+        torch.manual_seed(1)
+        assert torch.equal(ChannelDropout(probability)(features), expected)
+
+
+def test_processes_that_share_a_batch_drop_what_one_process_would():
+    module, grid = decoder().train(), (3, 3)
+    inputs = [torch.cat([block, block + 1, block - 1]) for block in tokens(grid)]
+    torch.manual_seed(5)
+    whole = module(inputs, grid).logits
+    for first, last in ((0, 1), (1, len(whole))):
+        torch.manual_seed(5)
+        part = [block[first:last] for block in inputs]
+        logits = module(part, grid, Share(first, len(whole))).logits
+        torch.testing.assert_close(logits, whole[first:last])
 
 
 def test_patches_have_no_position():

@@ -1,4 +1,6 @@
 import os
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
 import torch
@@ -6,10 +8,14 @@ from tests.training.tiny_run import make_trainer, same
 
 from weclip.errors import InputError
 from weclip.training.checkpoint import (
+    MAGIC,
+    keep_checkpoints,
+    latest_checkpoint,
     load_checkpoint,
-    random_state,
-    restore_random_state,
     save_checkpoint,
+    saved_steps,
+    step_path,
+    write_checked,
 )
 
 
@@ -26,24 +32,18 @@ class Harm:
 @pytest.fixture
 def path(tmp_path):
     trainer = make_trainer(tmp_path)
-    trainer.step, trainer.best_score = 7, 0.5
-    trainer.save("last")
-    return tmp_path / "checkpoints" / "last.pt"
+    trainer.step, trainer.best_score, trainer.evaluated_step = 7, 0.5, 6
+    trainer.save()
+    return step_path(tmp_path / "checkpoints", 7)
 
 
 def test_round_trip(path, tmp_path):
     checkpoint = load_checkpoint(path)
-    assert (checkpoint.step, checkpoint.best_score, checkpoint.config) == (7, 0.5, "train: {}")
+    assert (checkpoint.step, checkpoint.best_score, checkpoint.evaluated_step) == (7, 0.5, 6)
+    assert (checkpoint.config, checkpoint.inputs) == ("train: {}", {"images": "0"})
     assert same(checkpoint.decoder, make_trainer(tmp_path).method.decoder.state_dict())
-    save_checkpoint(tmp_path / "again.pt", checkpoint)
-    assert same(load_checkpoint(tmp_path / "again.pt").decoder, checkpoint.decoder)
-
-
-def test_random_state_is_restored():
-    state = random_state()
-    first = torch.rand(3)
-    restore_random_state(state)
-    assert torch.equal(first, torch.rand(3))
+    save_checkpoint(tmp_path / "again.ckpt", checkpoint)
+    assert same(load_checkpoint(tmp_path / "again.ckpt").decoder, checkpoint.decoder)
 
 
 def refused(path, pattern):
@@ -54,27 +54,89 @@ def refused(path, pattern):
 
 
 def test_missing(tmp_path):
-    refused(tmp_path / "last.pt", "no checkpoint to resume from; start without --resume")
+    refused(tmp_path / "step.ckpt", "no such checkpoint")
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.99])
 def test_truncated(path, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     refused(path, "not a readable weclip checkpoint")
 
 
-@pytest.mark.parametrize("content", [{"decoder": {}}, [1, 2], torch.zeros(2), {"a": 1}])
+@pytest.mark.parametrize("place", [0.05, 0.3, 0.6, 0.9])
+def test_one_changed_bit_is_found(path, place):
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    refused(path, "its checksum differs")
+
+
+@pytest.mark.parametrize("content", [{"decoder": {}}, {"a": 1}])
 def test_a_file_of_something_else(tmp_path, content):
-    torch.save(content, tmp_path / "last.pt")
-    refused(tmp_path / "last.pt", "not a readable weclip checkpoint")
+    write_checked(tmp_path / "other.ckpt", content)
+    refused(tmp_path / "other.ckpt", "not a readable weclip checkpoint")
+
+
+def test_an_archive_without_our_header(tmp_path):
+    torch.save({"step": 1}, tmp_path / "plain.pt")
+    refused(tmp_path / "plain.pt", "no header of its version")
 
 
 def test_text(tmp_path):
-    (tmp_path / "last.pt").write_text("step: 3\n")
-    refused(tmp_path / "last.pt", "not a readable weclip checkpoint")
+    (tmp_path / "text.ckpt").write_text("step: 3\n")
+    refused(tmp_path / "text.ckpt", "not a readable weclip checkpoint")
 
 
-def test_code_in_a_checkpoint_is_not_executed(tmp_path):
-    torch.save({"step": Harm(tmp_path / "harm")}, tmp_path / "last.pt")
-    refused(tmp_path / "last.pt", "not a readable weclip checkpoint")
+def test_no_code_of_a_checkpoint_is_executed(tmp_path):
+    import hashlib
+
+    archive = BytesIO()
+    torch.save({"decoder": Harm(tmp_path / "harm")}, archive)
+    digest = hashlib.sha256(archive.getvalue()).hexdigest().encode()
+    (tmp_path / "bad.ckpt").write_bytes(MAGIC + digest + b"\n" + archive.getvalue())
+    refused(tmp_path / "bad.ckpt", "not a readable weclip checkpoint")
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.fixture
+def folder(path):
+    """Checkpoints after the steps 3, 5 and 7."""
+    checkpoint = load_checkpoint(path)
+    for step in (3, 5):
+        save_checkpoint(step_path(path.parent, step), replace(checkpoint, step=step))
+    return path.parent
+
+
+def test_the_latest_whole_checkpoint_is_taken(folder):
+    assert latest_checkpoint(folder)[0].step == 7
+    newest = step_path(folder, 7)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    checkpoint, damaged = latest_checkpoint(folder)
+    assert checkpoint.step == 5
+    assert len(damaged) == 1
+    assert str(newest) in damaged[0]
+
+
+def test_no_whole_checkpoint_is_an_error_that_names_the_newest(folder):
+    for step in (3, 5, 7):
+        step_path(folder, step).write_bytes(b"")
+    with pytest.raises(InputError, match=r"step-000000007\.ckpt: .*; no earlier .* is whole"):
+        latest_checkpoint(folder)
+
+
+def test_no_checkpoint_at_all(tmp_path):
+    assert latest_checkpoint(tmp_path / "nowhere") == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("until", "count", "kept"), [(7, 2, [5, 7]), (7, 9, [3, 5, 7]), (6, 2, [3, 5]), (0, 2, [])]
+)
+def test_old_checkpoints_and_those_of_a_future_given_up_are_deleted(folder, until, count, kept):
+    (folder / "best.ckpt").write_bytes(b"")
+    (folder / ".step-000000009.ckpt.123.tmp").write_bytes(b"")
+    keep_checkpoints(folder, until=until, count=count)
+    assert saved_steps(folder) == kept
+    assert {path.name for path in folder.iterdir()} == {
+        "best.ckpt",
+        *(step_path(folder, step).name for step in kept),
+    }

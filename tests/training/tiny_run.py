@@ -7,7 +7,10 @@ import torch
 from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.training.loop import FitSettings, Hooks, Trainer, make_accelerator
+from weclip.distributed import make_accelerator
+from weclip.files import RUN_MARKER, write_json
+from weclip.training.loop import FitSettings, Hooks, Trainer
+from weclip.training.run_folder import RunFolder
 from weclip.training.runlog import RunLog
 from weclip.training.schedule import build_optimizer
 
@@ -21,17 +24,27 @@ def rate(step):
 
 
 def make_trainer(
-    folder, *, steps=6, save_every=3, eval_every=0, evaluate=None, save_model=None, method=None
+    folder,
+    *,
+    steps=6,
+    save_every=3,
+    eval_every=0,
+    evaluate=None,
+    save_model=None,
+    method=None,
+    keep_last=2,
+    seed=0,
 ):
     """A trainer of a fresh method (the same weights every time)."""
     method = method or tiny_weclip()
+    write_json(folder / RUN_MARKER, {})
     optimizer = build_optimizer(
         method.decoder.parameters(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
     )
     return Trainer(
         method,
         optimizer,
-        accelerator=make_accelerator("no"),
+        accelerator=make_accelerator("float32"),
         settings=FitSettings(
             steps=steps,
             learning_rate=rate,
@@ -39,10 +52,12 @@ def make_trainer(
             image_every=100,
             eval_every=eval_every,
             save_every=save_every,
+            seed=seed,
             best_metric="miou",
         ),
-        folder=folder,
+        folder=RunFolder(folder, keep_last=keep_last),
         config="train: {}",
+        inputs={"images": "0"},
         hooks=Hooks(
             evaluate,
             lambda batch, output: np.zeros((4, 4, 3), np.uint8),

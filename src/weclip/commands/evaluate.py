@@ -12,6 +12,7 @@ from weclip.build import build_predictor
 from weclip.data.batch import MaskedImage
 from weclip.data.full_images import EvalItem, full_images
 from weclip.data.splits import read_masked_split
+from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json
 from weclip.inference.evaluate import EvaluationResult, Tally, evaluate_segmentation
@@ -62,12 +63,15 @@ def evaluate(
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     samples = masked_images(model)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
-    claim_folder(out, KIND, overwrite=overwrite)
+    first = connect().is_main_process
+    if first:
+        claim_folder(out, KIND, overwrite=overwrite)
     score = score_labels if labels else score_segmentation
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}
-    write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-    write_json(out / RECORD_NAME, records)
+    if first:
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        write_json(out / RECORD_NAME, records)
     console.print(scores_table(records))
     return records
 
@@ -154,11 +158,12 @@ def _scored(
 def _shown(
     samples: Sequence[MaskedImage], model: LoadedModel, console: Console
 ) -> Iterator[EvalItem]:
-    """Images in order, with a progress bar."""
+    """This process's part of the images in order, with a progress bar."""
+    own = own_part(samples)
     with progress_bar(console) as progress:
-        task = progress.add_task("evaluation", total=len(samples), status="")
+        task = progress.add_task("evaluation", total=len(own), status="")
         for item in full_images(
-            samples,
+            own,
             num_classes=model.file.classes.num_classes,
             workers=model.config.data.workers,
         ):

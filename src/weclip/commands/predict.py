@@ -10,6 +10,7 @@ from rich.console import Console
 from weclip.api import default_device, load_model
 from weclip.build import build_predictor
 from weclip.data.masks import save_mask
+from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_atomically, write_json
 from weclip.inference.image_files import collect_images
@@ -46,7 +47,7 @@ def predict(
         overwrite: Replace an earlier output in `out`.
 
     Returns:
-        Number of images.
+        Number of images, of all processes together.
     """
     images = collect_images(inputs)
     for path, _ in images:
@@ -54,17 +55,22 @@ def predict(
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
-    claim_folder(out, KIND, overwrite=overwrite)
-    write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    place = connect()
+    if place.is_main_process:
+        claim_folder(out, KIND, overwrite=overwrite)
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    place.wait_for_everyone()
+    own = own_part(images)
     with progress_bar(console) as progress, Writer() as writer:
-        task = progress.add_task("predicting", total=len(images), status="")
-        read = read_ahead(images, lambda file: as_rgb(file[0]))
+        task = progress.add_task("predicting", total=len(own), status="")
+        read = read_ahead(own, lambda file: as_rgb(file[0]))
         pictures = (((relative, image), image) for (_, relative), image in read)
         for (relative, image), label_map in predict_stream(predictor, pictures):
             writer(save_mask, label_map, out / "masks" / relative)
             if overlays:
                 writer(write_overlay, image, label_map, out / "overlays" / relative)
             progress.advance(task)
+    place.wait_for_everyone()
     return len(images)
 
 

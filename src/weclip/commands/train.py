@@ -1,48 +1,60 @@
 """`weclip train`: from a configuration to a run folder with a trained model."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
 from weclip.api import MODEL_NAME
 from weclip.build import build_weclip
+from weclip.commands.resume import changes, digests, require_same
 from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.full_images import full_images
+from weclip.distributed import connect, from_first, make_accelerator, own_part
 from weclip.errors import InputError
-from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
-from weclip.inference.evaluate import evaluate_segmentation
+from weclip.files import (
+    RUN_MARKER,
+    claim_folder,
+    is_output,
+    remove_temporaries,
+    write_json,
+    write_text,
+)
+from weclip.inference.evaluate import Tally
 from weclip.inference.predictor import Predictor
+from weclip.inference.stream import predict_stream
 from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.weclip import WeClip
 from weclip.provenance import versions
-from weclip.training.checkpoint import Checkpoint, load_checkpoint
-from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer, make_accelerator
+from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
+from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
 from weclip.training.model_file import ModelFile, save_model_file
+from weclip.training.run_folder import CHECKPOINTS, RunFolder
 from weclip.training.runlog import RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
 
 KIND = "training"
 CONFIG_NAME = "config.yaml"
-LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
-FREE_ON_RESUME = (
-    "data.workers data.max_unreadable data.decoded_cache train.log_every train.image_every "
-    "train.save_every"
-).split()
-"""Keys that may change between the parts of a run, since no result depends on them."""
 
 
 def train(
-    config: Config, out: Path, *, console: Console, resume: bool = False, overwrite: bool = False
+    config: Config,
+    out: Path,
+    *,
+    console: Console,
+    resume: bool = False,
+    overwrite: bool = False,
+    accept_changes: bool = False,
 ) -> Path:
     """Train a model from images and tags.
 
@@ -50,40 +62,43 @@ def train(
         config: Resolved configuration.
         out: Run folder.
         console: Where progress is shown.
-        resume: Continue the run in `out`.
+        resume: Continue the run in `out`; start it where there is none yet.
         overwrite: Replace the run in `out`.
+        accept_changes: Resume though results depend on what has changed since.
 
     Returns:
         The model file.
 
     Raises:
         InputError: Anything given cannot be used; nothing was written.
-        DivergedError: A loss was not finite.
+        RunError: The run ended early (`Trainer.fit`).
     """
+    connect()
     inputs = read_inputs(config, console)
-    checkpoint = read_checkpoint(config, out) if resume else None
-    set_seed(config.train.seed)
+    digest = digests(inputs)
+    checkpoint = find_checkpoint(out, console) if resume else None
+    if checkpoint and not accept_changes:
+        require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
+    seed_everything(config)
     method = build_weclip(config, inputs.clip, inputs.classes)
     accelerator = make_accelerator(precision(config.train.precision))
-    if checkpoint is None and accelerator.is_main_process:
-        claim_folder(out, KIND, overwrite=overwrite)
-        write_text(out / CONFIG_NAME, to_yaml(config))
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    loader = make_loader(config, inputs)
+    batches = loader.batches(
+        start_step=checkpoint.step if checkpoint else 0,
+        process_index=accelerator.process_index,
+        process_count=accelerator.num_processes,
+        report=lambda message: warn(console, f"skipped: {message}"),
+    )
+    if accelerator.is_main_process:
+        enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
         console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
     with progress_bar(console) as progress:
-        trainer = make_trainer(config, inputs, method, accelerator, out, progress)
+        trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
         if checkpoint:
             trainer.resume(checkpoint)
-        loader = make_loader(config, inputs)
-        batches = loader.batches(
-            start_step=trainer.step,
-            process_index=accelerator.process_index,
-            process_count=accelerator.num_processes,
-            report=lambda message: warn(console, f"skipped: {message}"),
-        )
         with RunLog(out, trainer.step, writes=accelerator.is_main_process) as log:
             trainer.fit(batches, log, progress)
     if loader.unreadable:
@@ -91,36 +106,40 @@ def train(
     return out / MODEL_NAME
 
 
-def read_checkpoint(config: Config, out: Path) -> Checkpoint:
-    """The last checkpoint of the run in `out`, unless the configuration has changed since."""
-    checkpoint = load_checkpoint(out / LAST_CHECKPOINT)
-    before, now = flatten(checkpoint.config), flatten(to_yaml(config))
-    changed = [
-        f"{key} was {before.get(key)}, now {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key not in FREE_ON_RESUME
-    ]
-    if changed:
-        raise InputError(
-            f"--resume {out}: the configuration has changed ({'; '.join(changed)}); "
-            "give the same one, or start anew in another --out"
-        )
+def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
+    """The newest whole checkpoint of the run in `out`, in every process; None to start the run."""
+    checkpoint, damaged = from_first(
+        lambda: latest_checkpoint(out / CHECKPOINTS) if is_output(out, KIND) else (None, [])
+    )
+    for message in damaged:
+        warn(console, f"{message}; an earlier checkpoint is used")
+    if checkpoint is None:
+        console.print(f"no checkpoint in {out}; starting", soft_wrap=True, markup=False)
     return checkpoint
 
 
-def flatten(config_yaml: str) -> dict[str, object]:
-    """Dotted key -> value of a configuration's YAML."""
-    found: dict[str, object] = {}
+def enter_folder(
+    config: Config, out: Path, checkpoint: Checkpoint | None, *, resume: bool, overwrite: bool
+) -> None:
+    """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
+    if not (resume and is_output(out, KIND)):
+        claim_folder(out, KIND, overwrite=overwrite)
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    remove_temporaries(out)
+    keep_checkpoints(
+        out / CHECKPOINTS,
+        until=checkpoint.step if checkpoint else 0,
+        count=config.train.keep_last,
+    )
+    write_text(out / CONFIG_NAME, to_yaml(config))
 
-    def visit(prefix: str, value: object) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                visit(f"{prefix}{key}.", inner)
-        else:
-            found[prefix.rstrip(".")] = value
 
-    visit("", OmegaConf.to_container(OmegaConf.create(config_yaml)))
-    return found
+def seed_everything(config: Config) -> None:
+    """Fix what the new decoder is drawn from, and whether algorithms may vary."""
+    set_seed(config.train.seed)
+    torch.use_deterministic_algorithms(config.train.deterministic)
+    if config.train.deterministic:
+        os.putenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS varies without (its documentation)
 
 
 def precision(choice: str) -> str:
@@ -131,12 +150,12 @@ def precision(choice: str) -> str:
     """
     gpu = torch.cuda.is_available()
     if choice == "fp16" and not gpu:
-        raise InputError("train.precision=fp16 needs a GPU; use auto, no or bf16")
+        raise InputError("train.precision=fp16 needs a GPU; use auto, float32 or bf16")
     if choice != "auto":
         return choice
     processor = torch.cpu.get_capabilities()
     on_cpu = bool(processor.get("avx512_bf16") or processor.get("amx_bf16"))
-    return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "no"
+    return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "float32"
 
 
 def make_trainer(
@@ -145,6 +164,7 @@ def make_trainer(
     method: WeClip,
     accelerator: Accelerator,
     out: Path,
+    digest: Mapping[str, str],
     progress: Progress,
 ) -> Trainer:
     """Put the parts of a run together."""
@@ -169,6 +189,7 @@ def make_trainer(
         image_every=run.image_every,
         eval_every=run.eval_every,
         save_every=run.save_every,
+        seed=run.seed,
         best_metric=run.best_metric,
     )
 
@@ -184,8 +205,9 @@ def make_trainer(
         optimizer,
         accelerator=accelerator,
         settings=settings,
-        folder=out,
+        folder=RunFolder(out, keep_last=run.keep_last, writes=accelerator.is_main_process),
         config=to_yaml(config),
+        inputs=digest,
         hooks=Hooks(make_evaluate(config, inputs, method, progress), draw_step, save_model),
     )
 
@@ -197,7 +219,7 @@ def make_evaluate(
     if not inputs.masked:
         return None
 
-    def evaluate() -> dict[str, float]:
+    def evaluate(stopped: Callable[[], bool]) -> dict[str, float] | None:
         predictor = Predictor(
             method,
             long_side=config.eval.long_side,
@@ -205,16 +227,19 @@ def make_evaluate(
             flip=False,
             device=method.mean.device,
         )
-        task = progress.add_task("evaluation", total=len(inputs.masked), status="")
         classes = inputs.classes.num_classes
-        result = evaluate_segmentation(
-            predictor,
-            full_images(inputs.masked, num_classes=classes, workers=config.data.workers),
-            num_classes=classes,
-            on_image=lambda name: progress.advance(task),
-        )
+        tally = Tally(classes)
+        own = own_part(inputs.masked)
+        items = full_images(own, num_classes=classes, workers=config.data.workers)
+        images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
+        task = progress.add_task("evaluation", total=len(own), status="")
+        for item, label_map in predict_stream(predictor, images):
+            tally.add(item.name, label_map, item.mask)
+            progress.advance(task)
         progress.remove_task(task)
-        scores = result.scores
+        if tally.gather().count < len(inputs.masked):
+            return None
+        scores = tally.result().scores
         return {
             "miou": scores.miou,
             "pixel_accuracy": scores.pixel_accuracy,

@@ -4,9 +4,9 @@ Stage 1. A `TaggedImage` has no place for a mask, so a mask cannot reach trainin
 PyTorch is imported for types only: `weclip check` reads data without it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,18 @@ class MaskedImage:
     tags: tuple[int, ...] | None
 
 
+class Share(NamedTuple):
+    """Which images of a step's whole batch one of several processes has.
+
+    Attributes:
+        first: Position of its first image in the whole batch.
+        whole: Number of images in the whole batch.
+    """
+
+    first: int
+    whole: int
+
+
 @dataclass(frozen=True)
 class Batch:
     """Training images of one crop size with their tags.
@@ -59,18 +71,19 @@ class Batch:
         content_box: (B, 4) int64, `y0, x0, y1, x1` of the image content inside the crop
             (half-open); everything outside is padding.
         names: B sample names.
+        share: Which images of the step these are; None: all of them.
     """
 
     image: "Tensor"
     tags: "Tensor"
     content_box: "Tensor"
     names: tuple[str, ...]
+    share: Share | None = None
 
     def to(self, device: "torch.device | str") -> "Batch":
         """The same batch on `device`; tags stay, since the host decides shapes by them."""
-        return Batch(
-            self.image.to(device, non_blocking=True),
-            self.tags,
-            self.content_box.to(device, non_blocking=True),
-            self.names,
+        return replace(
+            self,
+            image=self.image.to(device, non_blocking=True),
+            content_box=self.content_box.to(device, non_blocking=True),
         )

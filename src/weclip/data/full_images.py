@@ -16,6 +16,7 @@ from weclip.data.images import read_image
 from weclip.data.masks import read_mask
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors
 from weclip.errors import InputError
+from weclip.processes import leave_signals_to_the_parent
 
 
 class EvalItem(NamedTuple):
@@ -66,21 +67,20 @@ def full_images(
     """Yield all samples once, in order.
 
     Args:
-        samples: At least one.
+        samples: In order; none where there are more processes than images.
         num_classes: C; mask ids must be below it or 255.
         workers: Worker processes that read ahead; 0 reads in this one.
 
     Raises:
-        InputError: There are no samples, or one cannot be read.
+        InputError: One cannot be read.
     """
-    if not samples:
-        raise InputError("no evaluation images: the split is empty; choose another data.eval_split")
     loader = DataLoader(
         ErrorsAsItems(EvalDataset(samples, num_classes=num_classes)),
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,
         generator=torch.Generator(),  # else starting would draw from the global generator
+        worker_init_fn=leave_signals_to_the_parent,
     )
     yield from raise_errors(loader)
 

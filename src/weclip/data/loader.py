@@ -5,6 +5,7 @@ count and interruptions cannot change it. Nothing here draws from a global rando
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +16,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from weclip.data.batch import Batch, TaggedImage
+from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images import read_image
 from weclip.data.transforms import Augmentation, Crop, random_crop
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors
 from weclip.errors import InputError
+from weclip.processes import leave_signals_to_the_parent
 
 STAND_INS = 10
 """How many images after an unreadable one are tried in its place."""
@@ -80,8 +82,8 @@ class CropDataset(Dataset[_Sample]):
 class StepSampler(Sampler[list[tuple[int, int]]]):
     """Keys of the batches from `start_step` on, endlessly; shuffled epochs joined end to end.
 
-    Every batch is full; one that spans two epochs may hold an image twice. Step s of P processes
-    takes the samples s * P * batch_size on of the stream, each process its own part of them.
+    Every batch is full; one that spans two epochs may hold an image twice. Step s takes the
+    samples s * batch_size on of the stream, and each process its share of them.
     """
 
     def __init__(
@@ -91,21 +93,18 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         batch_size: int,
         seed: int,
         start_step: int = 0,
-        process_index: int = 0,
-        process_count: int = 1,
+        rows: range | None = None,
     ) -> None:
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.seed = seed
         self.start_step = start_step
-        self.process_index = process_index
-        self.process_count = process_count
+        self.rows = range(batch_size) if rows is None else rows
 
     def batch(self, step: int) -> list[tuple[int, int]]:
-        """Return the (epoch, index) keys of this process's batch of `step`."""
-        start = (step * self.process_count + self.process_index) * self.batch_size
+        """Return the (epoch, index) keys of `rows` of the batch of `step`."""
         keys = []
-        for position in range(start, start + self.batch_size):
+        for position in (step * self.batch_size + row for row in self.rows):
             epoch, offset = divmod(position, self.num_samples)
             keys.append((epoch, int(_epoch_order(self.seed, epoch, self.num_samples)[offset])))
         return keys
@@ -115,6 +114,24 @@ class StepSampler(Sampler[list[tuple[int, int]]]):
         while True:
             yield self.batch(step)
             step += 1
+
+
+def rows_of(process_index: int, process_count: int, batch_size: int) -> range:
+    """Which of a batch's images a process takes: as equal parts as can be, none empty.
+
+    Raises:
+        InputError: There are more processes than images.
+
+    >>> [list(rows_of(index, 3, 8)) for index in range(3)]
+    [[0, 1], [2, 3, 4], [5, 6, 7]]
+    """
+    if process_count > batch_size:
+        raise InputError(
+            f"train.batch_size={batch_size} is too small for {process_count} processes, which "
+            "share it; raise it, or start fewer"
+        )
+    edges = [index * batch_size // process_count for index in (process_index, process_index + 1)]
+    return range(*edges)
 
 
 @lru_cache(maxsize=4)
@@ -156,24 +173,25 @@ class TrainLoader:
         process_count: int = 1,
         report: Callable[[str], object] = lambda message: None,
     ) -> Iterator[Batch]:
-        """Yield the batches of the steps from `start_step` on, endlessly.
+        """The batches of the steps from `start_step` on, endlessly.
 
         Args:
             start_step: First step: a resumed run continues the very same sequence.
-            process_index: Rank of this process among those that share a step's samples.
-            process_count: How many processes there are, each with its own `batch_size` samples.
+            process_index: Rank of this process among those that share each batch.
+            process_count: How many processes there are; at most `batch_size`.
             report: Told once of every image that is skipped because it cannot be read.
 
         Raises:
-            InputError: More images cannot be read than `max_unreadable` allows.
+            InputError: At once where there are more processes than images in a batch; later where
+                more images cannot be read than `max_unreadable` allows.
         """
+        rows = rows_of(process_index, process_count, self.batch_size)
         sampler = StepSampler(
             len(self.dataset),
             batch_size=self.batch_size,
             seed=self.dataset.seed,
             start_step=start_step,
-            process_index=process_index,
-            process_count=process_count,
+            rows=rows,
         )
         loader = DataLoader(
             ErrorsAsItems(self.dataset),
@@ -181,10 +199,19 @@ class TrainLoader:
             num_workers=self.workers,
             collate_fn=self.collate,
             generator=torch.Generator(),  # else starting would draw from the global generator
+            worker_init_fn=leave_signals_to_the_parent,
         )
+        return self._stream(loader, Share(rows.start, self.batch_size), report)
+
+    def _stream(
+        self,
+        loader: Iterable[tuple[Batch, tuple[str, ...]] | InputError],
+        share: Share,
+        report: Callable[[str], object],
+    ) -> Iterator[Batch]:
         for batch, unreadable in raise_errors(loader):
             self._note(unreadable, report)
-            yield batch
+            yield replace(batch, share=share)
 
     def _note(self, messages: Iterable[str], report: Callable[[str], object]) -> None:
         """Count unreadable images; InputError where they are too many."""
@@ -218,7 +245,7 @@ def train_loader(
         samples: At least one; fewer than a batch are repeated, each time cropped anew.
         classes: The class list of the tags.
         augmentation: How a crop is drawn.
-        batch_size: Images per batch and process.
+        batch_size: Images per batch, of all processes together.
         workers: Worker processes; 0 loads in this one. Does not change the batches.
         seed: Not negative; decides order and crops.
         read: Reads an image file as RGB.

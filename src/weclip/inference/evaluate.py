@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weclip.data.full_images import EvalItem
+from weclip.distributed import everyones
 from weclip.errors import InputError
 from weclip.inference.metrics import Scores, confusion_matrix, scores_from_confusion
 from weclip.inference.predictor import Predictor
@@ -53,6 +54,8 @@ def evaluate_segmentation(
 ) -> EvaluationResult:
     """Predict every image and score it; a module is left in the mode it came in.
 
+    Several processes each give their own part of the images, and all get the scores of the split.
+
     Args:
         predictor: The model with its test protocol.
         samples: Images with their masks, such as `data.full_images` yields; tags are not read.
@@ -78,6 +81,8 @@ def score_label_maps(
 ) -> EvaluationResult:
     """Score label maps of any origin (predictions, CAMs, pseudo-labels) against masks.
 
+    Several processes each give their own part, and all get the scores of the split.
+
     Args:
         label_maps: Name, (H, W) label map and (H, W) mask of each image.
         num_classes: C, with background.
@@ -92,7 +97,7 @@ def score_label_maps(
         tally.add(name, label_map, mask)
         if on_image:
             on_image(name)
-    return tally.result()
+    return tally.gather().result()
 
 
 class Tally:
@@ -127,8 +132,25 @@ class Tally:
             self.image_miou[name] = scores_from_confusion(matrix, num_images=1).miou
         group = self.group_of(name)
         if group is not None:
-            summed, images = self.groups.get(group, (torch.zeros_like(matrix), 0))
-            self.groups[group] = (summed + matrix, images + 1)
+            self._add_to_group(group, matrix, 1)
+
+    def _add_to_group(self, group: str, matrix: Tensor, images: int) -> None:
+        summed, before = self.groups.get(group, (torch.zeros_like(matrix), 0))
+        self.groups[group] = (summed + matrix, before + images)
+
+    def gather(self) -> "Tally":
+        """Take in what the other processes added; every process then holds the same."""
+        own = (self.total, self.groups, self.image_miou, self.count)
+        merged = Tally(self.num_classes)
+        for total, groups, image_miou, count in everyones(own):
+            merged.total += total
+            merged.image_miou |= image_miou
+            merged.count += count
+            for group, (matrix, images) in groups.items():
+                merged._add_to_group(group, matrix, images)
+        self.total, self.groups = merged.total, merged.groups
+        self.image_miou, self.count = merged.image_miou, merged.count
+        return self
 
     def result(self) -> EvaluationResult:
         """Scores of everything added; InputError if no pixel was scored."""

@@ -94,6 +94,8 @@ def evaluate_labels(
 ) -> dict[str, EvaluationResult]:
     """Score CAMs, refined CAMs and pseudo-labels of a split in one pass.
 
+    Several processes each give their own part of the images, and all get the scores of the split.
+
     Args:
         method: The method.
         items: Images with masks and tags.
@@ -108,4 +110,4 @@ def evaluate_labels(
         maps = make_label_maps(method, item, long_side=long_side, step=step)
         for kind, tally in tallies.items():
             tally.add(item.name, maps.label_map[kind], item.mask)
-    return {kind: tally.result() for kind, tally in tallies.items()}
+    return {kind: tally.gather().result() for kind, tally in tallies.items()}

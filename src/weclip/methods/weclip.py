@@ -4,6 +4,7 @@ Stage 4. Zhang et al., "Frozen CLIP: A Strong Backbone for Weakly Supervised Sem
 Segmentation", CVPR 2024. `training_step` is the paper's Figure 2.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,13 @@ from weclip.labels.cam import Cam, TagSlots, pack_tags, softmax_gradcam
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
 from weclip.methods.decoder import Decoded
-from weclip.methods.losses import affinity_labels, affinity_loss, segmentation_loss
+from weclip.methods.losses import (
+    affinity_labels,
+    affinity_loss,
+    count_pairs,
+    count_pixels,
+    segmentation_loss,
+)
 
 
 @dataclass(frozen=True)
@@ -161,18 +168,22 @@ class WeClip(nn.Module):
         decoded: Decoded = self.decoder(features.tokens, features.patch_grid)
         return decoded.logits
 
-    def training_step(self, batch: Batch, step: int) -> StepOutput:
+    def training_step(
+        self, batch: Batch, step: int, total: Callable[[Tensor], Tensor] = lambda count: count
+    ) -> StepOutput:
         """From a batch of images and tags to the loss.
 
         Args:
             batch: B crops with tags.
             step: Training step, counted from 0; decides whether the refinement module is on.
+            total: Sums a tensor over the processes that share the step's batch. The losses are
+                means over all of it; those of the processes add up to them.
         """
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         image = self.normalise(batch.image)  # (B, 3, H, W)
         features = self.image_encoder(image, self.labels.attention_maps(step))  # L-1 x (B, 1+N, D)
-        # 2. Decoder: logits and its own affinity
-        decoded = self.decoder(features.tokens, features.patch_grid)  # (B, C, h, w), (B, N, N)
+        # 2. Decoder: logits (B, C, h, w) and its own affinity (B, N, N)
+        decoded = self.decoder(features.tokens, features.patch_grid, batch.share)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
         slots = pack_tags(batch.tags).to(image.device)  # (B, K)
         cam, attention = self.make_cam(features, slots)  # (B, K, h, w), maps x (B, 1+N, 1+N)
@@ -183,8 +194,10 @@ class WeClip(nn.Module):
         target = self.ignore_padding(pseudo_label.label_map, batch.content_box)  # (B, H, W)
         # 5. Losses
         pairs = affinity_labels(target, features.patch_grid, self.losses.affinity_radius)
-        segmentation = segmentation_loss(decoded.logits, target, self.losses.background_weight)
-        affinity = affinity_loss(decoded.feature_affinity, pairs)
+        counts = total(torch.cat([count_pixels(target), count_pairs(pairs)]))  # (4,)
+        background_weight = self.losses.background_weight
+        segmentation = segmentation_loss(decoded.logits, target, background_weight, counts[:2])
+        affinity = affinity_loss(decoded.feature_affinity, pairs, counts[2:])
         loss = segmentation + self.losses.affinity_weight * affinity
         terms = {"segmentation": segmentation, "affinity": affinity, "loss": loss}
         terms = {name: term.detach() for name, term in terms.items()}

@@ -1,9 +1,13 @@
 """The state of a run on disk: everything that the next step depends on.
 
-Stage 5. Frozen weights are not part of it. Data need no state: batches are a function of the step.
+Stage 5. Frozen weights are not part of it. Batches and dropout need no state: both are functions
+of the seed and the step. A file is one line with the SHA-256 of what follows it, a PyTorch archive.
 """
 
+import hashlib
+import re
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,11 @@ import torch
 from torch import Tensor
 
 from weclip.errors import InputError
-from weclip.files import write_atomically
+from weclip.files import remove_temporaries, write_atomically
+
+MAGIC = b"weclip-checkpoint-2 "
+BEST = "best.ckpt"
+_STEP = re.compile(r"step-(\d+)\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -22,47 +30,119 @@ class Checkpoint:
         step: The step to run next.
         decoder: State dict of the decoder.
         optimizer: State dict of the optimiser.
-        random: Generator states from `random_state`.
+        scaler: State dict of the loss scaling of fp16; empty at other precisions.
         config: Resolved configuration as YAML.
+        inputs: Digests of what the run reads, by what it is.
         best_score: Best score so far; None before the first evaluation.
+        evaluated_step: Number of steps at the last evaluation; 0 before the first.
     """
 
     step: int
     decoder: dict[str, Tensor]
     optimizer: dict[str, Any]
-    random: dict[str, Any]
+    scaler: dict[str, Any]
     config: str
+    inputs: dict[str, str]
     best_score: float | None
+    evaluated_step: int
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the file appears whole or not at all."""
-    state = vars(checkpoint)
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    write_checked(path, vars(checkpoint))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU.
 
     Raises:
-        InputError: No such file, or not a checkpoint of ours. No code in it is executed.
+        InputError: No such file, or not a whole checkpoint of ours. No code in it is executed.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
     try:
-        return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+        return Checkpoint(**read_checked(path))
+    except TypeError as error:
+        raise InputError(f"{path}: not a readable weclip checkpoint ({error})") from None
+
+
+def step_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint after a number of steps lies."""
+    return folder / f"step-{step:09d}.ckpt"
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """Numbers of steps that there are checkpoints of, rising; those of `BEST` apart."""
+    names = (_STEP.fullmatch(path.name) for path in folder.glob("step-*.ckpt"))
+    return sorted(int(name[1]) for name in names if name)
+
+
+def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole.
+
+    Returns:
+        The checkpoint, None if the folder has none; and what is wrong with newer ones.
+
+    Raises:
+        InputError: There are checkpoints, and none is whole.
+    """
+    damaged: list[str] = []
+    for step in reversed(saved_steps(folder)):
+        try:
+            return load_checkpoint(step_path(folder, step)), damaged
+        except InputError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise InputError(f"{damaged[0]}; no earlier checkpoint is whole; start without --resume")
+    return None, []
+
+
+def keep_checkpoints(folder: Path, *, until: int, count: int) -> None:
+    """Delete checkpoints after step `until`, all but the last `count` before, and what a kill left.
+
+    Args:
+        folder: Folder of checkpoints; need not exist.
+        until: Steps that the run has come to; later ones belong to a future that was given up.
+        count: How many stay.
+    """
+    steps = saved_steps(folder)
+    kept = [step for step in steps if step <= until][-count:]
+    for step in steps:
+        if step not in kept:
+            step_path(folder, step).unlink(missing_ok=True)
+    remove_temporaries(folder)
+
+
+def write_checked(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values with their checksum; the file appears whole or not at all."""
+    archive = BytesIO()
+    torch.save(content, archive)
+    digest = hashlib.sha256(archive.getbuffer()).hexdigest().encode()
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(MAGIC + digest + b"\n")
+            file.write(archive.getbuffer())
+
+    write_atomically(path, write)
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    """Read what `write_checked` wrote, onto the CPU.
+
+    Raises:
+        InputError: No such file, or not whole. No code in it is executed.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such checkpoint") from None
+    header, _, archive = content.partition(b"\n")
+    if not header.startswith(MAGIC):
+        raise InputError(f"{path}: not a readable weclip checkpoint (no header of its version)")
+    if hashlib.sha256(archive).hexdigest().encode() != header.removeprefix(MAGIC):
+        raise InputError(f"{path}: not a readable weclip checkpoint (its checksum differs)")
+    try:
+        loaded: dict[str, Any] = torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
+        return loaded
     except Exception as error:  # an unpickler that is fed with garbage raises anything
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: not a readable weclip checkpoint ({reason})") from None
-
-
-def random_state() -> dict[str, Any]:
-    """States of the generators that training draws from (dropout): CPU and every GPU."""
-    return {"cpu": torch.get_rng_state(), "cuda": list(torch.cuda.get_rng_state_all())}
-
-
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Undo every draw since `random_state`; GPU states only where there are as many GPUs."""
-    torch.set_rng_state(state["cpu"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])

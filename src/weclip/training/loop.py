@@ -5,48 +5,31 @@ frozen weights are neither wrapped nor synchronised nor saved.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from weclip.data.batch import Batch
+from weclip.distributed import everyones, total
+from weclip.errors import DivergedError, InputError, StoppedError
 from weclip.methods.weclip import StepOutput, WeClip
-from weclip.training.checkpoint import (
-    Checkpoint,
-    random_state,
-    restore_random_state,
-    save_checkpoint,
-)
+from weclip.training.checkpoint import Checkpoint
+from weclip.training.failures import explained_failures
+from weclip.training.replay import Replay
+from weclip.training.run_folder import ADVICE, RunFolder
 from weclip.training.runlog import RunLog
+from weclip.training.schedule import step_seed
+from weclip.training.signals import StopRequests
 
-Evaluate = Callable[[], Mapping[str, float]]
+Evaluate = Callable[[Callable[[], bool]], Mapping[str, float] | None]
 Draw = Callable[[Batch, StepOutput], NDArray[np.uint8]]
-
-
-ADVICE = "the last checkpoint is intact; try a lower optim.learning_rate or train.precision=no"
-
-
-def make_accelerator(precision: str) -> Accelerator:
-    """The engine of a run at `no`, `bf16` or `fp16`.
-
-    `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
-    process run several trainings. Process groups stay.
-    """
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=precision)
-
-
-class DivergedError(RuntimeError):
-    """A loss or weight became NaN or infinite; the message names step, term and what to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +43,7 @@ class FitSettings:
         image_every: Steps between pictures.
         eval_every: Steps between evaluations; 0 for only one at the end.
         save_every: Steps between checkpoints.
+        seed: Decides, with the step, what dropout draws.
         best_metric: The evaluation's entry that decides which model is best.
     """
 
@@ -69,6 +53,7 @@ class FitSettings:
     image_every: int
     eval_every: int
     save_every: int
+    seed: int
     best_metric: str
 
 
@@ -77,7 +62,8 @@ class Hooks:
     """What the loop calls but does not know.
 
     Attributes:
-        evaluate: Scores of the current model; None where there is nothing to score on.
+        evaluate: Scores of the current model, or None where its argument, asked after each image,
+            told it to stop; None where there is nothing to score on.
         draw: A picture of a step.
         save_model: Writes the model file of the decoder's state dict after a number of steps.
     """
@@ -97,6 +83,7 @@ class Trainer:
         settings: How long and how often.
         folder: Run folder.
         config: Resolved configuration as YAML, for the checkpoints.
+        inputs: Digests of what the run reads, for the checkpoints.
         hooks: Evaluation, pictures and the model file.
     """
 
@@ -107,27 +94,33 @@ class Trainer:
         *,
         accelerator: Accelerator,
         settings: FitSettings,
-        folder: Path,
+        folder: RunFolder,
         config: str,
+        inputs: Mapping[str, str],
         hooks: Hooks,
     ) -> None:
         self.accelerator = accelerator
         self.method = method.to(accelerator.device)
         self.method.decoder, self.optimizer = accelerator.prepare(method.decoder, optimizer)
         self.settings = settings
-        self.checkpoints = folder / "checkpoints"
+        self.folder = folder
         self.config = config
+        self.inputs = dict(inputs)
         self.hooks = hooks
         self.step = 0
         self.best_score: float | None = None
+        self.evaluated_step = 0
+        self.stop = StopRequests()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue where a checkpoint was written."""
         self.accelerator.unwrap_model(self.method.decoder).load_state_dict(checkpoint.decoder)
         self.optimizer.load_state_dict(checkpoint.optimizer)
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
         self.step = checkpoint.step
         self.best_score = checkpoint.best_score
-        restore_random_state(checkpoint.random)
+        self.evaluated_step = checkpoint.evaluated_step
 
     def fit(self, batches: Iterable[Batch], log: RunLog, progress: Progress) -> None:
         """Run the remaining steps.
@@ -138,39 +131,74 @@ class Trainer:
             progress: Bar to advance.
 
         Raises:
-            DivergedError: A loss is not finite; the last checkpoint is intact.
+            DivergedError: A loss is not finite.
+            StoppedError: A signal came; the step was finished and saved.
+            RunError: Memory, disk or another process failed.
+            InputError: The data cannot be read any more; the steps before were saved.
         """
         task = progress.add_task("training", total=self.settings.steps, status="")
         progress.update(task, completed=self.step)
         self.method.train()
         self.clock = (time.monotonic(), self.step)
-        for batch in batches:
-            if self.step >= self.settings.steps:
-                break
-            on_device = batch.to(self.accelerator.device)
-            rate, output = self.train_step(on_device)
-            self.step += 1
-            progress.update(task, completed=self.step)
-            self.report(on_device, output, rate, log, progress, task)
-            evaluated = self.due(self.settings.eval_every) and self.evaluate(log)
-            if evaluated or self.due(self.settings.save_every):
-                self.save("last")
+        with self.stop, explained_failures(lambda: (self.step, self.folder.kept())):
+            if self.step:  # a signal may have come before the scores were ready
+                self.evaluate_if_due(log)
+            for batch in self.saving_before_failing(batches):
+                if self.step >= self.settings.steps:
+                    break
+                on_device = batch.to(self.accelerator.device)
+                rate, output, stop = self.train_step(on_device)
+                self.step += 1
+                progress.update(task, completed=self.step)
+                self.report(on_device, output, rate, log, progress, task)
+                if stop or self.due(self.settings.save_every):
+                    self.save()
+                if stop:
+                    raise self.stopped()
+                self.evaluate_if_due(log)
 
-    def train_step(self, batch: Batch) -> tuple[float, StepOutput]:
-        """One optimiser step; returns its learning rate and what the method computed."""
+    def saving_before_failing(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches; where one cannot be read, the steps before are saved first."""
+        try:
+            yield from batches
+        except (InputError, RuntimeError):
+            self.save()
+            raise
+
+    def train_step(self, batch: Batch) -> tuple[float, StepOutput, bool]:
+        """One optimiser step.
+
+        Returns:
+            Its learning rate, what the method computed, with losses of all processes, and whether
+            any process was asked to stop.
+        """
         rate = self.settings.learning_rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        torch.manual_seed(step_seed(self.settings.seed, self.step))
         with self.accelerator.autocast():
-            output = self.method.training_step(batch, self.step)
-        values = torch.stack(list(output.terms.values())).tolist()  # one look at the device
+            output = self.method.training_step(batch, self.step, total)
+        asked = torch.tensor(float(self.stop.name is not None), device=output.loss.device)
+        sums = total(torch.stack([*output.terms.values(), asked]))  # one look at the device
+        *values, stops = sums.tolist()
         for name, value in zip(output.terms, values, strict=True):
             if not isfinite(value):
-                raise DivergedError(f"step {self.step}: the {name} loss is {value}; {ADVICE}")
-        self.accelerator.backward(output.loss)
+                raise self.diverged(batch, f"the {name} loss is {value}")
+        self.accelerator.backward(output.loss * self.accelerator.num_processes)  # they are averaged
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return rate, output
+        terms = dict(zip(output.terms, sums, strict=False))
+        return rate, replace(output, terms=terms), stops > 0
+
+    def diverged(self, batch: Batch, reason: str) -> DivergedError:
+        """Keep the step that failed, and say so."""
+        names = [name for part in everyones(batch.names) for name in part]
+        state = Replay(self.step, names, self.decoder_state(), self.config, self.inputs)
+        path = self.folder.save_replay(state)
+        return DivergedError(
+            f"step {self.step}: {reason}; {ADVICE}; {self.folder.kept()}; "
+            f"weclip replay {path} runs this step again"
+        )
 
     def due(self, every: int) -> bool:
         """Whether the step just finished is the last, or one of every `every` (0: the last)."""
@@ -188,8 +216,8 @@ class Trainer:
         """Log losses, rate and speed, and draw, when it is time."""
         if self.due(self.settings.log_every):
             then, step_then = self.clock
-            images = (self.step - step_then) * len(batch.names) * self.accelerator.num_processes
-            speed = images / (time.monotonic() - then)
+            whole = batch.share.whole if batch.share else len(batch.names)
+            speed = (self.step - step_then) * whole / (time.monotonic() - then)
             values = {name: round(value.item(), 6) for name, value in output.terms.items()}
             values |= {"learning_rate": rate, "images_per_second": round(speed, 2)}
             log.scalars(self.step, values)
@@ -201,38 +229,60 @@ class Trainer:
                 self.step, "image, CAM, pseudo-label, prediction", self.hooks.draw(batch, output)
             )
 
-    def evaluate(self, log: RunLog) -> bool:
-        """Score the model if possible, keep it if it is the best; whether it was scored."""
-        if self.hooks.evaluate is None:
-            return False
+    def evaluate_if_due(self, log: RunLog) -> None:
+        """Score the model when it is time, and keep it if it is the best."""
+        evaluate = self.hooks.evaluate
+        done = self.evaluated_step == self.step
+        if not evaluate or done or not self.due(self.settings.eval_every):
+            return
         then = time.monotonic()
-        scores = self.hooks.evaluate()
+        scores = evaluate(lambda: self.stop.name is not None)
+        if scores is None:
+            self.save()
+            raise self.stopped()
         self.clock = (self.clock[0] + time.monotonic() - then, self.clock[1])
         log.scalars(self.step, {f"eval_{name}": value for name, value in scores.items()})
+        self.evaluated_step = self.step
         score = scores[self.settings.best_metric]
         if self.best_score is None or score > self.best_score:
             self.best_score = score
-            self.save("best")
-        return True
+            self.folder.save_best(self.checkpoint())
+            self.save_model()
+        self.save()
 
-    def save(self, name: str) -> None:
-        """Write the checkpoint `name`; the best one is also the model file, or else the last."""
-        if not self.accelerator.is_main_process:
-            return
-        decoder = self.accelerator.unwrap_model(self.method.decoder).state_dict()
-        for part, value in decoder.items():
-            if not torch.isfinite(value).all():
-                raise DivergedError(
-                    f"step {self.step}: the decoder's {part} is not finite; {ADVICE}"
-                )
-        checkpoint = Checkpoint(
-            step=self.step,
-            decoder=decoder,
-            optimizer=self.optimizer.state_dict(),
-            random=random_state(),
-            config=self.config,
-            best_score=self.best_score,
+    def stopped(self) -> StoppedError:
+        """What is said when a signal has ended the run."""
+        return StoppedError(
+            f"{self.stop.name or 'a signal'} came; saved after step {self.step}; "
+            "the same command with --resume continues"
         )
-        save_checkpoint(self.checkpoints / f"{name}.pt", checkpoint)
-        if name == "best" or self.hooks.evaluate is None:
-            self.hooks.save_model(decoder, self.step)
+
+    def save(self) -> None:
+        """Write the checkpoint of this step; where nothing is scored, the model too."""
+        self.folder.save_step(self.checkpoint())
+        if self.hooks.evaluate is None:
+            self.save_model()
+
+    def save_model(self) -> None:
+        """Write the model file."""
+        if self.folder.writes:
+            self.hooks.save_model(self.decoder_state(), self.step)
+
+    def checkpoint(self) -> Checkpoint:
+        """The run between the last step and the next."""
+        scaler = self.accelerator.scaler
+        return Checkpoint(
+            step=self.step,
+            decoder=self.decoder_state(),
+            optimizer=self.optimizer.state_dict(),
+            scaler={} if scaler is None else scaler.state_dict(),
+            config=self.config,
+            inputs=self.inputs,
+            best_score=self.best_score,
+            evaluated_step=self.evaluated_step,
+        )
+
+    def decoder_state(self) -> dict[str, Tensor]:
+        """The decoder's state dict, without what shares it between processes."""
+        state: dict[str, Tensor] = self.accelerator.unwrap_model(self.method.decoder).state_dict()
+        return state

@@ -5,6 +5,7 @@ Stage 5, WeCLIP section 4.1 and the released code: AdamW, short warm-up, polynom
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -41,3 +42,8 @@ def build_optimizer(
     return torch.optim.AdamW(
         parameters, lr=0.0, weight_decay=weight_decay, betas=betas, eps=eps, fused=True
     )
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of the random numbers of one step, far from that of any other: 64 bits."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0])

@@ -1,0 +1,68 @@
+"""The processes of one run: whose turn it is, what they share, what only the first one does.
+
+Started by `accelerate launch` or `torchrun` and connected by `accelerate`; without a launcher there
+is one process, and everything here is trivial.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list, gather_object, reduce
+from rich.console import Console
+from torch import Tensor
+
+Item = TypeVar("Item")
+Thing = TypeVar("Thing")
+
+SILENCE = timedelta(minutes=10)
+"""How long a process waits for the others before it gives them up."""
+
+
+def connect() -> PartialState:
+    """This process's place among the others; the first call connects them."""
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=SILENCE)
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """The engine of a run at `float32`, `bf16` or `fp16`.
+
+    `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
+    process run several trainings. Process groups stay.
+    """
+    connect()
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision="no" if precision == "float32" else precision)
+
+
+def console() -> Console:
+    """Standard output of the first process; silent in the others."""
+    return Console(quiet=not connect().is_main_process)
+
+
+def own_part(items: Sequence[Item]) -> Sequence[Item]:
+    """Those of `items` that this process does; each item falls to exactly one process."""
+    place = connect()
+    return items[place.process_index :: place.num_processes]
+
+
+def total(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes, in each of them."""
+    summed: Tensor = reduce(tensor, reduction="sum")
+    return summed
+
+
+def everyones(thing: Thing) -> list[Thing]:
+    """The thing that each process gives, in their order, in each of them."""
+    gathered: list[Thing] = gather_object([thing])
+    return gathered
+
+
+def from_first(make: Callable[[], Thing]) -> Thing:
+    """What `make` gives in the first process, in each of them; elsewhere it is not called."""
+    things = [make() if connect().is_main_process else None]
+    made: Thing = broadcast_object_list(things)[0]
+    return made

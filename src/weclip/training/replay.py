@@ -1,0 +1,53 @@
+"""A step that failed, kept small enough to be sent to somebody: it can be run again.
+
+Stage 5. The batch and what dropout draws are functions of seed and step, so the decoder and the
+configuration are all that the step needs beside the data and the CLIP.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from weclip.errors import InputError
+from weclip.training.checkpoint import read_checked, write_checked
+
+REPLAY_NAME = "replay.ckpt"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A step that failed.
+
+    Attributes:
+        step: The step.
+        names: Images of its batch, of all processes.
+        decoder: State dict of the decoder before it.
+        config: Resolved configuration as YAML.
+        inputs: Digests of what the run read.
+    """
+
+    step: int
+    names: list[str]
+    decoder: dict[str, Tensor]
+    config: str
+    inputs: dict[str, str]
+
+
+def save_replay(path: Path, replay: Replay) -> None:
+    """Write the file; it appears whole or not at all."""
+    write_checked(path, vars(replay))
+
+
+def load_replay(path: Path) -> Replay:
+    """Read the file.
+
+    Raises:
+        InputError: No such file, or not a replay file of ours. No code in it is executed.
+    """
+    try:
+        return Replay(**read_checked(path))
+    except TypeError:
+        raise InputError(
+            f"{path}: not a replay file; give the {REPLAY_NAME} of a run that stopped at NaN"
+        ) from None

@@ -1,0 +1,44 @@
+"""Signals that ask a run to end.
+
+Stage 5. Ctrl-C, and SIGTERM and SIGUSR1 as clusters send them before they kill.
+"""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from weclip.processes import STOP_SIGNALS
+
+
+class StopRequests:
+    """Notes, while its context lasts, that a signal asked to end; a second one interrupts at once.
+
+    Outside the main thread, where Python allows no handlers, nothing is noted.
+
+    Attributes:
+        name: Name of the signal that came; None before.
+    """
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopRequests":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.name is not None:
+            raise KeyboardInterrupt
+        self.name = signal.Signals(number).name

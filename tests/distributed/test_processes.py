@@ -1,0 +1,109 @@
+"""Several processes give what one gives: losses, weights, scores, predictions."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tests.distributed import launch
+from tests.end_to_end import worlds
+
+from weclip.demo.world import write_world
+from weclip.training.checkpoint import latest_checkpoint
+from weclip.training.runlog import read_log
+
+STEPS, VAL_SCENES = 20, 7
+
+
+def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
+    """Train with scores, evaluate a model and its labels, predict: of 7 images, nothing divides."""
+    run, model = root / "run", ["--model", str(trained)]
+    changes = [
+        f"data.root={world}",
+        *("train.precision=float32", "train.log_every=1", "train.eval_every=10"),
+        *(f"train.steps={STEPS}", "train.batch_size=5", "optim.warmup_steps=2"),
+    ]
+    return [
+        ["train", "--config", "demo", "--out", str(run), *changes],
+        ["evaluate", *model, "--out", str(root / "scores")],
+        ["evaluate", *model, "--out", str(root / "labels"), "--labels"],
+        ["predict", *model, "--out", str(root / "predicted"), f"{world}/JPEGImages/val_*"],
+    ]
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """Folder of the outputs, and what was printed, by number of processes.
+
+    The world and the CLIP are those of the demo: labels of a random CLIP are near ties everywhere,
+    which the last bit of a float decides.
+    """
+    world = tmp_path_factory.mktemp("demo") / "world"
+    write_world(world, train_scenes=30, val_scenes=VAL_SCENES, seed=0)
+    folders = {}
+    for processes in (1, 2, 3):
+        root = tmp_path_factory.mktemp(f"processes{processes}")
+        trained = folders[1][0] / "run" if folders else root / "run"
+        told = launch.run(processes, *commands(root, world, trained))
+        folders[processes] = root, told
+    return folders
+
+
+def weights(run: Path) -> torch.Tensor:
+    """All weights of the decoder but the biases of keys.
+
+    What is added to all keys changes no attention. Their gradient is 0 but for rounding, which Adam
+    divides by its own size: they wander, and nothing depends on them.
+    """
+    state = latest_checkpoint(run / "checkpoints")[0].decoder
+    for name, values in state.items():
+        if name.endswith("in_proj_bias"):
+            width = len(values) // 3
+            values[width : 2 * width] = 0
+    return torch.cat([values.flatten() for values in state.values()])
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_weights_are_those_of_one_process(launched, processes):
+    one, other = (weights(launched[count][0] / "run") for count in (1, processes))
+    assert (one - other).norm() / one.norm() <= 1e-6
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_losses_are_those_of_one_process(launched, processes):
+    one, other = (read_log(launched[count][0] / "run" / "log.jsonl") for count in (1, processes))
+    steps = [row["step"] for row in one if "loss" in row]
+    assert steps == list(range(1, STEPS + 1))
+    for row, of_several in zip(one, other, strict=True):
+        del row["images_per_second"], of_several["images_per_second"]
+        assert of_several == pytest.approx(row, rel=1e-6, abs=1e-6)  # the log has 6 decimals
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("kind", ["scores", "labels"])
+def test_evaluation_records_are_identical(launched, processes, kind):
+    records = []
+    for count in (1, processes):
+        records.append(json.loads((launched[count][0] / kind / "evaluation.json").read_text()))
+    assert records[0] == records[1]
+    assert all(each["num_images"] == VAL_SCENES for each in records[0].values())
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_each_image_is_predicted_once(launched, processes):
+    one, other = (
+        worlds.folder_content(launched[count][0] / "predicted" / "masks")
+        for count in (1, processes)
+    )
+    assert len(one) == VAL_SCENES
+    assert one == other
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_only_the_first_process_speaks_and_writes(launched, processes):
+    root, told = launched[processes]
+    assert told.count("model: ") == 1
+    assert told.count(f"{VAL_SCENES} label maps in") == 1
+    assert sorted(path.name for path in (root / "run").iterdir()) == sorted(
+        path.name for path in (launched[1][0] / "run").iterdir()
+    )

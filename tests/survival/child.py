@@ -1,0 +1,48 @@
+"""One training that may be killed; run by `processes.start`, which sets `TASK`.
+
+It is run by its path: in a new process `tests` may be another installed package.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import weclip.files
+from weclip import cli
+
+
+class KillingOs:
+    """The module `os`, but one call of `fsync`, between writing and renaming, is the end."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(os, name)
+
+    def fsync(self, descriptor: int) -> None:
+        """Flush a file, or cut it in half and die."""
+        if self.count == 0:
+            path = Path(f"/proc/self/fd/{descriptor}").resolve()
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.count -= 1
+        os.fsync(descriptor)
+
+
+def main(arguments: list[str], output: str, kill_at_write: int | None) -> int:
+    """Run a command line with its output in a file; its exit code."""
+    if kill_at_write is not None:
+        weclip.files.os = KillingOs(kill_at_write)  # type: ignore[assignment]
+    with (
+        Path(output).open("a") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        return cli.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(**globals()["TASK"]))

@@ -1,0 +1,31 @@
+"""Training in processes that may be killed; each starts in a fraction of a second.
+
+They are forked from a server that has imported everything and has run nothing.
+"""
+
+import runpy
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+CHILD = Path(__file__).with_name("child.py")
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(["weclip.commands.train"])
+
+
+def start(
+    arguments: list[str], output: Path, kill_at_write: int | None = None
+) -> ForkServerProcess:
+    """Start `weclip ARGUMENTS`; its output goes to a file.
+
+    Args:
+        arguments: Command line.
+        output: File for what it prints.
+        kill_at_write: How many files are written whole before the process kills itself while it
+            writes the next, half of which is on disk then.
+    """
+    task = {"arguments": arguments, "output": str(output), "kill_at_write": kill_at_write}
+    named = {"init_globals": {"TASK": task}, "run_name": "__main__"}
+    process = CONTEXT.Process(target=runpy.run_path, args=(str(CHILD),), kwargs=named)
+    process.start()
+    return process

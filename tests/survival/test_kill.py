@@ -1,0 +1,110 @@
+"""A run that is killed anywhere ends with the same weights, bit for bit, as one that was not."""
+
+import random
+import time
+
+import pytest
+import torch
+from tests.end_to_end import worlds
+from tests.survival import processes
+
+from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
+from weclip.training.model_file import read_model_file
+
+KILLS = 20
+FILES = 12
+"""About as many files as a run writes until it has come to its middle."""
+
+
+@pytest.fixture(scope="module")
+def changes(voc_world, clip_file):
+    return [*worlds.voc_changes(voc_world, clip_file), "train.steps=16", "train.save_every=1"]
+
+
+def command(out, changes):
+    return ["train", "--config", "voc", "--out", str(out), *changes, "train.eval_every=5"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, changes):
+    """Files of an uninterrupted run, and how long it took."""
+    root = tmp_path_factory.mktemp("whole")
+    seconds = []
+    for name in ("first", "second"):  # the first one also fills caches
+        began = time.monotonic()
+        process = processes.start(command(root / name, changes), root / f"{name}.txt")
+        process.join()
+        seconds.append(time.monotonic() - began)
+        assert process.exitcode == 0, (root / f"{name}.txt").read_text()
+    return root / "second", seconds[1]
+
+
+def results(run):
+    """What a run leaves behind: each number of its model and its checkpoints."""
+    checkpoints = {
+        path.name: plain(vars(load_checkpoint(path)))
+        for path in (run / "checkpoints").glob("*.ckpt")
+    }
+    return checkpoints | {"model": plain(vars(read_model_file(run / "model.safetensors")))}
+
+
+def plain(value):
+    """Tensors as their bytes, so that `==` compares bit by bit."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return value
+
+
+def no_checkpoint_is_unreadable(run):
+    for path in (run / "checkpoints").glob("*.ckpt"):
+        load_checkpoint(path)
+
+
+def test_killed_at_random_moments(tmp_path, changes, whole):
+    """Whenever a run comes to its end, it is compared, and the next one is killed."""
+    reference, seconds = whole
+    moments = random.Random(7)
+    kills = runs = 0
+    out = tmp_path / "run0"
+    while kills < KILLS or not (out / "done").exists():
+        process = processes.start([*command(out, changes), "--resume"], tmp_path / "told.txt")
+        process.join(moments.uniform(0, 1.2 * seconds) if kills < KILLS else None)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            kills += 1
+            no_checkpoint_is_unreadable(out)
+            continue
+        assert process.exitcode == 0, (tmp_path / "told.txt").read_text()
+        assert results(out) == results(reference)
+        runs += 1
+        if kills < KILLS:
+            out = tmp_path / f"run{runs}"
+        else:
+            (out / "done").touch()
+    assert runs >= 1
+
+
+@pytest.mark.parametrize("written", range(0, FILES, 2))
+def test_killed_while_it_writes_a_file(tmp_path, changes, whole, written):
+    out, told = tmp_path / "run", tmp_path / "told.txt"
+    process = processes.start(command(out, changes), told, kill_at_write=written)
+    process.join()
+    assert process.exitcode == -9
+    assert any(path.name.endswith(".tmp") for path in out.rglob(".*")), "no file was half written"
+    no_checkpoint_is_unreadable(out)
+    process = processes.start([*command(out, changes), "--resume"], told)
+    process.join()
+    assert process.exitcode == 0, told.read_text()
+    assert results(out) == results(whole[0])
+    assert not any(path.name.endswith(".tmp") for path in out.rglob(".*"))
+
+
+def test_the_comparison_can_fail(changes, whole):
+    checkpoint, _ = latest_checkpoint(whole[0] / "checkpoints")
+    assert checkpoint.step == 16
+    found = results(whole[0])
+    assert found.keys() == {*(f"step-0000000{n}.ckpt" for n in (15, 16)), "best.ckpt", "model"}
+    assert plain(checkpoint.decoder) != found["step-000000015.ckpt"]["decoder"]
