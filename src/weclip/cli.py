@@ -29,6 +29,13 @@ Model = Annotated[
 Clip = Annotated[
     Path | None, typer.Option("--clip", help="CLIP weights, if they are no longer where they were.")
 ]
+Preset = Annotated[
+    str | None, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Your folder or dataset.yaml: --config folder data.root=DATA."),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of weclip in --out.")
 ]
@@ -42,11 +49,10 @@ Changes = Annotated[
 
 @app.command()
 def train(
-    config: Annotated[
-        str, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
-    ],
     out: Out,
     changes: Changes = None,
+    config: Preset = None,
+    data: Data = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")
     ] = False,
@@ -54,30 +60,30 @@ def train(
 ) -> None:
     """Train a segmenter from images and their tags.
 
-    For example: weclip train --config voc data.root=VOC2012 clip.weights=ViT-B-16.pt --out runs/voc
+    For example: weclip train --data photos clip.weights=ViT-B-16.pt --out runs/photos
     """
+    from weclip.commands.datasets import configuration
     from weclip.commands.train import train as run
-    from weclip.config_file import load_config
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
     console = Console()
-    model = run(
-        load_config(config, changes or ()),
-        out,
-        console=console,
-        resume=resume,
-        overwrite=overwrite,
-    )
+    resolved = configuration(config, data, changes or ())
+    model = run(resolved, out, console=console, resume=resume, overwrite=overwrite)
     console.print(f"model: {model}", soft_wrap=True, markup=False)
 
 
 @app.command()
 def check(
-    config: Annotated[
-        str, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
-    ],
-    changes: Changes = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DATA|SECTION.KEY=VALUE",
+            help="Your folder or dataset.yaml, and changes of the configuration.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Preset = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Also write the whole record to this file.")
     ] = None,
@@ -86,14 +92,15 @@ def check(
 
     Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
 
-    For example: weclip check --config voc data.root=VOC2012
+    For example: weclip check photos, or weclip check --config voc data.root=VOC2012
     """
     from weclip.commands.check import UNUSED
     from weclip.commands.check import check as run
-    from weclip.config_file import load_config
+    from weclip.commands.datasets import configuration, split_data
 
-    configuration = load_config(config, changes or (), unused=UNUSED)
-    return run(configuration, console=Console(), json_file=json)
+    data, changes = split_data(arguments or ())
+    resolved = configuration(config, data, changes, unused=UNUSED)
+    return run(resolved, console=Console(), json_file=json)
 
 
 @app.command()

@@ -70,6 +70,16 @@ def test_own_file(tmp_path: Path) -> None:
     assert load_classes(path) == load_classes(str(path)) == ClassList.from_file(path) == expected
 
 
+def test_short_entries_and_default_words(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("classes: [hot_dog, {name: oak, prompt: Tree (oak)}]\n")
+    classes = load_classes(path)
+    assert classes.names == ("hot_dog", "oak")
+    assert classes.prompts == ("hot dog", "Tree (oak)")
+    voc_words = load_classes("voc").background_words
+    assert classes.background_words == tuple(word for word in voc_words if word != "tree")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -77,9 +87,12 @@ def test_own_file(tmp_path: Path) -> None:
         ("clases: []", "mine.yaml: unknown key 'clases'; did you mean 'classes'"),
         ("x: []", "unknown key 'x'; known keys: classes, background_words"),
         ("classes: []", "mine.yaml: 'classes' must be a list with at least one item"),
-        ("classes: [{name: cat}]", "mine.yaml: 'background_words' must be a list"),
+        ("classes: [cat]\nbackground_words: sky", "mine.yaml: 'background_words' must be a list"),
+        ("classes: [cat]\nbackground_words: []", "mine.yaml: 'background_words' must be a list"),
         ("classes: [{name: a, promt: b}]", "class 1: unknown key 'promt'; did you mean 'prompt'"),
-        ("classes: [cat]", "class 1: expected 'name: ...'"),
+        ("classes: [3]", "class 1: expected 'name: ...'"),
+        ("classes: [' ']", "class 1: name: ' ' is not a text"),
+        ("classes: [hot_dog, hot dog]", "prompt 'hot dog' appears 2 times"),
         ("classes: [{name: no}]", "class 1: name: False is not a text; write it in quotes"),
         ("classes: [{name: ' '}]", "class 1: name: ' ' is not a text"),
         ("classes: [{name: background}]", "class 1: the name 'background' is taken by id 0"),
@@ -91,8 +104,6 @@ def test_own_file(tmp_path: Path) -> None:
 )
 def test_malformed_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
-    if ("background_words" not in message and text.endswith("}]")) or text.endswith("[cat]"):
-        text += "\nbackground_words: [grass]"
     path.write_text(text)
     with pytest.raises(InputError, match=r"mine.yaml") as error:
         load_classes(path)

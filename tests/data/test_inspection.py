@@ -14,11 +14,11 @@ from tests.data.builders import write_mask
 
 import weclip.data.file_facts
 from weclip.data.classes import ClassList
+from weclip.data.dataset import open_dataset
 from weclip.data.file_facts import facts_of
 from weclip.data.full_images import full_images
 from weclip.data.images import read_image
 from weclip.data.inspection import KINDS, Report, Splits, make_report
-from weclip.data.splits import read_masked_split, read_split, unlisted_images
 from weclip.errors import InputError
 
 TAGS = {
@@ -58,13 +58,13 @@ def world(tmp_path: Path) -> Path:
 
 
 def read_world(root: Path, pets: ClassList, eval_split: str = "val") -> Splits:
-    where = ("folder", root, pets)
+    dataset = open_dataset("folder", root, classes=pets, tags_file="tags.csv")
     return Splits(
         "train",
-        read_split(*where, "train", "tags.csv"),
+        dataset.read_split("train"),
         eval_split,
-        read_masked_split(*where, eval_split, "tags.csv"),
-        unlisted=unlisted_images(*where, "tags.csv"),
+        dataset.read_masked_split(eval_split),
+        unlisted=dataset.unlisted_images(),
     )
 
 

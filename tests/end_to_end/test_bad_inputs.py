@@ -62,7 +62,9 @@ def place(tmp_path: Path, clip_file: Path, run_folder: Path) -> Place:
 
 
 COMMAND_LINES = {
-    "no option": (lambda p: ["train"], "Missing option '--config'"),
+    "no option": (lambda p: ["train"], "Missing option '--out'"),
+    "no data named": (lambda p: ["train", "--out", str(p.out)], "no data: give --data"),
+    "no class list": (lambda p: p.train("data.classes=null"), "give data.classes=voc"),
     "no out": (lambda p: ["train", "--config", "voc"], "Missing option '--out'"),
     "unknown command": (lambda p: ["fit"], "No such command 'fit'"),
     "unknown option": (lambda p: p.train("--fast"), "No such option: --fast"),

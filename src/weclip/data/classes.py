@@ -5,12 +5,14 @@ released WeCLIP and CLIP-ES prompt lists. The format:
 
     classes:
       - name: bird
-        prompt: bird avian        # optional, the name by default
-      - name: boat
-    background_words: [ground, sky]
+        prompt: bird avian        # optional, the name by default, `_` read as a space
+      - boat                      # short for {name: boat}
+    background_words: [ground, sky]   # optional, those of voc by default
 """
 
+import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -62,7 +64,7 @@ class ClassList:
         except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path}: class list is not valid YAML ({reason})") from None
-        return _parse(document, path, faithful)
+        return parse_classes(document, str(path), faithful=faithful)
 
     @property
     def num_classes(self) -> int:
@@ -116,49 +118,68 @@ def load_classes(name_or_path: str | Path, *, faithful: bool = False) -> ClassLi
     return ClassList.from_file(name_or_path, faithful=faithful)
 
 
-def _parse(document: Any, path: Path, faithful: bool) -> ClassList:
-    """Check the parsed YAML `document` of the file `path` and build the list."""
+def parse_classes(document: Any, where: str, *, faithful: bool = False) -> ClassList:
+    """Build a class list from what its YAML holds.
+
+    Args:
+        document: The parsed file (format: see the module).
+        where: What errors start with.
+        faithful: As in `ClassList.from_file`.
+
+    Raises:
+        InputError: A key, name, prompt or word is unknown, missing, repeated or no text.
+    """
     if not isinstance(document, dict):
-        raise InputError(f"{path}: expected the keys {' and '.join(_FILE_KEYS)}")
-    _check_keys(document, _FILE_KEYS, str(path))
-    entries = _filled_list(document, "classes", path)
-    words = _filled_list(document, "background_words", path)
-    pairs = [_entry(entry, f"{path}: class {i}", faithful) for i, entry in enumerate(entries, 1)]
+        raise InputError(f"{where}: expected the keys {' and '.join(_FILE_KEYS)}")
+    check_keys(document, _FILE_KEYS, where)
+    entries = _filled_list(document, "classes", where)
+    pairs = [_entry(entry, f"{where}: class {i}", faithful) for i, entry in enumerate(entries, 1)]
     names, prompts = zip(*pairs, strict=True)
-    background_words = tuple(
-        _text(word, f"{path}: background word {i}") for i, word in enumerate(words, 1)
-    )
-    _check_unique(names, f"{path}: class name")
-    _check_unique(prompts, f"{path}: prompt")
-    _check_unique(background_words, f"{path}: background word")
+    _check_unique(names, f"{where}: class name")
+    _check_unique(prompts, f"{where}: prompt")
     if len(names) > MAX_CLASSES:
-        raise InputError(f"{path}: {len(names)} classes; at most {MAX_CLASSES} fit a uint8 mask")
-    return ClassList(names, prompts, background_words)
+        raise InputError(f"{where}: {len(names)} classes; at most {MAX_CLASSES} fit a uint8 mask")
+    return ClassList(names, prompts, _background_words(document, prompts, where))
+
+
+def _background_words(
+    document: dict[str, Any], prompts: tuple[str, ...], where: str
+) -> tuple[str, ...]:
+    """The words given, or else those of the list `voc` that no prompt holds."""
+    if "background_words" not in document:
+        used = {word for prompt in prompts for word in re.split(r"\W+", prompt.lower())}
+        return tuple(word for word in load_classes("voc").background_words if word not in used)
+    listed = _filled_list(document, "background_words", where)
+    words = tuple(_text(word, f"{where}: background word {i}") for i, word in enumerate(listed, 1))
+    _check_unique(words, f"{where}: background word")
+    return words
 
 
 def _entry(entry: Any, where: str, faithful: bool) -> tuple[str, str]:
     """Return name and prompt of one item of `classes`."""
+    entry = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, dict) or "name" not in entry:
         raise InputError(f"{where}: expected 'name: ...' and optionally 'prompt: ...'")
-    _check_keys(entry, _ENTRY_KEYS, where)
+    check_keys(entry, _ENTRY_KEYS, where)
     texts = {key: _text(value, f"{where}: {key}") for key, value in entry.items()}
     name = texts["name"]
     if name == "background":
         raise InputError(f"{where}: the name 'background' is taken by id 0; leave it out")
     if ";" in name:
         raise InputError(f"{where}: '{name}' contains ';', which separates tags in tags files")
-    prompt = texts.get("prompt", name)
+    prompt = texts.get("prompt", name.replace("_", " "))
     return name, texts.get("faithful_prompt", prompt) if faithful else prompt
 
 
-def _filled_list(document: dict[str, Any], key: str, path: Path) -> list[Any]:
+def _filled_list(document: dict[str, Any], key: str, where: str) -> list[Any]:
     value = document.get(key)
     if not isinstance(value, list) or not value:
-        raise InputError(f"{path}: '{key}' must be a list with at least one item")
+        raise InputError(f"{where}: '{key}' must be a list with at least one item")
     return value
 
 
-def _check_keys(mapping: dict[Any, Any], known: tuple[str, ...], where: str) -> None:
+def check_keys(mapping: dict[Any, Any], known: Collection[str], where: str) -> None:
+    """InputError, with the nearest known key, if a mapping from a file has another key."""
     for key in mapping:
         if key not in known:
             hint = did_you_mean(str(key), known) or f"known keys: {', '.join(known)}"

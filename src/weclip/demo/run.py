@@ -73,7 +73,7 @@ def run_demo(
     console.print("Training from tags alone, on a frozen tiny CLIP.")
     train(config, run, console=console)
     model = load_model(run)
-    samples = masked_images(model)
+    samples = masked_images(model, console)
     scored = score_labels(model, samples, console=console, group_of=drawing_groups(world))
     scored |= score_segmentation(model, samples, console=console, group_of=drawing_groups(world))
     records = {name: each.record for name, each in scored.items()}

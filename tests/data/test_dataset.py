@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weclip.data.classes import ClassList
-from weclip.data.splits import LAYOUTS, read_masked_split, read_split
+from weclip.data.dataset import LAYOUTS, open_dataset
 from weclip.errors import InputError
 
 CASES = [
@@ -47,9 +47,10 @@ def test_training_never_touches_a_mask_folder(
 ) -> None:
     global _watched
     root = sets[layout]
+    dataset = open_dataset(layout, root, classes=lists[layout], tags_file=tags_file)
     _watched = touched = []
     try:
-        with_masks = read_split(layout, root, lists[layout], split, tags_file)
+        with_masks = dataset.read_split(split)
     finally:
         _watched = None
     assert any(str(root) in path for path in touched)  # the watch works
@@ -57,9 +58,9 @@ def test_training_never_touches_a_mask_folder(
 
     for folder in mask_folders:
         shutil.rmtree(root / folder)
-    assert read_split(layout, root, lists[layout], split, tags_file) == with_masks
+    assert dataset.read_split(split) == with_masks
     with pytest.raises(InputError, match="mask folder not found"):
-        read_masked_split(layout, root, lists[layout], split, tags_file)
+        dataset.read_masked_split(split)
 
 
 @pytest.mark.parametrize(("layout", "split"), [("voc", "val"), ("coco", "val"), ("folder", "val")])
@@ -67,8 +68,9 @@ def test_masked_split_matches_split(
     sets: dict[str, Path], lists: dict[str, ClassList], layout: str, split: str
 ) -> None:
     tags_file = "tags.csv" if layout == "folder" else None
-    tagged = read_split(layout, sets[layout], lists[layout], split, tags_file)
-    masked = read_masked_split(layout, str(sets[layout]), lists[layout], split, tags_file)
+    given = {"classes": lists[layout], "tags_file": tags_file}
+    tagged = open_dataset(layout, sets[layout], **given).read_split(split)
+    masked = open_dataset(layout, str(sets[layout]), **given).read_masked_split(split)
     assert {(s.name, s.path, s.tags) for s in masked} <= {(s.name, s.path, s.tags) for s in tagged}
     assert all(s.mask.is_file() for s in masked)
 
@@ -76,6 +78,6 @@ def test_masked_split_matches_split(
 def test_unknown_format(pets: ClassList) -> None:
     assert set(LAYOUTS) == {"voc", "coco", "folder"}
     with pytest.raises(InputError, match=r"data.format: unknown format 'VOC2'; known: voc, coco, "):
-        read_split("VOC2", ".", pets, "train")
+        open_dataset("VOC2", ".", classes=pets)
     with pytest.raises(InputError, match=r"did you mean 'coco'\?"):
-        read_masked_split("cocoo", ".", pets, "train")
+        open_dataset("cocoo", ".", classes=pets)
