@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weclip.data.masks import read_mask, save_mask, voc_palette
+from weclip.data.colours import voc_palette
+from weclip.data.masks import read_mask, save_mask
 from weclip.errors import InputError
 
 

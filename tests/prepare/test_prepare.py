@@ -13,7 +13,8 @@ from tests.prepare.server import Fault
 from weclip import cli
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
-from weclip.data.masks import read_mask, voc_palette
+from weclip.data.colours import voc_palette
+from weclip.data.masks import read_mask
 from weclip.data.splits import read_masked_split, read_split
 
 AUG = ["2007_1", "2007_2", "2008_5", "2008_6"]

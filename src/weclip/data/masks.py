@@ -10,25 +10,10 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.data.colours import VOC_COLOURS
 from weclip.data.images import DECODE_ERRORS
 from weclip.errors import InputError
 from weclip.files import write_atomically
-
-
-def voc_palette() -> list[int]:
-    """Return the PASCAL VOC colour map: 768 ints, red, green, blue of ids 0..255.
-
-    Bit 3j+c of an id becomes bit 7-j of colour channel c (VOC development kit).
-
-    >>> voc_palette()[:9]
-    [0, 0, 0, 128, 0, 0, 0, 128, 0]
-    """
-    palette = []
-    for class_id in range(256):
-        for channel in range(3):
-            bits = (class_id >> (3 * j + channel) & 1 for j in range(8))
-            palette.append(sum(bit << (7 - j) for j, bit in enumerate(bits)))
-    return palette
 
 
 def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArray[np.uint8]:
@@ -77,10 +62,19 @@ def require_known_ids(mask: npt.NDArray[np.uint8], num_classes: int, path: str |
         )
 
 
-def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:
-    """Write (H, W) uint8 class ids as a PASCAL palette PNG; the file appears whole or not at all.
+def save_mask(
+    mask: npt.NDArray[np.uint8],
+    path: str | Path,
+    palette: npt.NDArray[np.uint8] = VOC_COLOURS,
+) -> None:
+    """Write class ids as a palette PNG; the file appears whole or not at all.
 
     Missing parent folders are made.
+
+    Args:
+        mask: (H, W) uint8 class ids.
+        path: The PNG.
+        palette: (256, 3) colours by class id; PASCAL's if left out.
 
     Raises:
         ValueError: `mask` is not a two-dimensional uint8 array.
@@ -88,5 +82,5 @@ def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"mask must be (H, W) uint8, not {mask.shape} {mask.dtype}")
     image = Image.fromarray(mask)
-    image.putpalette(voc_palette())
+    image.putpalette(palette.tobytes())
     write_atomically(Path(path), lambda temporary: image.save(temporary, format="PNG"))
