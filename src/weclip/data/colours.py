@@ -1,6 +1,6 @@
 """Colours that stand for classes: the PASCAL VOC colour map, and colours that a user writes.
 
-Stage 1. Training never reads them; masks, predictions and pictures do.
+Stage 1. No loss depends on them; masks, predictions and pictures do.
 """
 
 import re

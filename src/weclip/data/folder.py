@@ -4,7 +4,7 @@ Stage 1. The tags file (format: `tags.py`) names images relative to the root, wi
 suffix. Its optional `split` column assigns each image to a split; without it every image belongs to
 split `train`. A file under one of the names in `TAGS_FILES` need not be given. Without any, folders
 tell the tag: `<class>/` or `<split>/<class>/`.
-For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
+For evaluation, `masks/<image without suffix>.png` may hold masks, of some images or all.
 """
 
 import os
@@ -22,6 +22,7 @@ from weclip.data.files import (
     require_files,
     unknown_split,
 )
+from weclip.data.mask_labels import mask_labels
 from weclip.data.tags import TagsRow, read_tags_file
 from weclip.errors import InputError
 
@@ -70,8 +71,9 @@ def read_masked_split(
     samples = read_split(root, classes, split, tags_file)
     masks = existing_folder(Path(root) / MASKS, "mask folder")
     existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
+    labels = mask_labels(classes)
     masked = [
-        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags)
+        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags, labels)
         for sample in samples
         if f"{sample.name}.png" in existing
     ]
