@@ -113,6 +113,7 @@ def test_page_shows_scores_groups_and_settings(tmp_path):
     assert ">seen<" in text
     assert ">new<" in text
     assert "Not in the ground truth: dog." in text
+    assert 'style="background:rgb(7,8,9)"></span>dog<' in text
     assert "prefers-color-scheme: dark" in text
 
 

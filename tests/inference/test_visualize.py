@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
 from weclip.data.colours import VOC_COLOURS
 from weclip.inference.visualize import (
+    draw_step,
     enlarge,
     heat_overlay,
     heatmap,
@@ -33,6 +38,22 @@ def test_overlay_paints_in_the_given_colours():
     label_map = np.array([[0, 1]], dtype=np.uint8)
     painted = np.asarray(overlay(image, label_map, alpha=0.5, palette=palette))
     assert painted[0].tolist() == [[100, 100, 100], [150, 50, 50]]
+
+
+def test_a_step_is_drawn_in_the_given_colours():
+    batch = make_batch()
+    output = tiny_weclip().eval().training_step(batch, step=0)
+    output = replace(output, target=torch.full_like(output.target, 1))
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1] = (0, 250, 0)
+    height, width = batch.image.shape[2:]
+    row = draw_step(batch, output, palette=palette).astype(int)
+    scale = row.shape[0] / height
+    left = 2 * (round(width * scale) + 6)  # image and CAM come before, with gaps
+    painted = row[:, left : left + round(width * scale)]
+    assert painted[..., 1].min() >= 150  # 0.6 of 250, and some of the image
+    assert painted[..., [0, 2]].max() <= 0.4 * 255 + 1
+    assert not np.array_equal(row, draw_step(batch, output))
 
 
 def test_heatmap_gets_lighter_and_cuts_outliers():
