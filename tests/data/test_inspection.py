@@ -116,10 +116,20 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda root: (root / "masks/v/2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 50),
         "masks/v/2.png: mask is",
     ),
-    "colours for a mask": (
-        "unreadable_masks",
+    "unknown colours in a mask": (
+        "unknown_mask_ids",
         lambda root: noise(root / "masks/v/2.png", 0, size=(16, 8)),
-        "save the ids, not their colours",
+        "v/2.png: mask has the unknown colour #",
+    ),
+    "mask of 16 bits": (
+        "unreadable_masks",
+        lambda root: Image.new("I;16", (16, 8)).save(root / "masks/v/2.png"),
+        "with mode I;16",
+    ),
+    "transparent mask": (
+        "unreadable_masks",
+        lambda root: Image.new("RGBA", (16, 8)).save(root / "masks/v/2.png"),
+        "mask is transparent on 100 % of its pixels",
     ),
     "unknown mask id": (
         "unknown_mask_ids",

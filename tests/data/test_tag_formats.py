@@ -33,7 +33,7 @@ def test_each_trains_from_a_folder(tmp_path: Path, pets: ClassList, write) -> No
 
 
 def test_a_separator_inside_a_class_name_does_not_separate(tmp_path: Path) -> None:
-    classes = ClassList(("cat, black", "dog"), ("a", "b"), ("c",))
+    classes = ClassList(("cat, black", "dog"), (("a",), ("b",)), ("c",))
     (tmp_path / "tags.csv").write_text('image,tags\na,"cat, black|dog"\n')
     assert read_tags_file(tmp_path / "tags.csv", classes)[0].tags == (0, 1)
 

@@ -12,8 +12,9 @@ from tests.prepare.server import Fault
 
 from weclip import cli
 from weclip.config_file import load_config
+from weclip.data.colours import voc_palette
 from weclip.data.dataset import open_dataset
-from weclip.data.masks import read_mask, voc_palette
+from weclip.data.masks import read_mask
 
 AUG = ["2007_1", "2007_2", "2008_5", "2008_6"]
 

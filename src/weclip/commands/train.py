@@ -1,6 +1,7 @@
 """`weclip train`: from a configuration to a run folder with a trained model."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -186,7 +187,11 @@ def make_trainer(
         settings=settings,
         folder=out,
         config=to_yaml(config),
-        hooks=Hooks(make_evaluate(config, inputs, method, progress), draw_step, save_model),
+        hooks=Hooks(
+            make_evaluate(config, inputs, method, progress),
+            partial(draw_step, palette=inputs.classes.palette),
+            save_model,
+        ),
     )
 
 

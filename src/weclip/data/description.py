@@ -7,6 +7,7 @@ Stage 1, for the format `folder`. All keys may be left out; paths are relative t
     classes: [cat, {name: dog, prompt: dog hound}]   # or a file, or voc or coco
     background_words: [grass, sky]     # default: those of the class list
     masks: drawn                       # default: masks/ in the folder of the images
+    mask_labels: {7: cat, '#FFFFFF': ignore}         # see `mask_labels.py`
     split: {val: 0.2, seed: 0}         # instead of a column `split`
 """
 
@@ -26,7 +27,7 @@ from weclip.errors import InputError
 FILE_NAME = "dataset.yaml"
 TAGS_FILES = "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml".split()
 MASKS = "masks"
-_KEYS = ("images", "tags", "classes", "background_words", "masks", "split")
+_KEYS = ("images", "tags", "classes", "background_words", "masks", "mask_labels", "split")
 _SPLIT_KEYS = ("val", "seed")
 
 
@@ -43,6 +44,7 @@ class Description:
         reserved: That folder relative to the images, where no image may be; None if elsewhere.
         classes: As the file gives it: the path of a list, a shipped name, a list, or None.
         background_words: As the file gives them.
+        mask_labels: As the file gives them.
         ratio: How the images are split, if not by a column or by folders.
     """
 
@@ -53,7 +55,8 @@ class Description:
     masks: Path
     reserved: str | None
     classes: str | list[Any] | None = None
-    background_words: list[Any] | None = None
+    background_words: Any = None
+    mask_labels: Any = None
     ratio: SplitRatio | None = None
 
 
@@ -92,6 +95,7 @@ def describe(root: str | Path, tags_file: str | Path | None = None) -> Descripti
         None if Path(inside).parts[0] == ".." else Path(inside).as_posix(),
         _classes(document, file),
         document.get("background_words"),
+        document.get("mask_labels"),
         _ratio(document, file),
     )
 

@@ -4,7 +4,7 @@ Stage 1. Where everything is: `description.py`. The tags file (format: `tags.py`
 relative to their folder, with or without their suffix. Its optional `split` column assigns each
 image to a split; without it, and without a ratio, every image belongs to split `train`. Without a
 tags file, folders tell the tag: `<class>/` or `<split>/<class>/`; those in `background/` have none.
-For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
+For evaluation, `masks/<image without suffix>.png` may hold masks, of some images or all.
 """
 
 import os
@@ -23,6 +23,7 @@ from weclip.data.files import (
     require_files,
     unknown_split,
 )
+from weclip.data.mask_labels import mask_labels, parse_mask_labels
 from weclip.data.tags import TagsRow, read_tags_file
 from weclip.errors import InputError
 
@@ -54,8 +55,11 @@ def read_masked_split(
     samples = _read_described(place, classes, split)
     masks = existing_folder(place.masks, "mask folder")
     existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
+    labels = mask_labels(classes)
+    if place.mask_labels is not None:
+        labels = parse_mask_labels(place.mask_labels, classes, f"{place.origin}: mask_labels")
     masked = [
-        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags)
+        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags, labels)
         for sample in samples
         if f"{sample.name}.png" in existing
     ]
