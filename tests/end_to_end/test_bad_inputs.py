@@ -63,7 +63,7 @@ def place(tmp_path: Path, clip_file: Path, run_folder: Path) -> Place:
 
 COMMAND_LINES = {
     "no option": (lambda p: ["train"], "Missing option '--out'"),
-    "no data named": (lambda p: ["train", "--out", str(p.out)], "no data: give --data"),
+    "no data named": (lambda p: ["train", "--out", str(p.out)], "no data: give a folder of images"),
     "no class list": (lambda p: p.train("data.classes=null"), "give data.classes=voc"),
     "no out": (lambda p: ["train", "--config", "voc"], "Missing option '--out'"),
     "unknown command": (lambda p: ["fit"], "No such command 'fit'"),

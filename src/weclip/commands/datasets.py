@@ -107,8 +107,8 @@ def configuration(
     """
     if config is None and data is None:
         raise InputError(
-            "no data: give --data with a folder of images or a dataset.yaml, or --config with a "
-            "preset or a YAML file"
+            "no data: give a folder of images or a dataset.yaml (to train after --data), or "
+            "--config with a preset or a YAML file"
         )
     root = [] if data is None else [f"data.root={json.dumps(str(data), ensure_ascii=False)}"]
     return load_config(config or "folder", [*root, *changes], unused=unused)

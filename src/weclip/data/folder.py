@@ -218,12 +218,14 @@ def _read_class_folders(place: Description, classes: ClassList, split: str) -> l
         raise InputError(
             f"{place.origin}: split: the folder {base} gives a split too; keep one of them"
         )
+    if not in_split and place.ratio is None and split != ONLY_SPLIT:
+        splits = {path.name for path in _folders(base, place) if _is_split(path, place)}
+        available = splits if ONLY_SPLIT in splits else {ONLY_SPLIT}
+        raise unknown_split(split, available, str(place.origin))
     folders = {path.name for path in _folders(base, place)}
     names = [name for name in classes.names if name in folders]
     if not names:
         raise _no_tags(place)
-    if not in_split and place.ratio is None and split != ONLY_SPLIT:
-        raise unknown_split(split, {ONLY_SPLIT}, str(place.origin))
     tags: dict[str, tuple[int, ...]] = {name: (classes.index(name),) for name in names}
     if BACKGROUND in folders:
         tags[BACKGROUND] = ()
