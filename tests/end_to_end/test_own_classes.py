@@ -81,10 +81,12 @@ def test_predictions_have_the_colours(run: Path, photos: Path, tmp_path: Path) -
     out = tmp_path / "out"
     images = [str(photos / "val"), "--overlays"]
     assert cli.run(["predict", "--model", str(run), "--out", str(out), *images]) == 0
+    seen: set[int] = set()
     for path in (out / "masks").rglob("*.png"):
         with Image.open(path) as mask:
             palette = mask.getpalette()
             ids = np.array(mask)
+        seen.update(ids.flat)
         assert palette[:12] == [0, 0, 0, *(v for colour in COLOURS.values() for v in colour)]
         assert palette[-3:] == [224, 224, 192]
         photo = np.array(Image.open(next((photos / "val").glob(f"{path.stem}.*"))), np.float64)
@@ -92,6 +94,7 @@ def test_predictions_have_the_colours(run: Path, photos: Path, tmp_path: Path) -
         paint = np.array(palette).reshape(-1, 3)[ids]
         expected = np.where(ids[..., None] > 0, 0.4 * photo + 0.6 * paint, photo).round()
         assert np.abs(shown - expected).max() <= 1
+    assert seen - {0}  # something was painted
 
 
 def test_check_reads_masks_of_colours(coloured: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,9 @@ CLASSES = ClassList(
 )
 
 
+ONE_CLASS = {"names": ["a"], "prompts": ["a"], "background_words": ["b"]}
+
+
 @pytest.fixture
 def model():
     decoder = tiny_weclip().decoder.state_dict()
@@ -39,6 +42,11 @@ def with_header(path, **change):
         header = file.metadata()
     changed = {k: v for k, v in (header | change).items() if v is not None}
     save_file({"a": torch.zeros(1)}, path, metadata=changed)
+
+
+def test_one_class_is_no_damage(path):
+    with_header(path, classes=json.dumps(ONE_CLASS | {"colours": [[1, 2, 3]]}))
+    assert read_model_file(path).classes.colours == ((1, 2, 3),)
 
 
 def test_a_file_of_before_classes_had_several_prompts_and_colours(path):
@@ -94,8 +102,9 @@ def test_foreign_safetensors(tmp_path):
         {"classes": "["},
         {"classes": "[]"},
         {"classes": json.dumps({"names": ["a"]})},
-        {"classes": json.dumps({"names": ["a"], "prompts": [], "background_words": ["b"]})},
-        {"classes": json.dumps({"names": ["a"], "prompts": ["a"], "colours": [[1, 2]]})},
+        {"classes": json.dumps(ONE_CLASS | {"prompts": []})},
+        {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2]]})},
+        {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2, 256]]})},
         {"clip_sha256": None},
     ],
 )

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from weclip.data.classes import ClassList
+from weclip.data.colours import parse_colour
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -94,6 +95,6 @@ def _classes(header: dict[str, list[Any]]) -> ClassList:
     no colours.
     """
     prompts = ((each,) if isinstance(each, str) else tuple(each) for each in header.pop("prompts"))
-    colours = ((r, g, b) for r, g, b in header.pop("colours", ()))
+    colours = (parse_colour(each, "colours") for each in header.pop("colours", ()))
     texts = {key: tuple(values) for key, values in header.items()}
     return ClassList(prompts=tuple(prompts), colours=tuple(colours), **texts)
