@@ -125,8 +125,11 @@ def test_classes_from_folders(sorted_images: Path) -> None:
     assert masked.name == "hot_dog/1"
 
 
-def test_guessing_classes_never_touches_a_mask_folder(sorted_images: Path) -> None:
+@pytest.mark.parametrize("folder", ["masks", "cat masks"])
+def test_guessing_classes_never_touches_a_mask_folder(sorted_images: Path, folder: str) -> None:
     global _watched
+    (sorted_images / "masks").rename(sorted_images / folder)
+    (sorted_images / "dataset.yaml").write_text(f"masks: {folder}" if " " in folder else "")
     _watched = touched = []
     try:
         open_dataset("folder", sorted_images).read_split("train")

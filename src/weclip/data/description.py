@@ -76,27 +76,26 @@ def describe(root: str | Path, tags_file: str | Path | None = None) -> Descripti
     elif not file.is_file():
         raise InputError(f"{root}: data root not found; give a folder of images or a {FILE_NAME}")
     document = _read(file) if file.is_file() else {}
-    origin, folder = file if file.is_file() else file.parent, file.parent
     images = _path(document, "images", file)
     if images is not None:
         existing_folder(images, f"{file}: images: folder")
-    images = images or folder
+    images = images or file.parent
     masks = _path(document, "masks", file) or images / MASKS
     # Not resolved: a mask folder that is a link inside the images' folder must be found there.
     inside = os.path.relpath(masks, images)
     if not {*Path(inside).parts} - {".."}:
         raise InputError(f"{file}: masks: {masks} holds the images too; keep masks by themselves")
     return Description(
-        origin,
-        folder,
-        images,
-        _tags(document, file, images, tags_file),
-        masks,
-        None if Path(inside).parts[0] == ".." else Path(inside).as_posix(),
-        _classes(document, file),
-        document.get("background_words"),
-        document.get("mask_labels"),
-        _ratio(document, file),
+        origin=file if file.is_file() else file.parent,
+        folder=file.parent,
+        images=images,
+        tags=_tags(document, file, images, tags_file),
+        masks=masks,
+        reserved=None if Path(inside).parts[0] == ".." else Path(inside).as_posix(),
+        classes=_classes(document, file),
+        background_words=document.get("background_words"),
+        mask_labels=document.get("mask_labels"),
+        ratio=_ratio(document, file),
     )
 
 
