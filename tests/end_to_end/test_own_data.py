@@ -178,6 +178,16 @@ def test_a_list_given_for_training_holds_for_scores(described, tmp_path, clip_fi
     assert evaluate(tmp_path / "run", tmp_path / "guessed", root) == 0
 
 
+@pytest.mark.parametrize(
+    "name", ["a, b", "it's \U0001f600", 'say "x"', "[1]", "null", "a: b", "# c"]
+)
+def test_any_folder_name(sorted_images, tmp_path, monkeypatch, capsys, name):
+    sorted_images.rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["check", name]) == 0
+    assert f"from the folders in {name}: cat, dog" in capsys.readouterr().out
+
+
 REFUSED = {
     "two data sets": (["a", "b"], "'b': one data set at a time"),
     "no data": ([], "no data: give a folder of images or a dataset.yaml"),
