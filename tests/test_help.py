@@ -31,7 +31,7 @@ def test_each_command_shows_an_example_and_its_options(command, capsys):
 def test_check_shows_its_exit_codes_and_writes_no_folder(capsys):
     assert cli.run(["check", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "For example: weclip check --config voc" in shown
+    assert "For example: weclip check photos, or weclip check --config voc" in shown
     assert "Exit code 0: all is well; 1: warnings; 2: errors." in shown
     assert "--json" in shown
     assert "--out" not in shown

@@ -47,7 +47,7 @@ class Vocabulary:
 
     def __init__(self) -> None:
         classes = load_classes("demo")
-        self.concepts: list[tuple[str, ...]] = [(prompt,) for prompt in classes.prompts]
+        self.concepts: list[tuple[str, ...]] = list(classes.prompts)
         self.scenery: dict[str, int] = {}
         used: set[str] = set()
         for word in (*BACKGROUND_COLOURS, *DISTRACTOR_DRAWINGS):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
 from weclip.backbones.clip_weights import Clip, load_clip
-from weclip.build import demo_clip
+from weclip.build import demo_clip, encode_classes
 from weclip.data.classes import load_classes
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
 from weclip.demo.world import BACKGROUND_COLOURS, CLASS_NAMES, SCENE_SIZE, Sprite, render_scene
@@ -32,8 +32,8 @@ def drawings(kind: str) -> list[tuple[int, str]]:
 @torch.no_grad()
 def accuracy(clip: Clip, kind: str, scenes: int) -> float:
     """Share of scenes whose sprite's class has the most similar text among the 19 classes."""
-    prompts = [f"a clean origami {prompt}." for prompt in load_classes("demo").prompts]
-    text = clip.text.encode(prompts)
+    classes = load_classes("demo")
+    text = encode_classes(clip.text, classes, "a clean origami {}.", scale=clip.scale).classes
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     pool, correct = drawings(kind), 0
     for index in range(scenes):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
@@ -32,12 +34,23 @@ def build_weclip(config: Config, clip: Clip, classes: ClassList) -> WeClip:
 def encode_classes(
     text_encoder: ClipTextEncoder, classes: ClassList, template: str, *, scale: float
 ) -> TextFeatures:
-    """Text features of the prompts and background words, each put into `template`."""
+    """Text features of the classes and background words, each text put into `template`.
+
+    A class of several prompts has the mean of their unit features, made unit again (prompt
+    ensembling; Radford et al. 2021, section 3.1.4).
+    """
+    prompts = [template.format(text) for texts in classes.prompts for text in texts]
+    features = torch.split(text_encoder.encode(prompts), [len(texts) for texts in classes.prompts])
     return TextFeatures(
-        classes=text_encoder.encode([template.format(prompt) for prompt in classes.prompts]),
+        classes=torch.cat([each if len(each) == 1 else _mean_unit(each) for each in features]),
         background=text_encoder.encode([template.format(w) for w in classes.background_words]),
         scale=scale,
     )
+
+
+def _mean_unit(features: Tensor) -> Tensor:
+    """(1, J) unit mean of unit rows (P, J)."""
+    return F.normalize(features.mean(dim=0, keepdim=True), dim=-1)
 
 
 def build_decoder(config: Config, image_encoder: ClipImageEncoder, classes: ClassList) -> Decoder:

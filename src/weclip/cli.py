@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
+from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
 from weclip.errors import InputError
 from weclip.exits import run_app
 
@@ -22,31 +23,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
-Model = Annotated[
-    Path, typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
-]
-Clip = Annotated[
-    Path | None, typer.Option("--clip", help="CLIP weights, if they are no longer where they were.")
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an earlier output of weclip in --out.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[SECTION.KEY=VALUE]...", help="Changes of the configuration.", show_default=False
-    ),
-]
-
 
 @app.command()
 def train(
-    config: Annotated[
-        str, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
-    ],
     out: Out,
     changes: Changes = None,
+    config: Preset = None,
+    data: Data = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
     ] = False,
@@ -62,31 +45,36 @@ def train(
 
     A signal ends it between two steps, saved, with exit code 75; --resume continues.
 
-    For example: weclip train --config voc data.root=VOC2012 clip.weights=ViT-B-16.pt --out runs/voc
+    For example: weclip train --data photos clip.weights=ViT-B-16.pt --out runs/photos
     """
+    from weclip.commands.datasets import configuration
     from weclip.commands.seeds import parse_seeds, train_seeds
     from weclip.commands.train import train as run
-    from weclip.config_file import load_config
     from weclip.distributed import console
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
     how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
-    configuration, shown = load_config(config, changes or ()), console()
+    resolved, shown = configuration(config, data, changes or ()), console()
     if seeds is not None:
-        path = train_seeds(configuration, out, parse_seeds(seeds), console=shown, **how)
+        path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
         shown.print(f"scores: {path}", soft_wrap=True, markup=False)
         return
-    path = run(configuration, out, console=shown, **how)
+    path = run(resolved, out, console=shown, **how)
     shown.print(f"model: {path}", soft_wrap=True, markup=False)
 
 
 @app.command()
 def check(
-    config: Annotated[
-        str, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
-    ],
-    changes: Changes = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DATA|SECTION.KEY=VALUE",
+            help="Your folder or dataset.yaml, and changes of the configuration.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Preset = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Also write the whole record to this file.")
     ] = None,
@@ -95,14 +83,15 @@ def check(
 
     Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
 
-    For example: weclip check --config voc data.root=VOC2012
+    For example: weclip check photos, or weclip check --config voc data.root=VOC2012
     """
     from weclip.commands.check import UNUSED
     from weclip.commands.check import check as run
-    from weclip.config_file import load_config
+    from weclip.commands.datasets import configuration, split_data
 
-    configuration = load_config(config, changes or (), unused=UNUSED)
-    return run(configuration, console=Console(), json_file=json)
+    data, changes = split_data(arguments or ())
+    resolved = configuration(config, data, changes, unused=UNUSED)
+    return run(resolved, console=Console(), json_file=json)
 
 
 @app.command()

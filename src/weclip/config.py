@@ -18,9 +18,9 @@ class DataConfig:
     """Where images and tags come from and how a training crop is made (WeCLIP section 4.1)."""
 
     format: str = "voc"  # voc | coco | folder
-    root: str = MISSING
-    classes: str = "voc"  # voc | coco | demo | a YAML file
-    tags_file: str | None = None  # CSV or JSONL of image and tags; None: the format's annotations
+    root: str = MISSING  # folder, or a dataset.yaml
+    classes: str | None = None  # voc | coco | demo | a YAML file; None: the folder's own
+    tags_file: str | None = None  # CSV or JSONL of image and tags; None: the data set's own
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
     crop_size: int = 320  # released code

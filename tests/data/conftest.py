@@ -15,7 +15,7 @@ def voc_classes() -> ClassList:
 
 @pytest.fixture
 def pets() -> ClassList:
-    return ClassList(("cat", "dog", "traffic light"), ("cat", "dog", "light"), ("grass",))
+    return ClassList(("cat", "dog", "traffic light"), (("cat",), ("dog",), ("light",)), ("grass",))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from tests.data.builders import write_image
 
 from weclip.data.classes import ClassList
+from weclip.data.dataset import open_dataset
 from weclip.data.folder import read_masked_split, read_split, unlisted_images
-from weclip.data.splits import unlisted_images as list_unlisted
 from weclip.errors import InputError
 
 
@@ -47,12 +47,13 @@ def test_unlisted_images(folder_root: Path, pets: ClassList) -> None:
         (folder_root / name).parent.mkdir(exist_ok=True)
         (folder_root / name).write_bytes(b"")
     assert unlisted_images(folder_root, pets, "tags.csv") == ["x/1.png", "x/masks/2.png", "z.JPG"]
-    assert list_unlisted("folder", folder_root, pets, "tags.csv") == [
+    given = {"classes": pets, "tags_file": "tags.csv"}
+    assert open_dataset("folder", folder_root, **given).unlisted_images() == [
         "x/1.png",
         "x/masks/2.png",
         "z.JPG",
     ]
-    assert list_unlisted("voc", folder_root, pets, "tags.csv") == []
+    assert open_dataset("voc", folder_root, **given).unlisted_images() == []
 
 
 def test_rows_name_images_in_any_spelling(folder_root: Path, pets: ClassList) -> None:

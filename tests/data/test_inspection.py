@@ -14,11 +14,11 @@ from tests.data.builders import write_mask
 
 import weclip.data.file_facts
 from weclip.data.classes import ClassList
+from weclip.data.dataset import open_dataset
 from weclip.data.file_facts import facts_of
 from weclip.data.full_images import full_images
 from weclip.data.images import read_image
 from weclip.data.inspection import KINDS, Report, Splits, make_report
-from weclip.data.splits import read_masked_split, read_split, unlisted_images
 from weclip.errors import InputError
 
 TAGS = {
@@ -58,13 +58,13 @@ def world(tmp_path: Path) -> Path:
 
 
 def read_world(root: Path, pets: ClassList, eval_split: str = "val") -> Splits:
-    where = ("folder", root, pets)
+    dataset = open_dataset("folder", root, classes=pets, tags_file="tags.csv")
     return Splits(
         "train",
-        read_split(*where, "train", "tags.csv"),
+        dataset.read_split("train"),
         eval_split,
-        read_masked_split(*where, eval_split, "tags.csv"),
-        unlisted=unlisted_images(*where, "tags.csv"),
+        dataset.read_masked_split(eval_split),
+        unlisted=dataset.unlisted_images(),
     )
 
 
@@ -116,10 +116,20 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda root: (root / "masks/v/2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 50),
         "masks/v/2.png: mask is",
     ),
-    "colours for a mask": (
-        "unreadable_masks",
+    "unknown colours in a mask": (
+        "unknown_mask_ids",
         lambda root: noise(root / "masks/v/2.png", 0, size=(16, 8)),
-        "save the ids, not their colours",
+        "v/2.png: mask has the unknown colour #",
+    ),
+    "mask of 16 bits": (
+        "unreadable_masks",
+        lambda root: Image.new("I;16", (16, 8)).save(root / "masks/v/2.png"),
+        "with mode I;16",
+    ),
+    "transparent mask": (
+        "unreadable_masks",
+        lambda root: Image.new("RGBA", (16, 8)).save(root / "masks/v/2.png"),
+        "mask is transparent on 100 % of its pixels",
     ),
     "unknown mask id": (
         "unknown_mask_ids",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from weclip.data.masks import read_mask, save_mask, voc_palette
+from weclip.data.colours import VOC_COLOURS, voc_palette
+from weclip.data.masks import read_mask, save_mask
 from weclip.errors import InputError
 
 
@@ -67,11 +68,21 @@ def test_ids_are_checked_against_the_class_list(tmp_path: Path) -> None:
         read_mask(path, num_classes=20)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "LA", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "LA", "I;16"])
 def test_wrong_mode(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (3, 2)).save(tmp_path / "m.png")
     with pytest.raises(InputError, match=rf"m.png: a mask must be .* this is PNG with mode {mode}"):
         read_mask(tmp_path / "m.png")
+
+
+def test_saved_in_the_given_colours(tmp_path: Path) -> None:
+    palette = VOC_COLOURS.copy()
+    palette[1] = (1, 2, 3)
+    save_mask(np.array([[0, 1, 2, 255]], np.uint8), tmp_path / "m.png", palette)
+    assert read_mask(tmp_path / "m.png").tolist() == [[0, 1, 2, 255]]
+    with Image.open(tmp_path / "m.png") as image:
+        shown = np.array(image.convert("RGB")).tolist()
+    assert shown == [[[0, 0, 0], [1, 2, 3], [0, 128, 0], [224, 224, 192]]]
 
 
 def test_not_a_png(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.data.builders import write_image
 from weclip.data import folder
 from weclip.data.classes import ClassList
 from weclip.data.files import image_name
-from weclip.data.tags import read_tags_file
+from weclip.data.tags import read_tag_names, read_tags_file
 from weclip.errors import InputError
 
 EXPECTED = {"a": (1, 2), "naïve": (0,), "none": ()}
@@ -33,7 +33,7 @@ def test_each_trains_from_a_folder(tmp_path: Path, pets: ClassList, write) -> No
 
 
 def test_a_separator_inside_a_class_name_does_not_separate(tmp_path: Path) -> None:
-    classes = ClassList(("cat, black", "dog"), ("a", "b"), ("c",))
+    classes = ClassList(("cat, black", "dog"), (("a",), ("b",)), ("c",))
     (tmp_path / "tags.csv").write_text('image,tags\na,"cat, black|dog"\n')
     assert read_tags_file(tmp_path / "tags.csv", classes)[0].tags == (0, 1)
 
@@ -90,3 +90,35 @@ def test_one_line_says_what_is_wrong(tmp_path, pets: ClassList, name, text, mess
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert str(tmp_path / name) in str(error.value)
+
+
+@pytest.mark.parametrize("write", tag_formats.FILES)
+def test_names_without_a_class_list(tmp_path: Path, pets: ClassList, write) -> None:
+    assert read_tag_names(write(tmp_path)) == sorted(pets.names)
+
+
+def test_a_column_is_a_class_even_if_no_image_has_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file_name,cat,dog,split\na,1,0,train\nb,0,0,val\n")
+    assert read_tag_names(tmp_path / "t.csv") == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "image,tags\na,\n", "t.csv: no image has a tag; there is nothing to learn from"),
+        ("t.csv", "image,tags\na,dog;Dog\n", "the tags 'Dog' and 'dog' differ only in upper and"),
+        ("t.csv", "image,tag\na,dog\n", "line 1: unknown field 'tag'; did you mean 'tags'"),
+        ("t.csv", "image,width\na,640\n", "line 2: column 'width' must hold 0 or 1, not '640'"),
+        ("t.csv", "id,dog\na,1\n", "line 1: field 'image' is missing"),
+        ("t.csv", "image\na\n", "line 1: field 'tags' is missing"),
+        ("t.csv", "", "field 'image' is missing"),
+        ("t.csv", "image,tags\n", "tags file has no rows"),
+        ("t.jsonl", '{"image": "a", "tags": [3]}', "line 1: 'tags' must be a list of class names"),
+        ("t.txt", "", "a tags file must end in .csv, .jsonl"),
+    ],
+)
+def test_no_names(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as error:
+        read_tag_names(tmp_path / name)
+    assert message in str(error.value)

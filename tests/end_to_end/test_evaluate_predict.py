@@ -9,7 +9,7 @@ from tests.end_to_end import worlds
 
 import weclip
 from weclip import cli
-from weclip.data.masks import voc_palette
+from weclip.data.colours import voc_palette
 from weclip.errors import InputError
 
 

@@ -50,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, colour in {"beach/a.jpg": "tan", "b.jpg": "beige"}.items():
         Image.new("RGB", (60, 40), colour).save(photos / name)
     (photos / "tags.csv").write_text(blocks("csv")[0])
-    (photos / "classes.yaml").write_text(blocks("yaml")[0])
+    (photos / "dataset.yaml").write_text(blocks("yaml")[0])
     return place
 
 

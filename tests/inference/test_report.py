@@ -11,6 +11,7 @@ from weclip.inference.record import evaluation_record
 from weclip.inference.report import SceneRow, write_report
 
 NAMES = ["background", "cat <&>", "dog"]
+COLOURS = {"background": (0, 0, 0), "cat <&>": (128, 0, 0), "dog": (7, 8, 9)}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "circle", "line"}
 
 
@@ -70,7 +71,7 @@ def page(tmp_path, **changes):
         },
         "curves": {"loss": [(0, 2.0), (100, 1.0)]},
         "scenes": [SceneRow("s<1>", "best", pictures)],
-        "class_names": NAMES,
+        "class_colours": COLOURS,
         "credits": ["Drawings: A & B"],
         "settings": {"train": {"steps": 600}, "faithful": False},
     }
@@ -112,6 +113,7 @@ def test_page_shows_scores_groups_and_settings(tmp_path):
     assert ">seen<" in text
     assert ">new<" in text
     assert "Not in the ground truth: dog." in text
+    assert 'style="background:rgb(7,8,9)"></span>dog<' in text
     assert "prefers-color-scheme: dark" in text
 
 

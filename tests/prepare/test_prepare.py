@@ -12,9 +12,9 @@ from tests.prepare.server import Fault
 
 from weclip import cli
 from weclip.config_file import load_config
-from weclip.data.classes import load_classes
-from weclip.data.masks import read_mask, voc_palette
-from weclip.data.splits import read_masked_split, read_split
+from weclip.data.colours import voc_palette
+from weclip.data.dataset import open_dataset
+from weclip.data.masks import read_mask
 
 AUG = ["2007_1", "2007_2", "2008_5", "2008_6"]
 
@@ -31,10 +31,15 @@ def test_voc(prepare, tmp_path):
     assert line == (
         f"weclip train --config voc data.root={voc} clip.weights={root}/ViT-B-16.pt --out runs/voc"
     )
-    classes = load_classes("voc")
-    assert [s.name for s in read_split("voc", root, classes, "train_aug")] == AUG
-    assert [s.name for s in read_masked_split("voc", voc, classes, "val")] == ["2007_3", "2007_4"]
-    for sample in read_masked_split("voc", root, classes, "train_aug"):
+    classes = "voc"
+    assert [
+        s.name for s in open_dataset("voc", root, classes=classes).read_split("train_aug")
+    ] == AUG
+    assert [s.name for s in open_dataset("voc", voc, classes=classes).read_masked_split("val")] == [
+        "2007_3",
+        "2007_4",
+    ]
+    for sample in open_dataset("voc", root, classes=classes).read_masked_split("train_aug"):
         origin = "voc" if sample.name in ("2007_1", "2007_2") else "sbd"
         np.testing.assert_array_equal(read_mask(sample.mask), mask_of(sample.name, origin))
         with Image.open(sample.mask) as image:
@@ -56,7 +61,7 @@ def test_coco(prepare, tmp_path):
     crowd = np.zeros(SIZE[::-1], np.uint8)
     crowd[1:3, 1:4] = 3
     for split in ("train", "val"):
-        samples = read_masked_split("coco", root, load_classes("coco"), split)
+        samples = open_dataset("coco", root, classes="coco").read_masked_split(split)
         names = [f"COCO_{split}2014_00000000000{i}" for i in (1, 3)]
         assert [s.name for s in samples] == names
         np.testing.assert_array_equal(read_mask(samples[0].mask), expected)
@@ -114,7 +119,7 @@ def test_only_what_is_missing_is_done_again(prepare, tmp_path, what, files):
 def test_broken_connections_on_the_way(prepare, server, tmp_path):
     server.faults = [Fault(cut=5000), Fault(cut=1), Fault(status=503), Fault(), Fault(cut=100)]
     prepare("voc", tmp_path / "data")
-    assert len(read_split("voc", tmp_path / "data", load_classes("voc"), "train_aug")) == 4
+    assert len(open_dataset("voc", tmp_path / "data", classes="voc").read_split("train_aug")) == 4
 
 
 def test_coco_void_border(prepare, tmp_path):

@@ -11,7 +11,12 @@ from weclip.data.classes import ClassList
 from weclip.errors import InputError
 from weclip.training.model_file import ModelFile, read_model_file, save_model_file
 
-CLASSES = ClassList(("cat", "Bär"), ("cat", "a bear"), ("grass",))
+CLASSES = ClassList(
+    ("cat", "Bär"), (("cat",), ("a bear", "Bär")), ("grass",), ((1, 2, 3), (4, 5, 6))
+)
+
+
+ONE_CLASS = {"names": ["a"], "prompts": ["a"], "background_words": ["b"]}
 
 
 @pytest.fixture
@@ -30,6 +35,26 @@ def test_round_trip(path, model):
     read = read_model_file(path)
     assert same(read.decoder, model.decoder)
     assert vars(read) | {"decoder": None} == vars(model) | {"decoder": None}
+
+
+def with_header(path, **change):
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    changed = {k: v for k, v in (header | change).items() if v is not None}
+    save_file({"a": torch.zeros(1)}, path, metadata=changed)
+
+
+def test_one_class_is_no_damage(path):
+    with_header(path, classes=json.dumps(ONE_CLASS | {"colours": [[1, 2, 3]]}))
+    assert read_model_file(path).classes.colours == ((1, 2, 3),)
+
+
+def test_a_file_of_before_classes_had_several_prompts_and_colours(path):
+    before = {"names": ["cat", "Bär"], "prompts": ["cat", "a bear"], "background_words": ["grass"]}
+    with_header(path, classes=json.dumps(before))
+    classes = read_model_file(path).classes
+    assert classes == ClassList(("cat", "Bär"), (("cat",), ("a bear",)), ("grass",))
+    assert classes.colours == ((128, 0, 0), (0, 128, 0))
 
 
 def test_it_holds_the_decoder_and_nothing_of_the_clip(path, model):
@@ -77,12 +102,12 @@ def test_foreign_safetensors(tmp_path):
         {"classes": "["},
         {"classes": "[]"},
         {"classes": json.dumps({"names": ["a"]})},
+        {"classes": json.dumps(ONE_CLASS | {"prompts": []})},
+        {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2]]})},
+        {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2, 256]]})},
         {"clip_sha256": None},
     ],
 )
 def test_damaged_header(path, change):
-    with safe_open(path, "pt") as file:
-        header = file.metadata()
-    changed = {k: v for k, v in (header | change).items() if v is not None}
-    save_file({"a": torch.zeros(1)}, path, metadata=changed)
+    with_header(path, **change)
     refused(path, "damaged model file")

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from weclip.commands.datasets import open_configured
 from weclip.config import Config
-from weclip.data.classes import ClassList, load_classes
+from weclip.data.classes import ClassList
+from weclip.data.dataset import Dataset
 from weclip.data.file_facts import facts_of
 from weclip.data.inspection import Range, Report, Splits, SplitSummary, make_report
-from weclip.data.splits import read_eval_split, read_split, unlisted_images
 from weclip.errors import InputError
 from weclip.files import write_json
 from weclip.training.runlog import progress_bar
@@ -43,22 +44,21 @@ def check(config: Config, *, console: Console, json_file: Path | None = None) ->
     """
     if json_file is not None:
         _require_free(json_file)
-    classes = load_classes(config.data.classes, faithful=config.faithful)
-    splits = read_splits(config, classes)
-    report = inspect(splits, classes, console)
+    dataset = open_configured(config, console)
+    splits = read_splits(config, dataset)
+    report = inspect(splits, dataset.classes, console)
     if json_file is not None:
         write_json(json_file, record(report, config))
     show(report, console)
     return 2 if report.count("error") else 1 if report.count("warning") else 0
 
 
-def read_splits(config: Config, classes: ClassList) -> Splits:
+def read_splits(config: Config, dataset: Dataset) -> Splits:
     """Read lists and tags; an evaluation split that cannot be used is no error, as in training."""
     data = config.data
-    where = (data.format, data.root, classes)
-    train = read_split(*where, data.train_split, data.tags_file)
-    unlisted = unlisted_images(*where, data.tags_file)
-    masked, reason = read_eval_split(*where, data.eval_split, data.tags_file)
+    train = dataset.read_split(data.train_split)
+    unlisted = dataset.unlisted_images()
+    masked, reason = dataset.read_eval_split(data.eval_split)
     return Splits(data.train_split, train, data.eval_split, masked, reason, unlisted)
 
 

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from weclip.api import LoadedModel, default_device, load_model
 from weclip.build import build_predictor
+from weclip.commands.datasets import open_for_model
+from weclip.config_file import from_yaml
 from weclip.data.batch import MaskedImage
 from weclip.data.full_images import EvalItem, full_images
-from weclip.data.splits import read_masked_split
 from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json
@@ -61,7 +62,7 @@ def evaluate(
         Records by name.
     """
     model = load_model(run_or_file, clip=clip, overrides=overrides)
-    samples = masked_images(model)
+    samples = masked_images(model, console)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     first = connect().is_main_process
     if first:
@@ -76,14 +77,14 @@ def evaluate(
     return records
 
 
-def masked_images(model: LoadedModel) -> list[MaskedImage]:
-    """The images of the configured evaluation split."""
+def masked_images(model: LoadedModel, console: Console) -> list[MaskedImage]:
+    """The images of the configured evaluation split; errors as in `open_for_model`."""
     data = model.config.data
     if data.eval_split is None:
         raise InputError("data.eval_split is null; add data.eval_split=NAME of a split with masks")
-    return read_masked_split(
-        data.format, data.root, model.file.classes, data.eval_split, data.tags_file
-    )
+    trained = from_yaml(model.file.config, str(model.path)).data
+    dataset = open_for_model(data, trained, model.file.classes, console)
+    return dataset.read_masked_split(data.eval_split)
 
 
 def score_segmentation(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from weclip.api import MODEL_NAME, open_clip
 from weclip.build import build_weclip, load_decoder
+from weclip.commands.datasets import open_configured
 from weclip.config import Config
 from weclip.config_file import to_yaml
-from weclip.data.classes import load_classes
 from weclip.files import RUN_MARKER, claim_folder, write_json
 from weclip.methods.published import load_published_decoder
 from weclip.provenance import versions
@@ -33,7 +33,7 @@ def import_published(
         InputError: Not such a checkpoint, or it does not fit the configuration.
     """
     state = load_published_decoder(checkpoint)
-    classes = load_classes(config.data.classes, faithful=config.faithful)
+    classes = open_configured(config).classes
     clip = open_clip(config)
     method = build_weclip(config, clip, classes)
     load_decoder(method, state, checkpoint)

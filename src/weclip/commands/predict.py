@@ -55,6 +55,7 @@ def predict(
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
+    palette = model.file.classes.palette
     place = connect()
     if place.is_main_process:
         claim_folder(out, KIND, overwrite=overwrite)
@@ -66,15 +67,17 @@ def predict(
         read = read_ahead(own, lambda file: as_rgb(file[0]))
         pictures = (((relative, image), image) for (_, relative), image in read)
         for (relative, image), label_map in predict_stream(predictor, pictures):
-            writer(save_mask, label_map, out / "masks" / relative)
+            writer(save_mask, label_map, out / "masks" / relative, palette)
             if overlays:
-                writer(write_overlay, image, label_map, out / "overlays" / relative)
+                writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
             progress.advance(task)
     place.wait_for_everyone()
     return len(images)
 
 
-def write_overlay(image: NDArray[np.uint8], label_map: NDArray[np.uint8], path: Path) -> None:
+def write_overlay(
+    image: NDArray[np.uint8], label_map: NDArray[np.uint8], path: Path, palette: NDArray[np.uint8]
+) -> None:
     """Paint a label map over its image; the file appears whole or not at all."""
-    picture = overlay(image, label_map)
+    picture = overlay(image, label_map, palette=palette)
     write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))

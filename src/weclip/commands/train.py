@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -208,7 +209,11 @@ def make_trainer(
         folder=RunFolder(out, keep_last=run.keep_last, writes=accelerator.is_main_process),
         config=to_yaml(config),
         inputs=digest,
-        hooks=Hooks(make_evaluate(config, inputs, method, progress), draw_step, save_model),
+        hooks=Hooks(
+            make_evaluate(config, inputs, method, progress),
+            partial(draw_step, palette=inputs.classes.palette),
+            save_model,
+        ),
     )
 
 

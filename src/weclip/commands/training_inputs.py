@@ -8,13 +8,13 @@ from rich.markup import escape
 
 from weclip.api import open_clip
 from weclip.backbones.clip_weights import Clip
+from weclip.commands.datasets import open_configured
 from weclip.config import Config
 from weclip.data.batch import MaskedImage, TaggedImage
-from weclip.data.classes import ClassList, load_classes
+from weclip.data.classes import ClassList
 from weclip.data.decoded_cache import DecodedCache
 from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
-from weclip.data.splits import read_eval_split, read_split
 from weclip.data.transforms import Augmentation
 
 
@@ -40,11 +40,11 @@ class Inputs:
 def read_inputs(config: Config, console: Console) -> Inputs:
     """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
     data = config.data
-    classes = load_classes(data.classes, faithful=config.faithful)
-    where = (data.format, data.root, classes)
-    images = read_split(*where, data.train_split, data.tags_file)
+    dataset = open_configured(config, console)
+    classes = dataset.classes
+    images = dataset.read_split(data.train_split)
     warn_of_untrained(images, classes, console)
-    masked, reason = read_eval_split(*where, data.eval_split, data.tags_file)
+    masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:
         warn(console, f"no scores during training: {reason}")
     clip = open_clip(config)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from weclip.data.colours import BACKGROUND_COLOUR, RGB, VOID_COLOUR
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -32,21 +34,40 @@ class TaggedImage:
 
 
 @dataclass(frozen=True)
+class MaskLabels:
+    """What ids and colours in a mask stand for; `mask_labels.py` makes them from a class list.
+
+    Attributes:
+        colours: Pairs of colour and class id (or 0, or 255) in masks of colours; a colour that is
+            not here has no meaning.
+        ids: Pairs of raw id and class id (or 0, or 255) in masks of ids; an id that is not here
+            stands for itself.
+        palettes_by_colour: Whether a palette PNG holds colours; otherwise it holds ids.
+    """
+
+    colours: tuple[tuple[RGB, int], ...] = ((BACKGROUND_COLOUR, 0), (VOID_COLOUR, IGNORE_INDEX))
+    ids: tuple[tuple[int, int], ...] = ()
+    palettes_by_colour: bool = False
+
+
+@dataclass(frozen=True)
 class MaskedImage:
     """One evaluation sample on disk.
 
     Attributes:
         name: Unique name within its split; sub-folders use `/`, no file extension.
         path: Image file.
-        mask: Index PNG of class ids, 0 is background, 255 is ignored.
+        mask: PNG of ids or of colours.
         tags: As in `TaggedImage`, or None where the data set has none; only the scores of
             CAMs and pseudo-labels read them.
+        labels: What the mask's ids and colours stand for.
     """
 
     name: str
     path: Path
     mask: Path
     tags: tuple[int, ...] | None
+    labels: MaskLabels = MaskLabels()
 
 
 class Share(NamedTuple):

@@ -22,6 +22,7 @@ from weclip.data.files import (
     require_files,
     unknown_split,
 )
+from weclip.data.mask_labels import mask_labels
 from weclip.data.tags import read_coco_tags, read_tags_by_name
 from weclip.errors import InputError
 
@@ -66,7 +67,8 @@ def read_masked_split(
     masks = {_image_id(name): file for name, file in files.items()}
     ids = {sample.name: _image_id(sample.name) for sample in samples}
     require_files(list(ids.values()), masks, "masks", str(mask_folder))
-    return [MaskedImage(s.name, s.path, masks[ids[s.name]], s.tags) for s in samples]
+    labels = mask_labels(classes)
+    return [MaskedImage(s.name, s.path, masks[ids[s.name]], s.tags, labels) for s in samples]
 
 
 def _find(root: str | Path) -> Path:

@@ -16,8 +16,9 @@ from typing import Literal
 
 from PIL import ExifTags
 
+from weclip.data.batch import MaskedImage
 from weclip.data.images import open_image, to_rgb
-from weclip.data.masks import read_mask, require_known_ids
+from weclip.data.masks import class_ids, read_pixels
 from weclip.errors import InputError
 from weclip.processes import cores, leave_interrupts_to_the_parent
 
@@ -45,12 +46,12 @@ class FileFacts:
     problems: tuple[tuple[ProblemKind, str], ...]
 
 
-def read_facts(image: Path, mask: Path | None, *, num_classes: int) -> FileFacts:
+def read_facts(image: Path, masked: MaskedImage | None, *, num_classes: int) -> FileFacts:
     """Read an image, and its mask where there is one, once.
 
     Args:
         image: Image file.
-        mask: Index PNG, or None.
+        masked: The image with its mask, or None.
         num_classes: C; mask ids must be below it or 255.
     """
     problems: list[tuple[ProblemKind, str]] = []
@@ -67,38 +68,45 @@ def read_facts(image: Path, mask: Path | None, *, num_classes: int) -> FileFacts
         problems.append(("unreadable_images", str(error)))
     except OSError as error:
         problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
-    if mask is not None:
-        problems += _mask_problems(mask, image, sizes, num_classes)
+    if masked is not None:
+        problems += _mask_problems(masked, sizes, num_classes)
     return FileFacts(size, turned, digest, tuple(problems))
 
 
 def _mask_problems(
-    path: Path, image: Path, sizes: set[tuple[int, int]], num_classes: int
+    sample: MaskedImage, sizes: set[tuple[int, int]], num_classes: int
 ) -> Iterator[tuple[ProblemKind, str]]:
     """What is wrong with a mask, whose size must be one of the image's; any, if there is none."""
+    path = sample.mask
     try:
-        mask = read_mask(path)
+        pixels = read_pixels(path, sample.labels)
     except InputError as error:
         yield "unreadable_masks", str(error)
         return
     try:
-        require_known_ids(mask, num_classes, path)
+        class_ids(pixels, path, labels=sample.labels, num_classes=num_classes)
     except InputError as error:
         yield "unknown_mask_ids", str(error)
-    height, width = mask.shape
+    height, width = pixels.shape
     if sizes and (width, height) not in sizes:
         allowed = " or ".join(f"{w} x {h}" for w, h in sorted(sizes))
-        yield "wrong_mask_sizes", f"{path}: mask is {width} x {height} but {image} is {allowed}"
+        yield (
+            "wrong_mask_sizes",
+            f"{path}: mask is {width} x {height} but {sample.path} is {allowed}",
+        )
 
 
 @contextmanager
 def facts_of(
-    files: Sequence[tuple[Path, Path | None]], *, num_classes: int, processes: int | None = None
+    files: Sequence[tuple[Path, MaskedImage | None]],
+    *,
+    num_classes: int,
+    processes: int | None = None,
 ) -> Iterator[Iterator[FileFacts]]:
     """Read many files in parallel; processes run before the block begins and end with it.
 
     Args:
-        files: Image files with their masks or None.
+        files: Image files, each with its sample that has a mask, or None.
         num_classes: C; mask ids must be below it or 255.
         processes: How many read; as many as there are cores, or as few as are worth starting.
 
@@ -125,5 +133,5 @@ def facts_of(
         executor.shutdown(cancel_futures=True)
 
 
-def _read_pair(pair: tuple[Path, Path | None], num_classes: int) -> FileFacts:
+def _read_pair(pair: tuple[Path, MaskedImage | None], num_classes: int) -> FileFacts:
     return read_facts(*pair, num_classes=num_classes)

@@ -1,33 +1,35 @@
 """A plain folder of images with a tags file: the least that training needs.
 
-Stage 1. The tags file (format: `tags.py`) names images relative to the root, with or without their
-suffix. Its optional `split` column assigns each image to a split; without it every image belongs to
-split `train`. A file under one of the names in `TAGS_FILES` need not be given. Without any, folders
-tell the tag: `<class>/` or `<split>/<class>/`.
-For evaluation, `masks/<image without suffix>.png` may hold index masks, of some images or all.
+Stage 1. Where everything is: `description.py`. The tags file (format: `tags.py`) names images
+relative to their folder, with or without their suffix. Its optional `split` column assigns each
+image to a split; without it, and without a ratio, every image belongs to split `train`. Without a
+tags file, folders tell the tag: `<class>/` or `<split>/<class>/`; those in `background/` have none.
+For evaluation, `masks/<image without suffix>.png` may hold masks, of some images or all.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.description import FILE_NAME, TAGS_FILES, Description, describe
 from weclip.data.files import (
     IMAGE_SUFFIXES,
     existing_folder,
-    find_tags_file,
     is_image,
     list_files,
     list_names,
     require_files,
     unknown_split,
 )
+from weclip.data.mask_labels import mask_labels, parse_mask_labels
 from weclip.data.tags import TagsRow, read_tags_file
 from weclip.errors import InputError
 
-TAGS_FILES = "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml".split()
-MASKS = "masks"
 ONLY_SPLIT = "train"
+RATIO_SPLITS = (ONLY_SPLIT, "val")
+BACKGROUND = "background"
 
 
 def read_split(
@@ -38,25 +40,7 @@ def read_split(
     Raises:
         InputError: The root, tags file, split or an image is missing, or a tag is unknown.
     """
-    root = existing_folder(root, "data root")
-    path = _find_tags(root, tags_file)
-    if path is None:
-        return _read_class_folders(root, classes, split)
-    rows = _rows_of_split(read_tags_file(path, classes), split, path)
-    samples: dict[str, TaggedImage] = {}
-    listings: dict[Path, dict[str, Path]] = {}
-    for row in rows:
-        image = _with_suffix(root, _relative_image(row, f"{path}, line {row.line}"), listings)
-        name = str(image.with_suffix(""))
-        if name in samples:
-            raise InputError(
-                f"{path}, line {row.line}: '{row.image}' and '{samples[name].path.name}' differ "
-                "only in their suffix; rename one of them"
-            )
-        samples[name] = TaggedImage(name, root / image, row.tags)
-    images = [str(sample.path.relative_to(root).as_posix()) for sample in samples.values()]
-    require_files(images, _existing(root, images), f"images of {path.name}", str(root))
-    return list(samples.values())
+    return _read_described(describe(root, tags_file), classes, split)
 
 
 def read_masked_split(
@@ -67,11 +51,15 @@ def read_masked_split(
     Raises:
         InputError: As `read_split`, or there is no mask folder or no mask in it.
     """
-    samples = read_split(root, classes, split, tags_file)
-    masks = existing_folder(Path(root) / MASKS, "mask folder")
+    place = describe(root, tags_file)
+    samples = _read_described(place, classes, split)
+    masks = existing_folder(place.masks, "mask folder")
     existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
+    labels = mask_labels(classes)
+    if place.mask_labels is not None:
+        labels = parse_mask_labels(place.mask_labels, classes, f"{place.origin}: mask_labels")
     masked = [
-        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags)
+        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags, labels)
         for sample in samples
         if f"{sample.name}.png" in existing
     ]
@@ -86,33 +74,97 @@ def read_masked_split(
 def unlisted_images(
     root: str | Path, classes: ClassList, tags_file: str | Path | None = None
 ) -> list[str]:
-    """Find images below the root, outside `masks/` and hidden folders, that no row names.
+    """Find images outside the mask folder and hidden folders that no row of the tags file names.
 
     Returns:
-        Sorted paths relative to the root, none where folders tell the tags; what is not UTF-8 in
-        them is replaced.
+        Sorted paths relative to the images' folder, none where folders tell the tags; what is not
+        UTF-8 in them is replaced.
     """
-    root = existing_folder(root, "data root")
-    path = _find_tags(root, tags_file)
-    if path is None:
+    place = describe(root, tags_file)
+    if place.tags is None:
         return []
     listings: dict[Path, dict[str, Path]] = {}
-    named = (PurePosixPath(row.image) for row in read_tags_file(path, classes))
-    listed = {str(_with_suffix(root, image, listings)) for image in named}
+    named = (PurePosixPath(row.image) for row in read_tags_file(place.tags, classes))
+    listed = {str(_with_suffix(place.images, image, listings)) for image in named}
     found = []
-    for folder, folders, files in os.walk(root):
-        inside = Path(folder).relative_to(root)
-        folders[:] = [f for f in folders if not f.startswith(".") and str(inside / f) != MASKS]
+    for folder, folders, files in os.walk(place.images):
+        inside = Path(folder).relative_to(place.images)
+        folders[:] = [path.name for path in _folders(Path(folder), place, folders)]
         images = [file for file in files if not file.startswith(".") and is_image(file)]
         found += [(inside / image).as_posix() for image in images]
     return sorted(os.fsencode(f).decode("utf-8", "replace") for f in found if f not in listed)
 
 
-def _find_tags(root: Path, tags_file: str | Path | None) -> Path | None:
-    """The tags file: the one given, or the first of `TAGS_FILES`, or None if there is none."""
-    if tags_file is not None:
-        return find_tags_file(tags_file, root)
-    return next((root / name for name in TAGS_FILES if (root / name).is_file()), None)
+def class_folders(place: Description) -> list[str]:
+    """Find the names of the folders that tell the tag, where there is no class list.
+
+    Returns:
+        Sorted names of `<class>/` or `<split>/<class>/`, each once: the folders that hold images,
+        other than the mask folder and `background/`.
+
+    Raises:
+        InputError: There is none, or this is a VOC or COCO data set.
+    """
+    if (place.images / "JPEGImages").is_dir():
+        raise InputError(
+            f"{place.origin}: looks like a VOC or COCO data set; use data.format=voc or "
+            "data.format=coco, or give a tags file"
+        )
+    folders = list(_folders(place.images, place))
+    holding = [path for path in folders if _holds_images(path)]
+    if _is_split(place.images / ONLY_SPLIT, place):
+        holding = [inner for path in folders for inner in _folders(path, place)]
+        holding = [path for path in holding if _holds_images(path)]
+    names = {path.name for path in holding} - {BACKGROUND}
+    if not names:
+        raise _no_tags(place)
+    return sorted(names)
+
+
+def _read_described(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
+    """As `read_split`."""
+    if place.ratio is not None and split not in RATIO_SPLITS:
+        raise unknown_split(split, RATIO_SPLITS, str(place.origin))
+    if place.tags is None:
+        return _read_class_folders(place, classes, split)
+    rows = read_tags_file(place.tags, classes)
+    if place.ratio is None:
+        samples = _samples(place, _rows_of_split(rows, split, place.tags))
+    else:
+        _refuse_split_column(place, rows)
+        samples = _share(place, _samples(place, rows), split)
+    images = [sample.path.relative_to(place.images).as_posix() for sample in samples]
+    existing = _existing(place.images, images)
+    require_files(images, existing, f"images of {place.tags.name}", str(place.images))
+    return samples
+
+
+def _samples(place: Description, rows: list[TagsRow]) -> list[TaggedImage]:
+    """The images of some rows, whose files need not exist."""
+    samples: dict[str, TaggedImage] = {}
+    listings: dict[Path, dict[str, Path]] = {}
+    for row in rows:
+        where = f"{place.tags}, line {row.line}"
+        image = _with_suffix(place.images, _relative_image(row, place.reserved, where), listings)
+        name = str(image.with_suffix(""))
+        if name in samples:
+            raise InputError(
+                f"{where}: '{row.image}' and '{samples[name].path.name}' differ "
+                "only in their suffix; rename one of them"
+            )
+        samples[name] = TaggedImage(name, place.images / image, row.tags)
+    return list(samples.values())
+
+
+def _share(place: Description, samples: list[TaggedImage], split: str) -> list[TaggedImage]:
+    """Those of all images that the described ratio puts into a split."""
+    if place.ratio is None:
+        return samples
+    val = place.ratio.val_names([sample.name for sample in samples])
+    selected = [sample for sample in samples if (sample.name in val) == (split != ONLY_SPLIT)]
+    if not selected:
+        raise InputError(f"{place.origin}: split: one image cannot be split; leave 'split' out")
+    return selected
 
 
 def _rows_of_split(rows: list[TagsRow], split: str, path: Path) -> list[TagsRow]:
@@ -127,13 +179,21 @@ def _rows_of_split(rows: list[TagsRow], split: str, path: Path) -> list[TagsRow]
     return selected
 
 
-def _relative_image(row: TagsRow, where: str) -> PurePosixPath:
-    """Check that an image path stays inside the root and outside the mask folder."""
+def _refuse_split_column(place: Description, rows: list[TagsRow]) -> None:
+    line = next((row.line for row in rows if row.split is not None), None)
+    if line is not None:
+        raise InputError(
+            f"{place.origin}: split: {place.tags}, line {line}, gives a split too; keep one of them"
+        )
+
+
+def _relative_image(row: TagsRow, reserved: str | None, where: str) -> PurePosixPath:
+    """Check that an image path stays inside the images' folder and outside the mask folder."""
     image = PurePosixPath(row.image)
     if image.is_absolute() or ".." in image.parts:
         raise InputError(f"{where}: '{row.image}' must be a path relative to the data root")
-    if image.parts[0] == MASKS:
-        raise InputError(f"{where}: '{row.image}' lies in {MASKS}/, which is reserved for masks")
+    if reserved is not None and image.is_relative_to(reserved):
+        raise InputError(f"{where}: '{row.image}' lies in {reserved}/, which is reserved for masks")
     return image
 
 
@@ -150,23 +210,62 @@ def _with_suffix(
     return image if found is None else image.with_name(found.name)
 
 
-def _read_class_folders(root: Path, classes: ClassList, split: str) -> list[TaggedImage]:
+def _read_class_folders(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
     """Images whose folder is their only tag."""
-    splits = [path for path in (root / split,) if path.is_dir()]
-    base = splits[0] if splits else root
-    folders = [name for name in classes.names if (base / name).is_dir()]
-    if not folders:
+    in_split = _is_split(place.images / split, place)
+    base = place.images / split if in_split else place.images
+    if place.ratio is not None and in_split:
         raise InputError(
-            f"{root}: no tags; give data.tags_file, or put one of {', '.join(TAGS_FILES)} there, "
-            f"or sort the images into folders named after the classes"
+            f"{place.origin}: split: the folder {base} gives a split too; keep one of them"
         )
-    if not splits and split != ONLY_SPLIT:
-        raise unknown_split(split, {ONLY_SPLIT}, str(root))
-    return [
-        TaggedImage(str(path.relative_to(root).with_suffix("")), path, (classes.index(name),))
-        for name in folders
+    if not in_split and place.ratio is None and split != ONLY_SPLIT:
+        splits = {path.name for path in _folders(base, place) if _is_split(path, place)}
+        available = splits if ONLY_SPLIT in splits else {ONLY_SPLIT}
+        raise unknown_split(split, available, str(place.origin))
+    folders = {path.name for path in _folders(base, place)}
+    names = [name for name in classes.names if name in folders]
+    if not names:
+        raise _no_tags(place)
+    tags: dict[str, tuple[int, ...]] = {name: (classes.index(name),) for name in names}
+    if BACKGROUND in folders:
+        tags[BACKGROUND] = ()
+    samples = [
+        TaggedImage(str(path.relative_to(place.images).with_suffix("")), path, tags[name])
+        for name in tags
         for path in list_files(base / name, "image folder", IMAGE_SUFFIXES).values()
     ]
+    if not samples:
+        raise InputError(f"{base}: no image in the folders {', '.join(tags)}")
+    return _share(place, samples, split)
+
+
+def _no_tags(place: Description) -> InputError:
+    return InputError(
+        f"{place.origin}: no tags; give data.tags_file, or put one of {', '.join(TAGS_FILES)} "
+        f"there, or name it in {FILE_NAME} under 'tags', or sort the images into folders named "
+        "after the classes"
+    )
+
+
+def _folders(
+    folder: Path, place: Description, names: Sequence[str] | None = None
+) -> Iterator[Path]:
+    """The folders in a folder (of those `names`), without hidden ones and the mask folder."""
+    for name in list_names(folder) if names is None else names:
+        path = folder / name
+        if name.startswith(".") or path.relative_to(place.images).as_posix() == place.reserved:
+            continue
+        if path.is_dir():
+            yield path
+
+
+def _is_split(folder: Path, place: Description) -> bool:
+    """Whether a folder is named after a split, and no class: it holds folders."""
+    return folder.is_dir() and next(_folders(folder, place), None) is not None
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(is_image(name) and not name.startswith(".") for name in list_names(folder))
 
 
 def _existing(root: Path, files: list[str]) -> set[str]:

@@ -48,7 +48,7 @@ class EvalDataset(Dataset[EvalItem]):
     def __getitem__(self, index: int) -> EvalItem:
         """Return one sample; InputError if image and mask do not fit each other."""
         sample = self.samples[index]
-        mask = read_mask(sample.mask, num_classes=self.num_classes)
+        mask = read_mask(sample.mask, labels=sample.labels, num_classes=self.num_classes)
         image = np.array(read_image(sample.path))
         if image.shape[:2] != mask.shape:
             # The mask says which way is up: some masks were drawn without regard to EXIF.

@@ -25,11 +25,11 @@ KINDS: dict[str, tuple[Severity, str]] = {
     ),
     "unreadable_masks": (
         "error",
-        "masks that cannot be read as class ids; save palette or 8-bit greyscale PNGs",
+        "masks that cannot be read; save PNGs of class ids (palette, 8-bit greyscale) or colours",
     ),
     "unknown_mask_ids": (
         "error",
-        "masks with ids that the class list does not have; use its ids, and 255 to ignore",
+        "masks with ids or colours that the class list does not have; use its own, or map them",
     ),
     "wrong_mask_sizes": ("error", "masks of another size than their image; make them equal"),
     "no_scores": (
@@ -155,11 +155,11 @@ class Splits:
     no_scores: str | None = None
     unlisted: Sequence[str] = ()
 
-    def files(self) -> list[tuple[Path, Path | None]]:
-        """Every image once, with its mask where evaluation reads one."""
-        masks: dict[Path, Path | None] = {sample.path: None for sample in self.train}
-        masks |= {sample.path: sample.mask for sample in self.eval}
-        return list(masks.items())
+    def files(self) -> list[tuple[Path, MaskedImage | None]]:
+        """Every image once, with its sample where evaluation reads a mask."""
+        masked: dict[Path, MaskedImage | None] = {sample.path: None for sample in self.train}
+        masked |= {sample.path: sample for sample in self.eval}
+        return list(masked.items())
 
 
 def make_report(

@@ -1,58 +1,67 @@
-"""Masks on disk: index PNGs of class ids, and the PASCAL colours they are shown in.
+"""Masks on disk: PNGs of class ids or of class colours.
 
 Stage 1 for evaluation, and the file format of predictions. Training never imports this module.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from weclip.data.batch import IGNORE_INDEX
+from weclip.data.batch import IGNORE_INDEX, MaskLabels
+from weclip.data.colours import VOC_COLOURS, colour_text
 from weclip.data.images import DECODE_ERRORS
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
+OWN_IDS = MaskLabels()
+Ids = npt.NDArray[np.uint8]
+Colours = npt.NDArray[np.uint32]
 
-def voc_palette() -> list[int]:
-    """Return the PASCAL VOC colour map: 768 ints, red, green, blue of ids 0..255.
-
-    Bit 3j+c of an id becomes bit 7-j of colour channel c (VOC development kit).
-
-    >>> voc_palette()[:9]
-    [0, 0, 0, 128, 0, 0, 0, 128, 0]
-    """
-    palette = []
-    for class_id in range(256):
-        for channel in range(3):
-            bits = (class_id >> (3 * j + channel) & 1 for j in range(8))
-            palette.append(sum(bit << (7 - j) for j, bit in enumerate(bits)))
-    return palette
+_OPAQUE = 0xFF000000
 
 
-def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArray[np.uint8]:
-    """Read an index PNG.
+def read_mask(
+    path: str | Path, *, labels: MaskLabels = OWN_IDS, num_classes: int | None = None
+) -> Ids:
+    """Read a mask of ids (palette or 8-bit greyscale PNG) or of colours (RGB or RGBA PNG).
 
     Args:
-        path: A palette or greyscale PNG of class ids; 255 is ignored.
+        path: The PNG.
+        labels: What its ids and colours stand for.
         num_classes: C; every id must be below it or 255. None: ids are not checked.
 
     Returns:
-        (H, W) uint8 class ids.
+        (H, W) uint8 class ids; 255 is ignored.
 
     Raises:
-        InputError: The file is missing or broken, holds colours instead of ids, or ids that the
-            class list does not have.
+        InputError: The file is missing, broken or of another kind, or has ids or colours that
+            stand for nothing.
+    """
+    return class_ids(read_pixels(path, labels), path, labels=labels, num_classes=num_classes)
+
+
+def read_pixels(path: str | Path, labels: MaskLabels = OWN_IDS) -> Ids | Colours:
+    """Decode a mask without asking what its ids or colours stand for.
+
+    Returns:
+        (H, W) uint8 raw ids, or uint32 colours with the bytes red, green, blue, 255.
+
+    Raises:
+        InputError: The file is missing or broken, or no mask of ids or of opaque colours.
     """
     try:
         with Image.open(path) as image:
-            if image.format != "PNG" or image.mode not in ("P", "L"):
+            if image.format != "PNG" or image.mode not in ("P", "L", "RGB", "RGBA"):
                 raise InputError(
-                    f"{path}: a mask must be a palette or 8-bit greyscale PNG of class ids; this "
-                    f"is {image.format} with mode {image.mode}; save the ids, not their colours"
+                    f"{path}: a mask must be a PNG of class ids (palette or 8-bit greyscale) or of "
+                    f"class colours (RGB or RGBA); this is {image.format} with mode {image.mode}"
                 )
-            mask = np.array(image, dtype=np.uint8)  # (H, W)
+            if image.mode == "L" or (image.mode == "P" and not labels.palettes_by_colour):
+                return np.array(image, dtype=np.uint8)  # (H, W)
+            colours: Colours = np.array(image.convert("RGBA")).view("<u4")[..., 0]  # (H, W)
     except FileNotFoundError:
         raise InputError(f"{path}: mask not found") from None
     except UnidentifiedImageError:
@@ -61,12 +70,88 @@ def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArra
         raise
     except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: mask is broken ({error})") from None
+    if colours.min() < _OPAQUE:
+        raise InputError(
+            f"{path}: mask is transparent on {100 * (colours < _OPAQUE).mean():.3g} % of its "
+            "pixels; save it without transparency"
+        )
+    return colours
+
+
+def class_ids(
+    pixels: Ids | Colours, path: str | Path, *, labels: MaskLabels, num_classes: int | None = None
+) -> Ids:
+    """Give a decoded mask its meaning.
+
+    Args:
+        pixels: (H, W) raw ids or colours of `read_pixels`.
+        path: The file, for messages.
+        labels: What they stand for.
+        num_classes: As in `read_mask`.
+
+    Returns:
+        (H, W) uint8 class ids; 255 is ignored.
+
+    Raises:
+        InputError: An id or colour stands for nothing.
+    """
+    if pixels.dtype == np.uint8:
+        mask = _id_table(labels)[pixels] if labels.ids else pixels.astype(np.uint8, copy=False)
+    else:
+        mask = _ids_of_colours(pixels.astype(np.uint32, copy=False), labels, path)
     if num_classes is not None:
-        require_known_ids(mask, num_classes, path)
+        _require_known_ids(mask, num_classes, path)
     return mask
 
 
-def require_known_ids(mask: npt.NDArray[np.uint8], num_classes: int, path: str | Path) -> None:
+@cache
+def _id_table(labels: MaskLabels) -> Ids:
+    """(256,) uint8: what each raw id stands for."""
+    table = np.arange(256, dtype=np.uint8)
+    for raw, class_id in labels.ids:
+        table[raw] = class_id
+    return table
+
+
+@cache
+def _colour_table(labels: MaskLabels) -> tuple[Colours, Ids]:
+    """Colours, packed and sorted, and what each stands for."""
+    packed = {int.from_bytes((*rgb, 255), "little"): class_id for rgb, class_id in labels.colours}
+    keys = sorted(packed)
+    return np.array(keys, dtype=np.uint32), np.array([packed[k] for k in keys], dtype=np.uint8)
+
+
+def _ids_of_colours(colours: Colours, labels: MaskLabels, path: str | Path) -> Ids:
+    """Look up each run of one colour once: masks are made of few."""
+    flat = colours.ravel()
+    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+    lengths = np.diff(starts, append=flat.size)
+    known, ids = _colour_table(labels)
+    runs = flat[starts]
+    place = np.searchsorted(known, runs).clip(max=len(known) - 1)
+    unknown = known[place] != runs
+    if unknown.any():
+        raise _unknown_colours(runs[unknown], lengths[unknown], flat.size, path)
+    return np.repeat(ids[place], lengths).reshape(colours.shape)
+
+
+def _unknown_colours(
+    runs: Colours, lengths: npt.NDArray[np.intp], pixels: int, path: str | Path
+) -> InputError:
+    """What to say of the most frequent of the unknown colours."""
+    colours, index = np.unique(runs, return_inverse=True)
+    counts = np.bincount(index, weights=lengths)
+    first = int(counts.argmax())
+    r, g, b, _ = int(colours[first]).to_bytes(4, "little")
+    more = f" and {len(colours) - 1} more unknown colours" if len(colours) > 1 else ""
+    return InputError(
+        f"{path}: mask has the unknown colour {colour_text((r, g, b))}, [{r}, {g}, {b}], on "
+        f"{100 * counts[first] / pixels:.3g} % of its pixels{more}; make it the 'colour' of a "
+        "class in the class list, or say in mask_labels what it stands for"
+    )
+
+
+def _require_known_ids(mask: Ids, num_classes: int, path: str | Path) -> None:
     """Raise InputError if the mask read from `path` has an id from `num_classes` on, but 255."""
     ids = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
     unknown = [int(i) for i in ids if num_classes <= i != IGNORE_INDEX]
@@ -77,10 +162,19 @@ def require_known_ids(mask: npt.NDArray[np.uint8], num_classes: int, path: str |
         )
 
 
-def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:
-    """Write (H, W) uint8 class ids as a PASCAL palette PNG; the file appears whole or not at all.
+def save_mask(
+    mask: npt.NDArray[np.uint8],
+    path: str | Path,
+    palette: npt.NDArray[np.uint8] = VOC_COLOURS,
+) -> None:
+    """Write class ids as a palette PNG; the file appears whole or not at all.
 
     Missing parent folders are made.
+
+    Args:
+        mask: (H, W) uint8 class ids.
+        path: The PNG.
+        palette: (256, 3) colours by class id; PASCAL's if left out.
 
     Raises:
         ValueError: `mask` is not a two-dimensional uint8 array.
@@ -88,5 +182,5 @@ def save_mask(mask: npt.NDArray[np.uint8], path: str | Path) -> None:
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"mask must be (H, W) uint8, not {mask.shape} {mask.dtype}")
     image = Image.fromarray(mask)
-    image.putpalette(voc_palette())
+    image.putpalette(palette.tobytes())
     write_atomically(Path(path), lambda temporary: image.save(temporary, format="PNG"))

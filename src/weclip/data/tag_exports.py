@@ -16,7 +16,7 @@ from weclip.errors import InputError
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
 
-def json_rows(path: Path, names: Sequence[str]) -> Rows:
+def json_rows(path: Path, names: Sequence[str] | None) -> Rows:
     """Yield number and fields of the images of a FiftyOne, Label Studio or COCO file.
 
     Args:
@@ -45,7 +45,7 @@ def json_rows(path: Path, names: Sequence[str]) -> Rows:
         ) from None
 
 
-def cvat_rows(path: Path, names: Sequence[str]) -> Rows:
+def cvat_rows(path: Path, names: Sequence[str] | None) -> Rows:
     """Yield number and fields of the images of a CVAT export ("CVAT for images", `<tag>`).
 
     Args:

@@ -30,21 +30,25 @@ from weclip.errors import InputError, did_you_mean
 
 FIELDS = ("image", "tags", "split")
 IMAGE_NAMES = ("image", "file_name")
+NOT_CLASSES = (*IMAGE_NAMES, "split")
 PRESENT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 """What a cell of a class's column may hold, in lower case; numbers like 1.0 are read as such."""
 
 
-def csv_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def csv_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and fields of a CSV file's rows; tags become a list.
 
     Args:
         path: UTF-8, with a header.
-        names: Class names.
+        names: Class names; None if there is no list, so that each further column is a class.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         header = list(reader.fieldnames or ())
         where = f"{path}, line 1"
+        _check_spelling(header, where)
+        if names is None:
+            names = _class_columns(header)
         by_class = "tags" not in header and any(name in names for name in header)
         if by_class:
             _check_class_columns(header, names, where)
@@ -58,7 +62,17 @@ def csv_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, 
             yield reader.line_num, _renamed(row) | {"tags": tags}
 
 
-def jsonl_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def class_columns(path: Path) -> list[str]:
+    """Names of the columns of a CSV file that has one for each class; else none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return _class_columns(csv.DictReader(file).fieldnames or ())
+
+
+def _class_columns(header: Sequence[str]) -> list[str]:
+    return [] if "tags" in header else [name for name in header if name not in NOT_CLASSES]
+
+
+def jsonl_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and fields of a JSON lines file's rows.
 
     Args:
@@ -76,6 +90,7 @@ def jsonl_rows(path: Path, names: Sequence[str]) -> Iterator[tuple[int, dict[str
                 raise InputError(f"{where}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise InputError(f"{where}: expected an object with 'image' and 'tags'")
+            _check_spelling(list(row), where)
             _check_fields(list(row), where)
             yield line, _renamed(row)
 
@@ -111,17 +126,21 @@ def _check_class_columns(header: Sequence[str], names: Sequence[str], where: str
     if not any(name in header for name in IMAGE_NAMES):
         raise InputError(f"{where}: field 'image' is missing; expected image and a column a class")
     for name in header:
-        if name not in (*IMAGE_NAMES, "split", *names):
+        if name not in (*NOT_CLASSES, *names):
             hint = did_you_mean(name, names) or "remove it, or add it to the class list"
             raise InputError(f"{where}: column '{name}' is no class; {hint}")
 
 
-def _check_fields(names: Sequence[str], where: str) -> None:
-    """Refuse a row or header without image and tags, and misspelt fields; others are ignored."""
+def _check_spelling(names: Sequence[str], where: str) -> None:
+    """Refuse misspelt fields; others are ignored."""
     for name in names:
         hint = did_you_mean(name, FIELDS)
         if name not in FIELDS and name.lower().rstrip("s") in ("image", "tag", "split"):
             raise InputError(f"{where}: unknown field '{name}'; {hint}")
+
+
+def _check_fields(names: Sequence[str], where: str) -> None:
+    """Refuse a row or header without image and tags."""
     missing = [] if any(name in names for name in IMAGE_NAMES) else ["image"]
     missing += [] if "tags" in names else ["tags"]
     if missing:

@@ -7,6 +7,7 @@ and counts in annotations are never looked at.
 
 import csv
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from xml.etree import ElementTree
 from weclip.data.classes import ClassList
 from weclip.data.files import image_name
 from weclip.data.tag_exports import coco_images, cvat_rows, json_rows
-from weclip.data.tag_tables import csv_rows, jsonl_rows
+from weclip.data.tag_tables import class_columns, csv_rows, jsonl_rows
 from weclip.errors import InputError
 
 TABLES = {".csv": csv_rows, ".jsonl": jsonl_rows}
@@ -114,26 +115,61 @@ def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
             image, or names an image a second time. The message has the line, or the number of the
             row in an export.
     """
+    unit = "line" if path.suffix.lower() in TABLES else "image"
+    rows: list[TagsRow] = []
+    first_lines: dict[str, int] = {}
+    for line, row in _checked_rows(path, classes.names):
+        where = f"{path}, {unit} {line}"
+        tags = tuple(sorted({classes.index_of_tag(tag, where) for tag in row["tags"]}))
+        rows.append(TagsRow(row["image"], tags, row["split"], line))
+        first = first_lines.setdefault(rows[-1].image, line)
+        if first != line:
+            raise InputError(f"{where}: image '{rows[-1].image}' is already on {unit} {first}")
+    return rows
+
+
+def read_tag_names(path: Path) -> list[str]:
+    """Find the names that a tags file uses, where there is no class list.
+
+    Returns:
+        Sorted names, each once; the columns of a table with one for each class.
+
+    Raises:
+        InputError: The file cannot be read, is empty or has no tag; or two names differ only in
+            upper and lower case, which is a slip more often than not.
+    """
+    names = {tag for _, row in _checked_rows(path, None) for tag in row["tags"]}
+    if path.suffix.lower() == ".csv":
+        names |= {*class_columns(path)}
+    if not names:
+        raise InputError(f"{path}: no image has a tag; there is nothing to learn from")
+    seen: dict[str, str] = {}
+    for name in sorted(names):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"{path}: the tags '{other}' and '{name}' differ only in upper and lower case; "
+                "write one of them, or give a class list with both"
+            )
+    return sorted(names)
+
+
+def _checked_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield number, and `image`, `tags` and `split` of every row, of the right types."""
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{path}: a tags file must end in {', '.join(READERS)}")
     unit = "line" if suffix in TABLES else "image"
-    rows: list[TagsRow] = []
-    first_lines: dict[str, int] = {}
+    line = 0
     try:
-        for line, row in READERS[suffix](path, classes.names):
-            where = f"{path}, {unit} {line}"
-            rows.append(_tags_row(row, classes, line, where))
-            first = first_lines.setdefault(rows[-1].image, line)
-            if first != line:
-                raise InputError(f"{where}: image '{rows[-1].image}' is already on {unit} {first}")
+        for line, row in READERS[suffix](path, names):
+            yield line, _checked(row, f"{path}, {unit} {line}")
     except FileNotFoundError:
         raise InputError(f"{path}: tags file not found") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: tags file cannot be read as UTF-8 text ({error})") from None
-    if not rows:
+    if not line:
         raise InputError(f"{path}: tags file has no rows")
-    return rows
 
 
 def read_tags_by_name(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]:
@@ -154,7 +190,7 @@ def read_tags_by_name(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
     return tags
 
 
-def _tags_row(row: dict[str, Any], classes: ClassList, line: int, where: str) -> TagsRow:
+def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     """Check one row's values."""
     image, tags, split = row["image"], row["tags"], row.get("split")
     if not isinstance(image, str) or not image.strip():
@@ -163,5 +199,4 @@ def _tags_row(row: dict[str, Any], classes: ClassList, line: int, where: str) ->
         raise InputError(f"{where}: 'tags' must be a list of class names, not {tags!r}")
     if split is not None and (not isinstance(split, str) or not split.strip()):
         raise InputError(f"{where}: 'split' must be a name such as train or val, not {split!r}")
-    indices = {classes.index_of_tag(tag, where) for tag in tags}
-    return TagsRow(image.strip(), tuple(sorted(indices)), split and split.strip(), line)
+    return {"image": image.strip(), "tags": tags, "split": split and split.strip()}

@@ -1,4 +1,4 @@
-"""PASCAL VOC layout: split lists, JPEGImages, XML annotations, index masks.
+"""PASCAL VOC layout: split lists, JPEGImages, XML annotations, masks.
 
 Stage 1. Expected below the root, or below VOCdevkit/VOC2012 in it:
 
@@ -21,6 +21,7 @@ from weclip.data.files import (
     require_files,
     unknown_split,
 )
+from weclip.data.mask_labels import mask_labels
 from weclip.data.tags import read_tags_by_name, read_voc_tags
 from weclip.errors import InputError
 
@@ -71,7 +72,11 @@ def read_masked_split(
     elif (folder / "Annotations").is_dir():
         annotations = list_files(folder / "Annotations", "annotation folder", {".xml"})
         tags = {n: read_voc_tags(annotations[n], classes) for n in images if n in annotations}
-    return [MaskedImage(name, path, masks[name], tags.get(name)) for name, path in images.items()]
+    labels = mask_labels(classes)
+    return [
+        MaskedImage(name, path, masks[name], tags.get(name), labels)
+        for name, path in images.items()
+    ]
 
 
 def _split_images(folder: Path, split: str) -> dict[str, Path]:

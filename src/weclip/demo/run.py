@@ -73,7 +73,7 @@ def run_demo(
     console.print("Training from tags alone, on a frozen tiny CLIP.")
     train(config, run, console=console)
     model = load_model(run)
-    samples = masked_images(model)
+    samples = masked_images(model, console)
     scored = score_labels(model, samples, console=console, group_of=drawing_groups(world))
     scored |= score_segmentation(model, samples, console=console, group_of=drawing_groups(world))
     records = {name: each.record for name, each in scored.items()}
@@ -85,7 +85,7 @@ def run_demo(
         scores=records,
         curves=read_curves(run / LOG_NAME),
         scenes=pick_scenes(model, samples, scored["Segmentation"].result),
-        class_names=model.file.classes.names_with_background,
+        class_colours=model.file.classes.colours_by_name,
         credits=[CREDIT],
         settings=yaml.safe_load(model.file.config),
     )
@@ -138,12 +138,13 @@ def scene_row(model: LoadedModel, sample: MaskedImage, note: str) -> SceneRow:
         model.method, item, long_side=model.config.eval.long_side, step=model.file.step
     )
     predictor = build_predictor(model.config, model.method)
+    palette = model.file.classes.palette
     pseudo_label = maps.label_map["pseudo_label"].numpy().astype(np.uint8)
     pictures = [
         ("image", Image.fromarray(item.image)),
         ("CAM", heat_overlay(item.image, maps.heat)),
-        ("pseudo-label", overlay(item.image, pseudo_label)),
-        ("prediction", overlay(item.image, predictor(item.image))),
-        ("truth", overlay(item.image, item.mask)),
+        ("pseudo-label", overlay(item.image, pseudo_label, palette=palette)),
+        ("prediction", overlay(item.image, predictor(item.image), palette=palette)),
+        ("truth", overlay(item.image, item.mask, palette=palette)),
     ]
     return SceneRow(item.name, note, pictures)

@@ -16,10 +16,10 @@ from typing import Any
 
 from PIL import Image
 
+from weclip.data.colours import RGB
 from weclip.files import write_text
 from weclip.inference.charts import class_bars, line_chart
 from weclip.inference.record import KINDS, percent, protocol_text
-from weclip.inference.visualize import PALETTE
 
 Records = Mapping[str, Mapping[str, Any]]
 """Name of a score -> record of `evaluation_record`."""
@@ -49,7 +49,7 @@ def write_report(
     scores: Records,
     curves: Mapping[str, Sequence[tuple[float, float]]],
     scenes: Sequence[SceneRow],
-    class_names: Sequence[str],
+    class_colours: Mapping[str, RGB],
     credits: Sequence[str],
     settings: Mapping[str, Any],
 ) -> None:
@@ -62,7 +62,7 @@ def write_report(
             headline and in the bars.
         curves: Curve name -> (step, value) pairs.
         scenes: Rows of pictures, all with the same captions.
-        class_names: C names, background first, for the colour key.
+        class_colours: C names with their colours, background first, for the colour key.
         credits: Lines at the foot, such as picture sources.
         settings: The resolved configuration; may be nested.
     """
@@ -79,7 +79,7 @@ def write_report(
         ),
         curves=_curves(curves),
         scenes=_scenes(scenes),
-        colour_key=_colour_key(class_names),
+        colour_key=_colour_key(class_colours),
         provenance=_provenance(scores),
         settings=_settings(settings),
         credits="".join(f"<p>{escape(line)}</p>" for line in credits),
@@ -205,10 +205,10 @@ def _data_uri(picture: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _colour_key(class_names: Sequence[str]) -> str:
+def _colour_key(class_colours: Mapping[str, RGB]) -> str:
     return "".join(
         f'<li><span class="swatch" style="background:rgb({r},{g},{b})"></span>{escape(name)}</li>'
-        for name, (r, g, b) in zip(class_names, PALETTE, strict=False)
+        for name, (r, g, b) in class_colours.items()
     )
 
 

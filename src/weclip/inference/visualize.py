@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.data.masks import voc_palette
+from weclip.data.colours import VOC_COLOURS
 from weclip.methods.weclip import StepOutput
-
-PALETTE = np.array(voc_palette(), dtype=np.uint8).reshape(256, 3)
-"""(256, 3) colours by class id; 0 is black, 255 is off-white."""
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
     [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
@@ -23,7 +20,11 @@ _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightnes
 
 
 def overlay(
-    image: NDArray[np.uint8], label_map: NDArray[np.uint8], alpha: float = 0.6
+    image: NDArray[np.uint8],
+    label_map: NDArray[np.uint8],
+    alpha: float = 0.6,
+    *,
+    palette: NDArray[np.uint8] = VOC_COLOURS,
 ) -> Image.Image:
     """Paint the foreground classes over an image; background and ignored pixels stay as they are.
 
@@ -31,8 +32,9 @@ def overlay(
         image: (H, W, 3) uint8, RGB.
         label_map: (H, W) class ids.
         alpha: Opacity of the paint in [0, 1].
+        palette: (256, 3) colours by class id.
     """
-    colours = PALETTE[label_map].astype(np.float64)
+    colours = palette[label_map].astype(np.float64)
     blended = (1 - alpha) * image + alpha * colours
     painted = (label_map != 0) & (label_map != IGNORE_INDEX)
     return Image.fromarray(np.where(painted[..., None], blended.round(), image).astype(np.uint8))
@@ -89,8 +91,15 @@ def picture_row(
     return row
 
 
-def draw_step(batch: Batch, output: StepOutput) -> NDArray[np.uint8]:
+def draw_step(
+    batch: Batch, output: StepOutput, *, palette: NDArray[np.uint8] = VOC_COLOURS
+) -> NDArray[np.uint8]:
     """The first image of a training step beside its CAM, pseudo-label and prediction.
+
+    Args:
+        batch: The batch of the step.
+        output: What the step computed.
+        palette: (256, 3) colours by class id.
 
     Returns:
         (H', W', 3) uint8 RGB.
@@ -99,10 +108,10 @@ def draw_step(batch: Batch, output: StepOutput) -> NDArray[np.uint8]:
     cam = output.cam.cam[0].amax(dim=0).cpu().numpy()
     logits = output.decoded.logits[:1].detach().float()
     logits = F.interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
+    label_maps = (output.target[0], logits[0].argmax(dim=0))
     pictures = (
         Image.fromarray(image),
         heat_overlay(image, cam),
-        overlay(image, output.target[0].cpu().numpy().astype(np.uint8)),
-        overlay(image, logits[0].argmax(dim=0).cpu().numpy().astype(np.uint8)),
+        *(overlay(image, m.cpu().numpy().astype(np.uint8), palette=palette) for m in label_maps),
     )
     return np.asarray(picture_row(pictures))

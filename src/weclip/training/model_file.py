@@ -7,12 +7,14 @@ can execute.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from weclip.data.classes import ClassList
+from weclip.data.colours import parse_colour
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -74,14 +76,25 @@ def read_model_file(path: Path) -> ModelFile:
             f"{FORMAT!r}); give the model.safetensors that 'weclip train' wrote"
         )
     try:
-        classes = {key: tuple(texts) for key, texts in json.loads(metadata["classes"]).items()}
         return ModelFile(
             decoder=tensors,
             config=metadata["config"],
-            classes=ClassList(**classes),
+            classes=_classes(json.loads(metadata["classes"])),
             clip_name=metadata["clip_name"],
             clip_sha256=metadata["clip_sha256"],
             step=int(metadata["step"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: damaged model file ({error!r} in its header)") from None
+
+
+def _classes(header: dict[str, list[Any]]) -> ClassList:
+    """The class list of a header: JSON has lists for tuples.
+
+    Headers of before classes had several prompts and colours give each prompt as a plain text, and
+    no colours.
+    """
+    prompts = ((each,) if isinstance(each, str) else tuple(each) for each in header.pop("prompts"))
+    colours = (parse_colour(each, "colours") for each in header.pop("colours", ()))
+    texts = {key: tuple(values) for key, values in header.items()}
+    return ClassList(prompts=tuple(prompts), colours=tuple(colours), **texts)
