@@ -13,6 +13,10 @@ from typer.exceptions import Abort, TyperException
 
 from weclip.allocator import keep_freed_memory
 from weclip.errors import InputError
+from weclip.processes import silence_pillow
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells give it; Typer returns it in place of KeyboardInterrupt."""
 
 app = typer.Typer(
     name="weclip",
@@ -263,6 +267,7 @@ def demo(
 def main() -> None:
     """Entry point; exits with 2 after one line for a mistake of the user's, 1 if training fails."""
     keep_freed_memory()
+    silence_pillow()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -275,7 +280,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
-        return _fail("interrupted", 130)
+        result = INTERRUPTED
     except OSError as error:  # a path that the system refuses: too long, no permission
         if error.filename is None:
             raise
@@ -284,6 +289,8 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ != "DivergedError":
             raise
         return _fail(str(error), 1)
+    if result == INTERRUPTED:
+        return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

@@ -54,11 +54,12 @@ def predict(
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
+    limit = model.config.data.max_pixels
     claim_folder(out, KIND, overwrite=overwrite)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(images), status="")
-        read = read_ahead(images, lambda file: as_rgb(file[0]))
+        read = read_ahead(images, lambda file: as_rgb(file[0], max_pixels=limit))
         pictures = (((relative, image), image) for (_, relative), image in read)
         for (relative, image), label_map in predict_stream(predictor, pictures):
             writer(save_mask, label_map, out / "masks" / relative)

@@ -35,8 +35,8 @@ KIND = "training"
 CONFIG_NAME = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.pt"
 FREE_ON_RESUME = (
-    "data.workers data.max_unreadable data.decoded_cache train.log_every train.image_every "
-    "train.save_every"
+    "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
+    "train.image_every train.save_every"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them."""
 
@@ -209,7 +209,12 @@ def make_evaluate(
         classes = inputs.classes.num_classes
         result = evaluate_segmentation(
             predictor,
-            full_images(inputs.masked, num_classes=classes, workers=config.data.workers),
+            full_images(
+                inputs.masked,
+                num_classes=classes,
+                workers=config.data.workers,
+                max_pixels=config.data.max_pixels,
+            ),
             num_classes=classes,
             on_image=lambda name: progress.advance(task),
         )

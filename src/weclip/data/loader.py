@@ -19,7 +19,7 @@ from weclip.data.batch import Batch, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images import read_image
 from weclip.data.transforms import Augmentation, Crop, random_crop
-from weclip.data.worker_errors import ErrorsAsItems, raise_errors
+from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.errors import InputError
 
 STAND_INS = 10
@@ -180,6 +180,7 @@ class TrainLoader:
             batch_sampler=sampler,
             num_workers=self.workers,
             collate_fn=self.collate,
+            worker_init_fn=start_worker,
             generator=torch.Generator(),  # else starting would draw from the global generator
         )
         for batch, unreadable in raise_errors(loader):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.data.images import DECODE_ERRORS
+from weclip.data.images import DECODE_ERRORS, MAX_PIXELS, decode, open_header, require_pixels
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -31,27 +31,32 @@ def voc_palette() -> list[int]:
     return palette
 
 
-def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArray[np.uint8]:
+def read_mask(
+    path: str | Path, *, num_classes: int | None = None, max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
     """Read an index PNG.
 
     Args:
         path: A palette or greyscale PNG of class ids; 255 is ignored.
         num_classes: C; every id must be below it or 255. None: ids are not checked.
+        max_pixels: Width times height of the largest mask that is decoded.
 
     Returns:
         (H, W) uint8 class ids.
 
     Raises:
-        InputError: The file is missing or broken, holds colours instead of ids, or ids that the
-            class list does not have.
+        InputError: The file is missing, broken or too large, holds colours instead of ids, or ids
+            that the class list does not have.
     """
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             if image.format != "PNG" or image.mode not in ("P", "L"):
                 raise InputError(
                     f"{path}: a mask must be a palette or 8-bit greyscale PNG of class ids; this "
                     f"is {image.format} with mode {image.mode}; save the ids, not their colours"
                 )
+            require_pixels(image.size, max_pixels, path)
+            decode(image)
             mask = np.array(image, dtype=np.uint8)  # (H, W)
     except FileNotFoundError:
         raise InputError(f"{path}: mask not found") from None
@@ -59,7 +64,7 @@ def read_mask(path: str | Path, *, num_classes: int | None = None) -> npt.NDArra
         raise InputError(f"{path}: mask is not a PNG file") from None
     except InputError:
         raise
-    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+    except DECODE_ERRORS as error:
         raise InputError(f"{path}: mask is broken ({error})") from None
     if num_classes is not None:
         require_known_ids(mask, num_classes, path)
