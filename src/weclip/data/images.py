@@ -88,9 +88,7 @@ def open_image(
     except FileNotFoundError:
         raise InputError(f"{path}: image not found") from None
     except UnidentifiedImageError:
-        raise InputError(
-            f"{path}: image cannot be read (no known image format: {', '.join(FORMATS)})"
-        ) from None
+        raise InputError(f"{path}: image cannot be read (no known image format)") from None
     except DECODE_ERRORS as error:
         raise InputError(f"{path}: image cannot be read ({error})") from None
 
