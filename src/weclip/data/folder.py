@@ -14,11 +14,11 @@ from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.files import (
     IMAGE_SUFFIXES,
+    Listings,
     existing_folder,
     find_tags_file,
     is_image,
     list_files,
-    list_names,
     require_files,
     unknown_split,
 )
@@ -44,9 +44,11 @@ def read_split(
         return _read_class_folders(root, classes, split)
     rows = _rows_of_split(read_tags_file(path, classes), split, path)
     samples: dict[str, TaggedImage] = {}
-    listings: dict[Path, dict[str, Path]] = {}
+    listings = Listings(root)
+    images: list[str] = []
+    existing: set[str] = set()
     for row in rows:
-        image = _with_suffix(root, _relative_image(row, f"{path}, line {row.line}"), listings)
+        image = listings.find_image(_relative_image(row, f"{path}, line {row.line}"))
         name = str(image.with_suffix(""))
         if name in samples:
             raise InputError(
@@ -54,8 +56,10 @@ def read_split(
                 "only in their suffix; rename one of them"
             )
         samples[name] = TaggedImage(name, root / image, row.tags)
-    images = [str(sample.path.relative_to(root).as_posix()) for sample in samples.values()]
-    require_files(images, _existing(root, images), f"images of {path.name}", str(root))
+        images.append(str(image))
+        if listings.exists(image):
+            existing.add(str(image))
+    require_files(images, existing, f"images of {path.name}", str(root))
     return list(samples.values())
 
 
@@ -69,11 +73,12 @@ def read_masked_split(
     """
     samples = read_split(root, classes, split, tags_file)
     masks = existing_folder(Path(root) / MASKS, "mask folder")
-    existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
+    listings = Listings(masks)
+    found = [(s, listings.find(PurePosixPath(f"{s.name}.png"))) for s in samples]
     masked = [
-        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags)
-        for sample in samples
-        if f"{sample.name}.png" in existing
+        MaskedImage(sample.name, sample.path, masks / mask, sample.tags)
+        for sample, mask in found
+        if listings.exists(mask)
     ]
     if not masked:
         raise InputError(
@@ -96,9 +101,9 @@ def unlisted_images(
     path = _find_tags(root, tags_file)
     if path is None:
         return []
-    listings: dict[Path, dict[str, Path]] = {}
+    listings = Listings(root)
     named = (PurePosixPath(row.image) for row in read_tags_file(path, classes))
-    listed = {str(_with_suffix(root, image, listings)) for image in named}
+    listed = {str(listings.find_image(image)) for image in named}
     found = []
     for folder, folders, files in os.walk(root):
         inside = Path(folder).relative_to(root)
@@ -137,24 +142,13 @@ def _relative_image(row: TagsRow, where: str) -> PurePosixPath:
     return image
 
 
-def _with_suffix(
-    root: Path, image: PurePosixPath, listings: dict[Path, dict[str, Path]]
-) -> PurePosixPath:
-    """The file of an image that a tags file names without suffix; `listings` are kept by folder."""
-    folder = root / image.parent
-    if image.suffix.lower() in IMAGE_SUFFIXES or not folder.is_dir():
-        return image
-    if folder not in listings:
-        listings[folder] = list_files(folder, "image folder", IMAGE_SUFFIXES)
-    found = listings[folder].get(image.name)
-    return image if found is None else image.with_name(found.name)
-
-
 def _read_class_folders(root: Path, classes: ClassList, split: str) -> list[TaggedImage]:
     """Images whose folder is their only tag."""
     splits = [path for path in (root / split,) if path.is_dir()]
     base = splits[0] if splits else root
-    folders = [name for name in classes.names if (base / name).is_dir()]
+    listings = Listings(base)
+    found = {name: base / listings.find(PurePosixPath(name)) for name in classes.names}
+    folders = {name: folder for name, folder in found.items() if folder.is_dir()}
     if not folders:
         raise InputError(
             f"{root}: no tags; give data.tags_file, or put one of {', '.join(TAGS_FILES)} there, "
@@ -164,12 +158,6 @@ def _read_class_folders(root: Path, classes: ClassList, split: str) -> list[Tagg
         raise unknown_split(split, {ONLY_SPLIT}, str(root))
     return [
         TaggedImage(str(path.relative_to(root).with_suffix("")), path, (classes.index(name),))
-        for name in folders
-        for path in list_files(base / name, "image folder", IMAGE_SUFFIXES).values()
+        for name, folder in folders.items()
+        for path in list_files(folder, "image folder", IMAGE_SUFFIXES).values()
     ]
-
-
-def _existing(root: Path, files: list[str]) -> set[str]:
-    """Return those of the relative paths `files` that exist, with one listing per folder."""
-    folders = {PurePosixPath(file).parent for file in files}
-    return {str(folder / name) for folder in folders for name in list_names(root / folder)}
