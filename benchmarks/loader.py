@@ -25,12 +25,13 @@ SIZE = (500, 375)
 
 
 def write_images(folder: Path, count: int) -> list[TaggedImage]:
-    """JPEGs of quality 90."""
+    """JPEGs of quality 90, each with a comment of its own, so that no two files are the same."""
     pixels = natural_image(1, 512)[0, :, : SIZE[1], : SIZE[0]].permute(1, 2, 0).to(torch.uint8)
     samples = []
     for index in range(count):
-        path = folder / f"{index:04d}.jpg"
-        Image.fromarray(pixels.roll(7 * index, 1).numpy()).save(path, quality=90)
+        path = folder / f"{index:05d}.jpg"
+        image = Image.fromarray(pixels.roll(7 * index, 1).numpy())
+        image.save(path, quality=90, comment=str(index))
         samples.append(TaggedImage(path.stem, path, (index % 20,)))
     return samples
 

@@ -157,7 +157,6 @@ def test_an_empty_file_is_the_defaults(written):
         ("train.steps.x=4", "train.steps must be a whole number, not {'x': 4}"),
         ("optim.power=fast", "optim.power must be a number, not 'fast'"),
         ("faithful=maybe", "faithful must be true or false, not 'maybe'"),
-        ("data.root=[a]", r"data.root must be a text, not \['a'\]"),
         ("data.scale_range=[1]", r"data.scale_range must be tuple\[float, float\], not \[1\]"),
         ("par.dilations=[a]", r"par.dilations must be tuple\[int, ...\], not \['a'\]"),
         ("train=5", "train is a section; its keys are steps, batch_size"),
@@ -246,6 +245,7 @@ def test_values_that_nobody_reads_may_be_missing():
 @pytest.mark.parametrize(
     ("content", "pattern"),
     [
+        ("data: {root: [a]}", r"my.yaml: data.root must be a text, not \['a'\]"),
         ("data: {root: x", "my.yaml: not valid YAML"),
         ("a: b: c", "my.yaml: not valid YAML"),
         ("data: !!python/object:os.system x", "my.yaml: not valid YAML"),
@@ -275,3 +275,13 @@ def test_neither_preset_nor_file(tmp_path):
 def test_a_damaged_stored_configuration_names_its_file(text):
     with pytest.raises(InputError, match=r"^model.safetensors: "):
         from_yaml(text, "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "root", ["my photos #1", "a: b", "%x", "50%", "a;b", "007", "[x]", "é", "-"]
+)
+def test_a_path_is_taken_as_it_is(root: str):
+    config = load_config("folder", [f"data.root={root}", "clip.weights=demo"])
+    assert config.data.root == root
+    quoted = load_config("folder", [f'data.root="{root}"', "clip.weights=demo"])
+    assert quoted.data.root == root

@@ -256,7 +256,7 @@ def text_files(folder: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if not hidden and path.name not in GENERATED and path.suffix != ".egg-info":
                 yield from text_files(path)
-        elif path.suffix in TEXT_SUFFIXES:
+        elif path.suffix in TEXT_SUFFIXES and path.name != ".git":  # a file in a work tree
             yield path
 
 

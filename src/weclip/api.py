@@ -41,6 +41,7 @@ def load(
     *,
     clip: str | PathLike[str] | None = None,
     device: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> SegmentationModel:
     """Load a trained model.
 
@@ -48,14 +49,16 @@ def load(
         run_or_file: A run folder of `weclip train`, or its `model.safetensors`.
         clip: CLIP weights; by default those that it was trained with, where they were.
         device: Such as `cuda`; by default the GPU if there is one.
+        overrides: Changes of the model's configuration, such as `data.max_pixels=400000000`.
 
     Raises:
-        InputError: Not a model, or the CLIP is missing or another one.
+        InputError: Not a model, a change that cannot be made, or the CLIP is missing or another.
     """
-    model = load_model(run_or_file, clip=clip)
+    model = load_model(run_or_file, clip=clip, overrides=overrides)
     model.method.to(device or default_device())
     predictor = build_predictor(model.config, model.method)
-    return SegmentationModel(predictor, model.file.classes.names_with_background)
+    names = model.file.classes.names_with_background
+    return SegmentationModel(predictor, names, max_pixels=model.config.data.max_pixels)
 
 
 def load_model(
@@ -69,7 +72,7 @@ def load_model(
     Args:
         run_or_file: As in `load`.
         clip: As in `load`.
-        overrides: Changes of the configuration as `section.key=value`.
+        overrides: As in `load`.
     """
     path = Path(run_or_file)
     path = path / MODEL_NAME if path.is_dir() else path

@@ -14,6 +14,7 @@ from weclip.allocator import keep_freed_memory
 from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
 from weclip.errors import InputError
 from weclip.exits import run_app
+from weclip.processes import silence_pillow
 
 app = typer.Typer(
     name="weclip",
@@ -277,6 +278,7 @@ def replay(
 def main() -> None:
     """Entry point; `exits` says what the exit codes mean."""
     keep_freed_memory()
+    silence_pillow()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from omegaconf import MISSING
 
+from weclip.data.images import MAX_PIXELS
 from weclip.errors import InputError
 
 
@@ -28,6 +29,7 @@ class DataConfig:
     flip_probability: float = 0.5
     workers: int = 2
     max_unreadable: float = 0.01  # share of training images that may be skipped as unreadable
+    max_pixels: int = MAX_PIXELS  # width times height; 178956970, Pillow's own limit
     decoded_cache: str | None = None  # folder for decoded images, 3 bytes a pixel; None: decode
 
 
@@ -163,9 +165,9 @@ class Config:
 
 
 POSITIVE = (
-    "data.crop_size affinity.initial_layers affinity.refined_layers decoder.width decoder.blocks "
-    "decoder.heads cam.min_max_eps par.colour_width par.position_width "
-    "optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
+    "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "
+    "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
+    "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
     "train.image_every train.save_every train.keep_last"
 ).split()
 NOT_NEGATIVE = (

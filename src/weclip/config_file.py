@@ -4,6 +4,7 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, is_dataclass
@@ -63,7 +64,7 @@ def _resolve(
         if not OVERRIDE.match(text):
             raise InputError(f"'{text}' is not of the form section.key=value")
         try:
-            change = OmegaConf.from_dotlist([text])
+            change = OmegaConf.from_dotlist([_quoted(text)])
         except (yaml.YAMLError, OmegaConfBaseException) as error:
             raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
         _apply(config, change, f"'{text}'")
@@ -77,6 +78,22 @@ def _resolve(
     resolved = cast(Config, OmegaConf.to_object(config))
     validate(resolved)
     return resolved
+
+
+def _quoted(text: str) -> str:
+    """An override whose value YAML leaves as it is where the key wants a text, such as a path.
+
+    >>> _quoted("data.root=my photos #1"), _quoted("data.eval_split=null"), _quoted("train.steps=3")
+    ('data.root="my photos #1"', 'data.eval_split=null', 'train.steps=3')
+    """
+    key, _, value = text.partition("=")
+    kind: Any = Config
+    for name in key.split("."):
+        kind = {f.name: f.type for f in fields(kind)}.get(name) if is_dataclass(kind) else None
+    plain = value not in ("", "null", "~") and value[0] not in "\"'"
+    if kind in (str, str | None) and plain:
+        return f"{key}={json.dumps(value, ensure_ascii=False)}"
+    return text
 
 
 def to_yaml(config: Config) -> str:

@@ -9,6 +9,9 @@ from typer.exceptions import Abort, TyperException
 
 from weclip.errors import InputError, RunError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells give it; Typer returns it in place of KeyboardInterrupt."""
+
 
 def run_app(app: typer.Typer, arguments: list[str]) -> int:
     """Run one command line and return its exit code; a traceback is for our bugs."""
@@ -19,13 +22,15 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
     except TyperException as error:
         return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
-        return _fail("interrupted", 130)
+        result = INTERRUPTED
     except RunError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:  # a path that the system refuses: too long, no permission
         if error.filename is None:
             raise
         return _fail(f"{error.filename}: {error.strerror}", 2)
+    if result == INTERRUPTED:
+        return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

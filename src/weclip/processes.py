@@ -1,7 +1,9 @@
-"""What all helper processes share: how many there are, and who answers signals."""
+"""What a command and its helper processes share: how many, who answers signals, who is quiet."""
 
+import logging
 import os
 import signal
+import warnings
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
@@ -21,7 +23,17 @@ def leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def leave_signals_to_the_parent(worker: int) -> None:
+def leave_signals_to_the_parent() -> None:
     """To be called first in a loader's worker: the run it reads for decides when to end."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def silence_pillow() -> None:
+    """Drop what Pillow warns about (damaged tags, say), which would break progress bars.
+
+    For a process of our own: a program that imports weclip decides for itself. Once for a whole
+    process, because catching warnings image by image is not safe in threads before Python 3.14.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -41,6 +41,8 @@ def test_a_file_that_goes_away_is_unreadable(tmp_path: Path):
         None,
         False,
         b"",
+        False,
+        "",
         (
             (
                 "unreadable_images",

@@ -57,11 +57,10 @@ def test_broken_exif(tmp_path: Path) -> None:
     text, number = b"\x01\x0f\x00\x02\x00\x00\x00\x08", b"\x01\x0f\x00\x05\x00\x00\x00\x01"
     assert content.count(text) == 1  # tag, type and count of the maker
     (tmp_path / "i.jpg").write_bytes(content.replace(text, number))
-    with pytest.raises(InputError, match=r"i.jpg: image cannot be read"):
-        read_image(tmp_path / "i.jpg")
+    assert read_image(tmp_path / "i.jpg").size == (4, 8)
 
 
-def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone.jpg: image not found"):
         read_image(tmp_path / "gone.jpg")
     (tmp_path / "text.jpg").write_text("hello")
@@ -73,10 +72,6 @@ def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("F", (2, 2)).save(tmp_path / "f.tif")
     with pytest.raises(InputError, match=r"f.tif: image cannot be read \(floating-point pixels"):
         read_image(tmp_path / "f.tif")
-    Image.new("RGB", (50, 50)).save(tmp_path / "big.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(InputError, match=r"big.png: image is too large"):
-        read_image(tmp_path / "big.png")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])

@@ -164,6 +164,18 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no tags": ("untagged_images", tags(t1=""), "t/1"),
     "unlisted": ("unlisted_images", lambda root: noise(root / "new/x.JPEG.png", 9), "new/x.JPEG"),
     "turned": ("turned_images", turn, "v/1"),
+    "8 bits saved as 16": (
+        "dark_images",
+        lambda root: Image.fromarray(np.full((8, 13), 255, np.uint16)).save(root / "t/2.png"),
+        "t/2",
+    ),
+    "EXIF of two bytes": (
+        "complaints",
+        lambda root: noise(
+            root / "t/2.png", 1, exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00"
+        ),
+        "t/2: Corrupt EXIF data.",
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
 from weclip.data.file_facts import facts_of
+from weclip.data.images import MAX_PIXELS
 from weclip.data.inspection import Range, Report, Splits, SplitSummary, make_report
 from weclip.errors import InputError
 from weclip.files import write_json
@@ -46,7 +47,7 @@ def check(config: Config, *, console: Console, json_file: Path | None = None) ->
         _require_free(json_file)
     dataset = open_configured(config, console)
     splits = read_splits(config, dataset)
-    report = inspect(splits, dataset.classes, console)
+    report = inspect(splits, dataset.classes, console, max_pixels=config.data.max_pixels)
     if json_file is not None:
         write_json(json_file, record(report, config))
     show(report, console)
@@ -62,12 +63,14 @@ def read_splits(config: Config, dataset: Dataset) -> Splits:
     return Splits(data.train_split, train, data.eval_split, masked, reason, unlisted)
 
 
-def inspect(splits: Splits, classes: ClassList, console: Console) -> Report:
+def inspect(
+    splits: Splits, classes: ClassList, console: Console, *, max_pixels: int = MAX_PIXELS
+) -> Report:
     """Read every file, with a progress bar, and sum up."""
     files = splits.files()
     facts = {}
     with (
-        facts_of(files, num_classes=classes.num_classes) as found,
+        facts_of(files, num_classes=classes.num_classes, max_pixels=max_pixels) as found,
         progress_bar(console) as progress,
     ):
         task = progress.add_task("reading", total=len(files), status="")

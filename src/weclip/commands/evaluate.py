@@ -167,6 +167,7 @@ def _shown(
             own,
             num_classes=model.file.classes.num_classes,
             workers=model.config.data.workers,
+            max_pixels=model.config.data.max_pixels,
         ):
             yield item
             progress.advance(task)

@@ -55,7 +55,7 @@ def predict(
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
-    palette = model.file.classes.palette
+    palette, limit = model.file.classes.palette, model.config.data.max_pixels
     place = connect()
     if place.is_main_process:
         claim_folder(out, KIND, overwrite=overwrite)
@@ -64,7 +64,7 @@ def predict(
     own = own_part(images)
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(own), status="")
-        read = read_ahead(own, lambda file: as_rgb(file[0]))
+        read = read_ahead(own, lambda file: as_rgb(file[0], max_pixels=limit))
         pictures = (((relative, image), image) for (_, relative), image in read)
         for (relative, image), label_map in predict_stream(predictor, pictures):
             writer(save_mask, label_map, out / "masks" / relative, palette)

@@ -13,8 +13,8 @@ from weclip.errors import InputError
 from weclip.training.checkpoint import Checkpoint
 
 FREE_ON_RESUME = (
-    "data.workers data.max_unreadable data.decoded_cache train.log_every train.image_every "
-    "train.save_every train.keep_last"
+    "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
+    "train.image_every train.save_every train.keep_last"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them."""
 

@@ -235,7 +235,12 @@ def make_evaluate(
         classes = inputs.classes.num_classes
         tally = Tally(classes)
         own = own_part(inputs.masked)
-        items = full_images(own, num_classes=classes, workers=config.data.workers)
+        items = full_images(
+            own,
+            num_classes=classes,
+            workers=config.data.workers,
+            max_pixels=config.data.max_pixels,
+        )
         images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
         task = progress.add_task("evaluation", total=len(own), status="")
         for item, label_map in predict_stream(predictor, images):

@@ -1,6 +1,7 @@
 """What a training run reads: lists, tags, weights, and the stream of batches."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -34,7 +35,7 @@ class Inputs:
     images: list[TaggedImage]
     masked: list[MaskedImage]
     clip: Clip
-    read: ReadImage = read_image
+    read: ReadImage
 
 
 def read_inputs(config: Config, console: Console) -> Inputs:
@@ -49,8 +50,9 @@ def read_inputs(config: Config, console: Console) -> Inputs:
         warn(console, f"no scores during training: {reason}")
     clip = open_clip(config)
     if data.decoded_cache is None:
-        return Inputs(classes, images, masked, clip)
-    cache = DecodedCache(Path(data.decoded_cache))
+        read = partial(read_image, max_pixels=data.max_pixels)
+        return Inputs(classes, images, masked, clip, read)
+    cache = DecodedCache(Path(data.decoded_cache), max_pixels=data.max_pixels)
     size = cache.bytes_needed(images) / 1e9
     console.print(
         f"Decoded images are kept in {escape(data.decoded_cache)}: {size:.2f} GB for "

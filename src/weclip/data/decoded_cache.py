@@ -14,7 +14,13 @@ import numpy as np
 from PIL import Image
 
 from weclip.data.batch import TaggedImage
-from weclip.data.images import DECODE_ERRORS, read_image
+from weclip.data.images import (
+    DECODE_ERRORS,
+    MAX_PIXELS,
+    open_header,
+    read_image,
+    require_pixels,
+)
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -24,18 +30,23 @@ class DecodedCache:
 
     Args:
         folder: Where decoded images are kept; made if needed.
+        max_pixels: As in `read_image`, kept or not.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, max_pixels: int = MAX_PIXELS) -> None:
         self.folder = folder
+        self.max_pixels = max_pixels
 
     def __call__(self, path: Path) -> Image.Image:
         """The image as RGB; InputError if it cannot be read or not be kept."""
         kept = self._kept(path)
         try:
-            return Image.fromarray(np.load(kept, mmap_mode="r"))
+            image = Image.fromarray(np.load(kept, mmap_mode="r"))
         except (FileNotFoundError, ValueError, EOFError):
-            image = read_image(path)
+            image = read_image(path, max_pixels=self.max_pixels)
+        else:
+            require_pixels(image.size, self.max_pixels, path)
+            return image
         try:
             write_atomically(kept, lambda target: _save(target, image))
         except OSError as error:
@@ -60,7 +71,7 @@ class DecodedCache:
             ) from None
         needed = missing = 0
         for sample in images:
-            size = _decoded_bytes(sample.path)
+            size = _decoded_bytes(sample.path, self.max_pixels)
             needed += size
             missing += 0 if self._kept(sample.path).exists() else size
         free = shutil.disk_usage(self.folder).free
@@ -85,9 +96,10 @@ def _save(target: Path, image: Image.Image) -> None:
         np.save(file, np.asarray(image))
 
 
-def _decoded_bytes(path: Path) -> int:
+def _decoded_bytes(path: Path, max_pixels: int) -> int:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
+            require_pixels(image.size, max_pixels, path)
             return 3 * image.width * image.height
-    except (*DECODE_ERRORS, Image.DecompressionBombError):
+    except DECODE_ERRORS:  # an InputError is one of them
         return 0  # training names it

@@ -5,6 +5,7 @@ that what is accepted here is accepted there. No process imports PyTorch.
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,10 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from PIL import ExifTags
-
 from weclip.data.batch import MaskedImage
-from weclip.data.images import open_image, to_rgb
+from weclip.data.images import MAX_PIXELS, grey_of, open_image, orientation, to_rgb
 from weclip.data.masks import class_ids, read_pixels
 from weclip.errors import InputError
 from weclip.processes import cores, leave_interrupts_to_the_parent
@@ -37,49 +36,60 @@ class FileFacts:
         size: (W, H) in pixels as training sees the image; None if it cannot be read.
         turned: Whether the file's EXIF orientation turns or mirrors the image.
         digest: Hash of the file's bytes; empty if they cannot be read.
+        dark: Whether it is 16-bit grey with all values under 256, of which nothing is kept.
+        complaint: The first thing that Pillow warns about in the image, or empty.
         problems: What evaluation or training would refuse: kind and message.
     """
 
     size: tuple[int, int] | None
     turned: bool
     digest: bytes
+    dark: bool
+    complaint: str
     problems: tuple[tuple[ProblemKind, str], ...]
 
 
-def read_facts(image: Path, masked: MaskedImage | None, *, num_classes: int) -> FileFacts:
+def read_facts(
+    image: Path, masked: MaskedImage | None, *, num_classes: int, max_pixels: int = MAX_PIXELS
+) -> FileFacts:
     """Read an image, and its mask where there is one, once.
 
     Args:
         image: Image file.
         masked: The image with its mask, or None.
         num_classes: C; mask ids must be below it or 255.
+        max_pixels: Width times height of the largest image or mask that is decoded.
     """
     problems: list[tuple[ProblemKind, str]] = []
     sizes: set[tuple[int, int]] = set()
-    size, turned, digest = None, False, b""
-    try:
-        content = image.read_bytes()
-        digest = hashlib.blake2b(content, digest_size=16).digest()
-        with open_image(image, content) as opened:
-            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-            size = to_rgb(opened).size
-            sizes = {size, opened.size}  # evaluation lets the mask say which way is up
-    except InputError as error:
-        problems.append(("unreadable_images", str(error)))
-    except OSError as error:
-        problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
-    if masked is not None:
-        problems += _mask_problems(masked, sizes, num_classes)
-    return FileFacts(size, turned, digest, tuple(problems))
+    size, turned, digest, dark = None, False, b"", False
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        try:
+            content = image.read_bytes()
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            with open_image(image, content, max_pixels=max_pixels) as opened:
+                turned = orientation(opened) != 1
+                size = to_rgb(opened).size
+                sizes = {size, opened.size}  # evaluation lets the mask say which way is up
+                dark = opened.mode.startswith("I") and int(grey_of(opened).max()) in range(1, 256)
+        except InputError as error:
+            problems.append(("unreadable_images", str(error)))
+        except OSError as error:
+            problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
+        complaint = " ".join(str(complaints[0].message).split()) if complaints else ""
+        if masked is not None:
+            problems += _mask_problems(masked, sizes, num_classes, max_pixels)
+    return FileFacts(size, turned, digest, dark, complaint, tuple(problems))
 
 
 def _mask_problems(
-    sample: MaskedImage, sizes: set[tuple[int, int]], num_classes: int
+    sample: MaskedImage, sizes: set[tuple[int, int]], num_classes: int, max_pixels: int
 ) -> Iterator[tuple[ProblemKind, str]]:
     """What is wrong with a mask, whose size must be one of the image's; any, if there is none."""
     path = sample.mask
     try:
-        pixels = read_pixels(path, sample.labels)
+        pixels = read_pixels(path, sample.labels, max_pixels=max_pixels)
     except InputError as error:
         yield "unreadable_masks", str(error)
         return
@@ -101,6 +111,7 @@ def facts_of(
     files: Sequence[tuple[Path, MaskedImage | None]],
     *,
     num_classes: int,
+    max_pixels: int = MAX_PIXELS,
     processes: int | None = None,
 ) -> Iterator[Iterator[FileFacts]]:
     """Read many files in parallel; processes run before the block begins and end with it.
@@ -108,6 +119,7 @@ def facts_of(
     Args:
         files: Image files, each with its sample that has a mask, or None.
         num_classes: C; mask ids must be below it or 255.
+        max_pixels: Width times height of the largest image or mask that is decoded.
         processes: How many read; as many as there are cores, or as few as are worth starting.
 
     Yields:
@@ -117,7 +129,7 @@ def facts_of(
         InputError: A process was killed.
     """
     count = processes or min(cores(), -(-len(files) // CHUNK))
-    read = partial(_read_pair, num_classes=num_classes)
+    read = partial(_read_pair, num_classes=num_classes, max_pixels=max_pixels)
     if count <= 1:
         yield map(read, files)
         return
@@ -133,5 +145,7 @@ def facts_of(
         executor.shutdown(cancel_futures=True)
 
 
-def _read_pair(pair: tuple[Path, MaskedImage | None], num_classes: int) -> FileFacts:
-    return read_facts(*pair, num_classes=num_classes)
+def _read_pair(
+    pair: tuple[Path, MaskedImage | None], num_classes: int, max_pixels: int
+) -> FileFacts:
+    return read_facts(*pair, num_classes=num_classes, max_pixels=max_pixels)

@@ -16,10 +16,12 @@ from weclip.data.classes import ClassList
 from weclip.data.description import FILE_NAME, TAGS_FILES, Description, describe
 from weclip.data.files import (
     IMAGE_SUFFIXES,
+    Listings,
     existing_folder,
     is_image,
     list_files,
     list_names,
+    nfc,
     require_files,
     unknown_split,
 )
@@ -54,14 +56,15 @@ def read_masked_split(
     place = describe(root, tags_file)
     samples = _read_described(place, classes, split)
     masks = existing_folder(place.masks, "mask folder")
-    existing = _existing(masks, [f"{sample.name}.png" for sample in samples])
     labels = mask_labels(classes)
     if place.mask_labels is not None:
         labels = parse_mask_labels(place.mask_labels, classes, f"{place.origin}: mask_labels")
+    listings = Listings(masks)
+    found = [(sample, listings.find(PurePosixPath(f"{sample.name}.png"))) for sample in samples]
     masked = [
-        MaskedImage(sample.name, sample.path, masks / f"{sample.name}.png", sample.tags, labels)
-        for sample in samples
-        if f"{sample.name}.png" in existing
+        MaskedImage(sample.name, sample.path, masks / mask, sample.tags, labels)
+        for sample, mask in found
+        if listings.exists(mask)
     ]
     if not masked:
         raise InputError(
@@ -83,9 +86,9 @@ def unlisted_images(
     place = describe(root, tags_file)
     if place.tags is None:
         return []
-    listings: dict[Path, dict[str, Path]] = {}
+    listings = Listings(place.images)
     named = (PurePosixPath(row.image) for row in read_tags_file(place.tags, classes))
-    listed = {str(_with_suffix(place.images, image, listings)) for image in named}
+    listed = {str(listings.find_image(image)) for image in named}
     found = []
     for folder, folders, files in os.walk(place.images):
         inside = Path(folder).relative_to(place.images)
@@ -127,25 +130,24 @@ def _read_described(place: Description, classes: ClassList, split: str) -> list[
         raise unknown_split(split, RATIO_SPLITS, str(place.origin))
     if place.tags is None:
         return _read_class_folders(place, classes, split)
-    rows = read_tags_file(place.tags, classes)
+    rows, listings = read_tags_file(place.tags, classes), Listings(place.images)
     if place.ratio is None:
-        samples = _samples(place, _rows_of_split(rows, split, place.tags))
+        samples = _samples(place, listings, _rows_of_split(rows, split, place.tags))
     else:
         _refuse_split_column(place, rows)
-        samples = _share(place, _samples(place, rows), split)
-    images = [sample.path.relative_to(place.images).as_posix() for sample in samples]
-    existing = _existing(place.images, images)
-    require_files(images, existing, f"images of {place.tags.name}", str(place.images))
+        samples = _share(place, _samples(place, listings, rows), split)
+    images = [PurePosixPath(sample.path.relative_to(place.images)) for sample in samples]
+    existing = {str(image) for image in images if listings.exists(image)}
+    require_files([*map(str, images)], existing, f"images of {place.tags.name}", str(place.images))
     return samples
 
 
-def _samples(place: Description, rows: list[TagsRow]) -> list[TaggedImage]:
+def _samples(place: Description, listings: Listings, rows: list[TagsRow]) -> list[TaggedImage]:
     """The images of some rows, whose files need not exist."""
     samples: dict[str, TaggedImage] = {}
-    listings: dict[Path, dict[str, Path]] = {}
     for row in rows:
         where = f"{place.tags}, line {row.line}"
-        image = _with_suffix(place.images, _relative_image(row, place.reserved, where), listings)
+        image = listings.find_image(_relative_image(row, place.reserved, where))
         name = str(image.with_suffix(""))
         if name in samples:
             raise InputError(
@@ -197,19 +199,6 @@ def _relative_image(row: TagsRow, reserved: str | None, where: str) -> PurePosix
     return image
 
 
-def _with_suffix(
-    root: Path, image: PurePosixPath, listings: dict[Path, dict[str, Path]]
-) -> PurePosixPath:
-    """The file of an image that a tags file names without suffix; `listings` are kept by folder."""
-    folder = root / image.parent
-    if image.suffix.lower() in IMAGE_SUFFIXES or not folder.is_dir():
-        return image
-    if folder not in listings:
-        listings[folder] = list_files(folder, "image folder", IMAGE_SUFFIXES)
-    found = listings[folder].get(image.name)
-    return image if found is None else image.with_name(found.name)
-
-
 def _read_class_folders(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
     """Images whose folder is their only tag."""
     in_split = _is_split(place.images / split, place)
@@ -222,17 +211,18 @@ def _read_class_folders(place: Description, classes: ClassList, split: str) -> l
         splits = {path.name for path in _folders(base, place) if _is_split(path, place)}
         available = splits if ONLY_SPLIT in splits else {ONLY_SPLIT}
         raise unknown_split(split, available, str(place.origin))
-    folders = {path.name for path in _folders(base, place)}
-    names = [name for name in classes.names if name in folders]
-    if not names:
+    folders = {nfc(path.name): path for path in _folders(base, place)}
+    tags: dict[str, tuple[int, ...]] = {
+        name: (index,) for index, name in enumerate(classes.names) if nfc(name) in folders
+    }
+    if not tags:
         raise _no_tags(place)
-    tags: dict[str, tuple[int, ...]] = {name: (classes.index(name),) for name in names}
     if BACKGROUND in folders:
         tags[BACKGROUND] = ()
     samples = [
         TaggedImage(str(path.relative_to(place.images).with_suffix("")), path, tags[name])
         for name in tags
-        for path in list_files(base / name, "image folder", IMAGE_SUFFIXES).values()
+        for path in list_files(folders[nfc(name)], "image folder", IMAGE_SUFFIXES).values()
     ]
     if not samples:
         raise InputError(f"{base}: no image in the folders {', '.join(tags)}")
@@ -266,9 +256,3 @@ def _is_split(folder: Path, place: Description) -> bool:
 
 def _holds_images(folder: Path) -> bool:
     return any(is_image(name) and not name.startswith(".") for name in list_names(folder))
-
-
-def _existing(root: Path, files: list[str]) -> set[str]:
-    """Return those of the relative paths `files` that exist, with one listing per folder."""
-    folders = {PurePosixPath(file).parent for file in files}
-    return {str(folder / name) for folder in folders for name in list_names(root / folder)}

@@ -12,11 +12,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from weclip.data.batch import MaskedImage
-from weclip.data.images import read_image
+from weclip.data.images import MAX_PIXELS, read_image
 from weclip.data.masks import read_mask
-from weclip.data.worker_errors import ErrorsAsItems, raise_errors
+from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.errors import InputError
-from weclip.processes import leave_signals_to_the_parent
 
 
 class EvalItem(NamedTuple):
@@ -38,9 +37,12 @@ class EvalItem(NamedTuple):
 class EvalDataset(Dataset[EvalItem]):
     """Full images with their masks, in order."""
 
-    def __init__(self, samples: Sequence[MaskedImage], *, num_classes: int) -> None:
+    def __init__(
+        self, samples: Sequence[MaskedImage], *, num_classes: int, max_pixels: int = MAX_PIXELS
+    ) -> None:
         self.samples = samples
         self.num_classes = num_classes
+        self.max_pixels = max_pixels
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -48,11 +50,14 @@ class EvalDataset(Dataset[EvalItem]):
     def __getitem__(self, index: int) -> EvalItem:
         """Return one sample; InputError if image and mask do not fit each other."""
         sample = self.samples[index]
-        mask = read_mask(sample.mask, labels=sample.labels, num_classes=self.num_classes)
-        image = np.array(read_image(sample.path))
+        limit = self.max_pixels
+        mask = read_mask(
+            sample.mask, labels=sample.labels, num_classes=self.num_classes, max_pixels=limit
+        )
+        image = np.array(read_image(sample.path, max_pixels=limit))
         if image.shape[:2] != mask.shape:
             # The mask says which way is up: some masks were drawn without regard to EXIF.
-            image = np.array(read_image(sample.path, orient=False))
+            image = np.array(read_image(sample.path, orient=False, max_pixels=limit))
         if image.shape[:2] != mask.shape:
             raise InputError(
                 f"{sample.mask}: mask is {_size(mask)} but its image {sample.path} is "
@@ -62,7 +67,11 @@ class EvalDataset(Dataset[EvalItem]):
 
 
 def full_images(
-    samples: Sequence[MaskedImage], *, num_classes: int, workers: int = 0
+    samples: Sequence[MaskedImage],
+    *,
+    num_classes: int,
+    workers: int = 0,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[EvalItem]:
     """Yield all samples once, in order.
 
@@ -70,17 +79,18 @@ def full_images(
         samples: In order; none where there are more processes than images.
         num_classes: C; mask ids must be below it or 255.
         workers: Worker processes that read ahead; 0 reads in this one.
+        max_pixels: Width times height of the largest image that is decoded.
 
     Raises:
         InputError: One cannot be read.
     """
     loader = DataLoader(
-        ErrorsAsItems(EvalDataset(samples, num_classes=num_classes)),
+        ErrorsAsItems(EvalDataset(samples, num_classes=num_classes, max_pixels=max_pixels)),
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,
+        worker_init_fn=start_worker,
         generator=torch.Generator(),  # else starting would draw from the global generator
-        worker_init_fn=leave_signals_to_the_parent,
     )
     yield from raise_errors(loader)
 

@@ -53,6 +53,11 @@ KINDS: dict[str, tuple[Severity, str]] = {
         "warning",
         "images that the tags file does not name; they are not used: add or move them",
     ),
+    "dark_images": (
+        "warning",
+        "16-bit images with all values under 256; only the upper 8 bits are read, so they are "
+        "black: save them with 8 bits",
+    ),
     "untagged_images": (
         "information",
         "images without tags; right if they show nothing of the class list",
@@ -60,6 +65,10 @@ KINDS: dict[str, tuple[Severity, str]] = {
     "turned_images": (
         "information",
         "images with an EXIF orientation; training and prediction turn them upright",
+    ),
+    "complaints": (
+        "information",
+        "images that Pillow warns about; they are read all the same",
     ),
 }
 """Every finding: how serious it is, and what it says."""
@@ -226,12 +235,18 @@ def _file_problems(facts: Iterable[FileFacts]) -> dict[str, list[str]]:
 
 
 def _image_notes(splits: Splits, facts: Mapping[Path, FileFacts]) -> dict[str, list[str]]:
-    """Images without tags and images that are turned, each file once."""
+    """What is to be known of images that can be read, each file once."""
     every: list[Sample] = [*splits.train, *splits.eval]
     samples = {sample.path: sample for sample in every}
     return {
         "untagged_images": [s.name for s in samples.values() if s.tags == ()],
+        "dark_images": [s.name for path, s in samples.items() if facts[path].dark],
         "turned_images": [s.name for path, s in samples.items() if facts[path].turned],
+        "complaints": [
+            f"{s.name}: {facts[path].complaint}"
+            for path, s in samples.items()
+            if facts[path].complaint and facts[path].size is not None
+        ],
     }
 
 

@@ -20,9 +20,8 @@ from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images import read_image
 from weclip.data.transforms import Augmentation, Crop, random_crop
-from weclip.data.worker_errors import ErrorsAsItems, raise_errors
+from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.errors import InputError
-from weclip.processes import leave_signals_to_the_parent
 
 STAND_INS = 10
 """How many images after an unreadable one are tried in its place."""
@@ -198,8 +197,8 @@ class TrainLoader:
             batch_sampler=sampler,
             num_workers=self.workers,
             collate_fn=self.collate,
+            worker_init_fn=start_worker,
             generator=torch.Generator(),  # else starting would draw from the global generator
-            worker_init_fn=leave_signals_to_the_parent,
         )
         return self._stream(loader, Share(rows.start, self.batch_size), report)
 

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX, MaskLabels
 from weclip.data.colours import VOC_COLOURS, colour_text
-from weclip.data.images import DECODE_ERRORS
+from weclip.data.images import DECODE_ERRORS, MAX_PIXELS, decode, open_header, require_pixels
 from weclip.errors import InputError
 from weclip.files import write_atomically
 
@@ -24,7 +24,11 @@ _OPAQUE = 0xFF000000
 
 
 def read_mask(
-    path: str | Path, *, labels: MaskLabels = OWN_IDS, num_classes: int | None = None
+    path: str | Path,
+    *,
+    labels: MaskLabels = OWN_IDS,
+    num_classes: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Ids:
     """Read a mask of ids (palette or 8-bit greyscale PNG) or of colours (RGB or RGBA PNG).
 
@@ -32,33 +36,39 @@ def read_mask(
         path: The PNG.
         labels: What its ids and colours stand for.
         num_classes: C; every id must be below it or 255. None: ids are not checked.
+        max_pixels: Width times height of the largest mask that is decoded.
 
     Returns:
         (H, W) uint8 class ids; 255 is ignored.
 
     Raises:
-        InputError: The file is missing, broken or of another kind, or has ids or colours that
-            stand for nothing.
+        InputError: The file is missing, broken, too large or of another kind, or has ids or colours
+            that stand for nothing.
     """
-    return class_ids(read_pixels(path, labels), path, labels=labels, num_classes=num_classes)
+    pixels = read_pixels(path, labels, max_pixels=max_pixels)
+    return class_ids(pixels, path, labels=labels, num_classes=num_classes)
 
 
-def read_pixels(path: str | Path, labels: MaskLabels = OWN_IDS) -> Ids | Colours:
+def read_pixels(
+    path: str | Path, labels: MaskLabels = OWN_IDS, *, max_pixels: int = MAX_PIXELS
+) -> Ids | Colours:
     """Decode a mask without asking what its ids or colours stand for.
 
     Returns:
         (H, W) uint8 raw ids, or uint32 colours with the bytes red, green, blue, 255.
 
     Raises:
-        InputError: The file is missing or broken, or no mask of ids or of opaque colours.
+        InputError: The file is missing, broken or too large, or no mask of ids or opaque colours.
     """
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             if image.format != "PNG" or image.mode not in ("P", "L", "RGB", "RGBA"):
                 raise InputError(
                     f"{path}: a mask must be a PNG of class ids (palette or 8-bit greyscale) or of "
                     f"class colours (RGB or RGBA); this is {image.format} with mode {image.mode}"
                 )
+            require_pixels(image.size, max_pixels, path)
+            decode(image)
             if image.mode == "L" or (image.mode == "P" and not labels.palettes_by_colour):
                 return np.array(image, dtype=np.uint8)  # (H, W)
             colours: Colours = np.array(image.convert("RGBA")).view("<u4")[..., 0]  # (H, W)
@@ -68,7 +78,7 @@ def read_pixels(path: str | Path, labels: MaskLabels = OWN_IDS) -> Ids | Colours
         raise InputError(f"{path}: mask is not a PNG file") from None
     except InputError:
         raise
-    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+    except DECODE_ERRORS as error:
         raise InputError(f"{path}: mask is broken ({error})") from None
     if colours.min() < _OPAQUE:
         raise InputError(

@@ -18,6 +18,7 @@ from weclip.data.files import (
     find_root,
     find_tags_file,
     list_files,
+    nfc,
     require_files,
     unknown_split,
 )
@@ -91,7 +92,7 @@ def _split_images(folder: Path, split: str) -> dict[str, Path]:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a UTF-8 text file; it must list image names") from None
     for line, name in enumerate(lines, 1):
-        name = name.strip()
+        name = nfc(name.strip())
         if name and first_lines.setdefault(name, line) != line:
             raise InputError(
                 f"{path}, line {line}: '{name}' is already on line {first_lines[name]}"

@@ -1,4 +1,4 @@
-"""User errors from worker processes stay one line.
+"""User errors from worker processes stay one line, and what Pillow warns about there unsaid.
 
 Stage 1. PyTorch re-raises a worker's exception with the worker's traceback as its message. So
 workers hand an `InputError` over as an item, and the main process raises it.
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from torch.utils.data import Dataset
 
 from weclip.errors import InputError
+from weclip.processes import leave_signals_to_the_parent, silence_pillow
 
 Item = TypeVar("Item")
 
@@ -37,3 +38,9 @@ def raise_errors(items: Iterable[Item | InputError]) -> Iterator[Item]:
         if isinstance(item, InputError):
             raise item
         yield item
+
+
+def start_worker(index: int) -> None:
+    """To be called first in each worker, which may have inherited nothing from its parent."""
+    silence_pillow()
+    leave_signals_to_the_parent()

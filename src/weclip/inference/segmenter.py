@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images import read_image
+from weclip.data.images import MAX_PIXELS, read_image, to_rgb
 from weclip.errors import InputError
 from weclip.inference.predictor import Predictor
 
@@ -22,29 +22,35 @@ class SegmentationModel:
     Args:
         predictor: The network with its test protocol.
         class_names: C names, background first; index equals class id.
+        max_pixels: Width times height of the largest image file that is decoded.
     """
 
-    def __init__(self, predictor: Predictor, class_names: tuple[str, ...]) -> None:
+    def __init__(
+        self, predictor: Predictor, class_names: tuple[str, ...], *, max_pixels: int = MAX_PIXELS
+    ) -> None:
         self.predictor = predictor
         self.class_names = class_names
+        self.max_pixels = max_pixels
 
     def predict(self, image: ImageLike) -> NDArray[np.uint8]:
         """Segment one image; needs no tags.
 
         Args:
-            image: Path of an image file, a PIL image, or an array (H, W, 3) or (H, W) uint8 RGB
+            image: Path of an image file, a PIL image (of any mode that files may have; not turned
+                by its EXIF), or an array (H, W, 3) or (H, W) uint8 RGB
                 or grey.
 
         Returns:
             (H, W) uint8 class ids at the image's own size; 0 is background.
 
         Raises:
-            InputError: Not an image file, or an array of another shape or type.
+            InputError: Not an image file, one that is too large, or an image or array of another
+                shape or type.
         """
-        return self.predictor(as_rgb(image))
+        return self.predictor(as_rgb(image, max_pixels=self.max_pixels))
 
 
-def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
+def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of a path, PIL image or array."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
@@ -53,5 +59,8 @@ def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
             )
         return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
     if isinstance(image, Image.Image):
-        return np.array(image.convert("RGB"))
-    return np.array(read_image(image))
+        try:
+            return np.array(to_rgb(image, orient=False))
+        except ValueError as error:
+            raise InputError(f"PIL image of mode {image.mode}: {error}") from None
+    return np.array(read_image(image, max_pixels=max_pixels))

@@ -1,0 +1,36 @@
+"""Ctrl-C is one line and exit code 130."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.data.builders import write_image
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe in the file system")
+@pytest.mark.parametrize("images", [1, 40], ids=["one process", "a pool"])
+def test_check(tmp_path: Path, images: int):
+    names = [f"{index}.png" for index in range(images)]
+    (tmp_path / "tags.csv").write_text("image,tags\n" + "".join(f"{name},dog\n" for name in names))
+    (tmp_path / "classes.yaml").write_text("classes: [{name: dog}]\nbackground_words: [sky]\n")
+    for name in names[1:]:
+        write_image(tmp_path / name)
+    os.mkfifo(tmp_path / names[0])  # who reads it waits for who writes it
+    data = [f"data.root={tmp_path}", f"data.classes={tmp_path}/classes.yaml"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "weclip", "check", "--config", "folder", *data],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with (tmp_path / names[0]).open("wb"):  # waits until it is being read
+        os.killpg(command.pid, signal.SIGINT)
+        if images == 1:
+            assert command.wait(60) == 130
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert said == "weclip: error: interrupted\n"
