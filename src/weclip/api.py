@@ -74,7 +74,13 @@ def load_model(
     path = Path(run_or_file)
     path = path / MODEL_NAME if path.is_dir() else path
     file = read_model_file(path)
-    config = override(from_yaml(file.config, str(path)), overrides)
+    trained = from_yaml(file.config, str(path))
+    config = override(trained, overrides)
+    if config.data.classes != trained.data.classes:
+        raise InputError(
+            f"data.classes={config.data.classes}: {path} knows the classes that it was trained "
+            "for, and no others; leave it out"
+        )
     if clip is not None:
         config.clip.weights = str(clip)
     if not clip_path(config).exists():

@@ -3,6 +3,7 @@
 Imports of PyTorch wait until a command runs, so that `--help` answers at once.
 """
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,8 @@ Changes = Annotated[
         metavar="[SECTION.KEY=VALUE]...", help="Changes of the configuration.", show_default=False
     ),
 ]
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @app.command()
@@ -276,10 +279,10 @@ def run(arguments: list[str]) -> int:
         return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
         return _fail("interrupted", 130)
-    except OSError as error:  # a path that the system refuses: too long, no permission
-        if error.filename is None:
+    except OSError as error:  # a path that the system refuses: too long, no permission, disk full
+        if error.filename is None and error.errno not in FULL:
             raise
-        return _fail(f"{error.filename}: {error.strerror}", 2)
+        return _fail(f"{error.filename or 'cannot write'}: {error.strerror}", 2)
     except RuntimeError as error:
         if type(error).__name__ != "DivergedError":
             raise

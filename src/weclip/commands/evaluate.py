@@ -62,7 +62,8 @@ def evaluate(
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     samples = masked_images(model)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
-    claim_folder(out, KIND, overwrite=overwrite)
+    inputs = [model.path, Path(model.config.data.root)]
+    claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     score = score_labels if labels else score_segmentation
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}

@@ -1,5 +1,6 @@
 """`weclip train`: from a configuration to a run folder with a trained model."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from weclip.api import MODEL_NAME
+from weclip.backbones.clip_weights import Clip
 from weclip.build import build_weclip
 from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
@@ -62,13 +64,16 @@ def train(
     """
     inputs = read_inputs(config, console)
     checkpoint = read_checkpoint(config, out) if resume else None
+    if resume:
+        require_same_clip(out, inputs.clip)
     set_seed(config.train.seed)
     method = build_weclip(config, inputs.clip, inputs.classes)
     accelerator = make_accelerator(precision(config.train.precision))
     if checkpoint is None and accelerator.is_main_process:
-        claim_folder(out, KIND, overwrite=overwrite)
+        claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
         write_text(out / CONFIG_NAME, to_yaml(config))
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        marker = {"kind": KIND, "versions": versions(), "clip_sha256": inputs.clip.sha256}
+        write_json(out / RUN_MARKER, marker)
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
@@ -76,7 +81,7 @@ def train(
     with progress_bar(console) as progress:
         trainer = make_trainer(config, inputs, method, accelerator, out, progress)
         if checkpoint:
-            trainer.resume(checkpoint)
+            resume_from(checkpoint, trainer, out)
         loader = make_loader(config, inputs)
         batches = loader.batches(
             start_step=trainer.step,
@@ -106,6 +111,36 @@ def read_checkpoint(config: Config, out: Path) -> Checkpoint:
             "give the same one, or start anew in another --out"
         )
     return checkpoint
+
+
+def require_same_clip(out: Path, clip: Clip) -> None:
+    """InputError if the run in `out` was begun with another CLIP, perhaps under the same name."""
+    try:
+        before = json.loads((out / RUN_MARKER).read_text(encoding="utf-8"))["clip_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a run of an earlier version does not tell
+    if before != clip.sha256:
+        raise InputError(
+            f"--resume {out}: it was begun with another CLIP (SHA-256 {before[:12]}...) than "
+            f"{clip.name} ({clip.sha256[:12]}...); give that one, or start anew in another --out"
+        )
+
+
+def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
+    """Restore a run; InputError if the checkpoint has other tensors than this model."""
+    try:
+        trainer.resume(checkpoint)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"{out / LAST_CHECKPOINT}: does not fit the model of this configuration: damaged, or "
+            "of another version; start anew in another --out"
+        ) from None
+
+
+def read_paths(config: Config) -> list[Path]:
+    """Files and folders of the user's that a configuration names."""
+    data = config.data
+    return [Path(p) for p in (data.root, data.classes, data.tags_file, config.clip.weights) if p]
 
 
 def flatten(config_yaml: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.data.splits import read_eval_split, read_split
 from weclip.data.transforms import Augmentation
+from weclip.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def read_inputs(config: Config, console: Console) -> Inputs:
     classes = load_classes(data.classes, faithful=config.faithful)
     where = (data.format, data.root, classes)
     images = read_split(*where, data.train_split, data.tags_file)
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
     warn_of_untrained(images, classes, console)
     masked, reason = read_eval_split(*where, data.eval_split, data.tags_file)
     if reason is not None:

@@ -51,7 +51,7 @@ def read_split(
         if name in samples:
             raise InputError(
                 f"{path}, line {row.line}: '{row.image}' and '{samples[name].path.name}' differ "
-                "only in their suffix; rename one of them"
+                "only in their suffix, or not at all; remove or rename one of them"
             )
         samples[name] = TaggedImage(name, root / image, row.tags)
     images = [str(sample.path.relative_to(root).as_posix()) for sample in samples.values()]

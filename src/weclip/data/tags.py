@@ -16,7 +16,7 @@ from weclip.data.classes import ClassList
 from weclip.data.files import image_name
 from weclip.data.tag_exports import coco_images, cvat_rows, json_rows
 from weclip.data.tag_tables import csv_rows, jsonl_rows
-from weclip.errors import InputError
+from weclip.errors import InputError, missing_or_wrong
 
 TABLES = {".csv": csv_rows, ".jsonl": jsonl_rows}
 READERS = TABLES | {".json": json_rows, ".xml": cvat_rows}
@@ -53,7 +53,7 @@ def read_voc_tags(path: Path, classes: ClassList) -> tuple[int, ...]:
         annotation = ElementTree.parse(path).getroot()
     except FileNotFoundError:
         raise InputError(f"{path}: annotation not found") from None
-    except (OSError, ElementTree.ParseError) as error:
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: annotation is not valid XML ({error})") from None
     names = {(element.text or "").strip() for element in annotation.findall("object/name")}
     return tuple(sorted(classes.index_of_tag(name, str(path)) for name in names))
@@ -82,12 +82,10 @@ def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]
         }
     except FileNotFoundError:
         raise InputError(f"{path}: annotations not found; give data.tags_file instead?") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None
     except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a COCO instances file: {error} is missing or of the wrong type"
-        ) from None
+        raise InputError(f"{path}: not a COCO instances file: {missing_or_wrong(error)}") from None
 
 
 def _match_categories(
@@ -129,8 +127,14 @@ def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
                 raise InputError(f"{where}: image '{rows[-1].image}' is already on {unit} {first}")
     except FileNotFoundError:
         raise InputError(f"{path}: tags file not found") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: tags file cannot be read as UTF-8 text ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: tags file cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path}: tags file cannot be read as UTF-8 text; save it as UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise InputError(f"{path}: tags file is not valid CSV ({error})") from None
     if not rows:
         raise InputError(f"{path}: tags file has no rows")
     return rows

@@ -3,7 +3,9 @@
 Stage 5. Frozen weights are not part of it. Data need no state: batches are a function of the step.
 """
 
+import pickle
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 
 from weclip.errors import InputError
-from weclip.files import write_atomically
+from weclip.files import what_it_is, write_atomically
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the file appears whole or not at all."""
-    state = vars(checkpoint)
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    content = BytesIO()  # torch writing to a full disk itself does not say what is wrong
+    torch.save(vars(checkpoint), content)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content.getbuffer()))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -51,9 +54,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    except pickle.UnpicklingError:  # torch's own text tells the user how to run the code
+        reason = "damaged, or it asks for more than tensors; nothing in it was executed"
+    except TypeError:
+        reason = "it holds other things"
     except Exception as error:  # an unpickler that is fed with garbage raises anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable weclip checkpoint ({reason})") from None
+        reason = what_it_is(path) or f"damaged: {str(error).partition(chr(10))[0]}"
+    raise InputError(
+        f"{path}: not a readable weclip checkpoint ({reason}); start anew in another --out"
+    )
 
 
 def random_state() -> dict[str, Any]:
