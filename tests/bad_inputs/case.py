@@ -32,7 +32,7 @@ class Case:
         make: Called in the user's folder after the files are written.
         says: Where the line is: `err`, or `out` for findings of `check` and what is accepted.
         writes: Paths below which the command may write all the same.
-        as_root: Whether it can be shown where permissions are not enforced.
+        needs_permissions: Whether it needs a user whom permissions hold back.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Case:
     make: Callable[[], object] | None = None
     says: Literal["err", "out"] = "err"
     writes: tuple[str, ...] = ()
-    as_root: bool = True
+    needs_permissions: bool = False
 
     @property
     def arguments(self) -> list[str]:

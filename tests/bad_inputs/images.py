@@ -121,7 +121,7 @@ CASES = (
         files={"album/a.png": PNG},
         make=lambda: _unreadable("album/a.png"),
         writes=SCORED,
-        as_root=False,
+        needs_permissions=True,
     ),
     Case(
         "image-is-folder",

@@ -76,7 +76,7 @@ CASES = (
         "train --config voc.yaml --out locked/run",
         "--out locked/run cannot be made (Permission denied)",
         make=_read_only,
-        as_root=False,
+        needs_permissions=True,
     ),
     Case(
         "out-holds-weights",
