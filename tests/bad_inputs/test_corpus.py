@@ -131,6 +131,12 @@ def test_output_to_a_full_disk_is_one_line(user):
     assert done.returncode == 2
 
 
+def test_a_run_may_have_the_name_of_a_class_list(user):
+    """`--overwrite` protects the user's inputs, which the shipped list `voc` is not."""
+    (user / "run").rename("voc")
+    assert cli.run("train --config voc.yaml --out voc --overwrite train.steps=1".split()) == 0
+
+
 def test_crf_that_is_not_installed(user, capsys, monkeypatch):
     for name in ("pydensecrf", "pydensecrf.densecrf"):
         monkeypatch.setitem(sys.modules, name, None)

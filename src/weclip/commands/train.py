@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from weclip.api import MODEL_NAME
+from weclip.api import MODEL_NAME, clip_path
 from weclip.backbones.clip_weights import Clip
 from weclip.build import build_weclip
 from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
 from weclip.config_file import to_yaml
+from weclip.data.classes import SHIPPED
 from weclip.data.full_images import full_images
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json, write_text
@@ -138,9 +139,10 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
 
 
 def read_paths(config: Config) -> list[Path]:
-    """Files and folders of the user's that a configuration names."""
+    """Files and folders of the user's that a configuration names; names of ours are none."""
     data = config.data
-    return [Path(p) for p in (data.root, data.classes, data.tags_file, config.clip.weights) if p]
+    named = [data.root, data.tags_file, None if data.classes in SHIPPED else data.classes]
+    return [clip_path(config), *(Path(path) for path in named if path)]
 
 
 def flatten(config_yaml: str) -> dict[str, object]:
