@@ -57,5 +57,6 @@ def table() -> str:
 
 def _row(case: Case) -> str:
     where = "stdout: " if case.says == "out" else ""
-    cells = (case.name, case.wrong, str(case.code), f"{where}`{case.line}`" if case.line else "-")
+    fence = "``" if "`" in case.line else "`"
+    cells = (case.name, case.wrong, str(case.code), f"{where}{fence}{case.line}{fence}")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
