@@ -110,7 +110,7 @@ def test_overwrite_never_deletes_a_folder_of_somebody_else(tmp_path):
 def test_overwrite_never_deletes_another_kind(output):
     refused(
         output,
-        "holds a prediction and not a training of weclip's",
+        "holds a prediction and no training of weclip's",
         kind="training",
         overwrite=True,
     )

@@ -3,9 +3,10 @@
 Read from presets and files by `config_file.py`. Parts never see it: `build.py` translates.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
+from math import isfinite
 from typing import Any, cast
 
 from omegaconf import MISSING
@@ -188,6 +189,8 @@ CHOICES = {
 
 def validate(config: Config) -> None:
     """InputError for a value out of range; the message gives key, value and what is allowed."""
+    for key in _numbers(config):
+        _require(config, key, _is_finite, "finite")
     for key in POSITIVE:
         _require(config, key, lambda v: v > 0, "more than 0")
     for key in NOT_NEGATIVE:
@@ -215,6 +218,20 @@ def validate(config: Config) -> None:
             f"decoder.width={config.decoder.width} must be a multiple of "
             f"decoder.heads={config.decoder.heads}"
         )
+
+
+def _numbers(section: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all numbers and lists of numbers."""
+    for each in fields(section):
+        value = getattr(section, each.name)
+        if is_dataclass(value):
+            yield from _numbers(value, f"{prefix}{each.name}.")
+        elif isinstance(value, float | tuple | list):
+            yield prefix + each.name
+
+
+def _is_finite(value: Any) -> bool:
+    return all(map(isfinite, value if isinstance(value, tuple | list) else [value]))
 
 
 def _require(config: Config, key: str, ok: Callable[[Any], bool], allowed: str) -> None:

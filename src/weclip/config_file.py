@@ -25,6 +25,12 @@ KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    str | None: "a text or null",
+    int | None: "a whole number or null",
+    bool | None: "true, false or null",
+    tuple[float, float]: "a list of two numbers",
+    tuple[float, ...]: "a list of numbers",
+    tuple[int, ...]: "a list of whole numbers",
 }
 """How types are called in messages; others by their Python name."""
 
@@ -113,14 +119,14 @@ def _read(name_or_path: str) -> tuple[str, str]:
         return f"preset {name_or_path}", file.read_text(encoding="utf-8")
     path = Path(name_or_path)
     if not path.is_file():
-        hint = did_you_mean(name_or_path, presets())
+        hint = did_you_mean(name_or_path, presets()) or "give the path of a YAML file"
         raise InputError(
             f"--config {name_or_path}: neither a file nor a preset ({', '.join(presets())}); {hint}"
         )
     try:
         return str(path), path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; --config wants YAML") from None
+        raise InputError(f"{path}: not a text file; --config wants YAML in UTF-8") from None
 
 
 def _from_text(text: str, origin: str) -> DictConfig:
@@ -168,4 +174,7 @@ def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tup
 
 
 def _one_line(error: Exception) -> str:
+    """What is wrong, and where in the YAML."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
     return " ".join(str(error).splitlines()[0].split())

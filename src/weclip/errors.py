@@ -32,6 +32,19 @@ class StoppedError(RunError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
+def missing_or_wrong(error: Exception) -> str:
+    """What the layout of a parsed document lacks, from the error that looking into it raised.
+
+    >>> missing_or_wrong(KeyError("images")), missing_or_wrong(KeyError(7))
+    ("'images' is missing", 'id 7 is used but not defined')
+    """
+    if isinstance(error, KeyError) and isinstance(error.args[0], str):
+        return f"{error} is missing"
+    if isinstance(error, KeyError | IndexError):
+        return f"id {error.args[0]} is used but not defined"
+    return f"something in it is of the wrong type ({error})"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the known word nearest to `word`, or an empty text.
 

@@ -4,10 +4,14 @@
 ended a run between two steps, saved. 130: interrupted.
 """
 
+import errno
+
 import typer
 from typer.exceptions import Abort, TyperException
 
 from weclip.errors import InputError, RunError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells give it; Typer returns it in place of KeyboardInterrupt."""
@@ -25,10 +29,10 @@ def run_app(app: typer.Typer, arguments: list[str]) -> int:
         result = INTERRUPTED
     except RunError as error:
         return _fail(str(error), error.exit_code)
-    except OSError as error:  # a path that the system refuses: too long, no permission
-        if error.filename is None:
+    except OSError as error:  # a path that the system refuses: too long, no permission, disk full
+        if error.filename is None and error.errno not in FULL:
             raise
-        return _fail(f"{error.filename}: {error.strerror}", 2)
+        return _fail(f"{error.filename or 'cannot write'}: {error.strerror}", 2)
     if result == INTERRUPTED:
         return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0

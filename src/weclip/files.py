@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,24 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Args:
         path: Final file; its folder is made if needed.
         write: Receives the temporary path.
+
+    Raises:
+        OSError: It cannot be written; the error names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:  # not the system's: a bug of ours
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,16 +63,20 @@ def remove_temporaries(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
+def claim_folder(
+    out: Path, kind: str, *, overwrite: bool = False, inputs: Iterable[Path] = ()
+) -> None:
     """Make `out` an empty folder of ours.
 
     Args:
         out: New, empty, or with `overwrite` an earlier output, which is emptied.
         kind: What will be written, as in the marker: a prediction never replaces a training.
         overwrite: Whether an earlier output of the same kind may be deleted.
+        inputs: Files and folders of the user's; none of them is deleted.
 
     Raises:
-        InputError: `out` is a file, holds files and `overwrite` is off, or is not such an output.
+        InputError: `out` is a file, holds files and `overwrite` is off, is not such an output, or
+            holds one of `inputs`.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
@@ -73,9 +86,10 @@ def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
         found = _kind_of(out)
         if found != kind:
             raise InputError(
-                f"--out {out} holds {f'a {found}' if found else 'other files'} and not a {kind} of "
+                f"--out {out} holds {f'a {found}' if found else 'other files'} and no {kind} of "
                 "weclip's, so --overwrite does not delete it; choose another folder"
             )
+        require_outside(out, inputs)
         for path in out.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -85,6 +99,26 @@ def claim_folder(out: Path, kind: str, *, overwrite: bool = False) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
+
+
+def require_outside(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError if one of the user's `inputs` lies in `out`, where it could be replaced."""
+    for path in inputs:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
+
+
+def what_it_is(path: Path) -> str:
+    """What a file is that is often there in place of a download; an empty text for others."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "it is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, perhaps of a failed download"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of git-LFS; run git lfs pull where it is from"
+    return ""
 
 
 def _kind_of(out: Path) -> str | None:

@@ -40,7 +40,8 @@ def test_the_largest_allowed_is_read(image, mask):
     assert read_image(image, max_pixels=2000).size == (50, 40)
     assert as_rgb(image, max_pixels=2000).shape == (40, 50, 3)
     assert read_mask(mask, max_pixels=2000).shape == (40, 50)
-    assert read_facts(image, mask, num_classes=4, max_pixels=2000).problems == ()
+    sample = MaskedImage("a", image, mask, None)
+    assert read_facts(image, sample, num_classes=4, max_pixels=2000).problems == ()
 
 
 def test_a_larger_one_is_refused_everywhere(image, mask, pets: ClassList, tmp_path):
@@ -63,7 +64,7 @@ def test_a_larger_one_is_refused_everywhere(image, mask, pets: ClassList, tmp_pa
         for attempt in attempts:
             with pytest.raises(InputError, match=rf"{path.name}: {TOO_LARGE}"):
                 attempt()
-    facts = read_facts(image, mask, num_classes=4, max_pixels=1999)
+    facts = read_facts(image, MaskedImage("a", image, mask, None), num_classes=4, max_pixels=1999)
     assert [kind for kind, _ in facts.problems] == ["unreadable_images", "unreadable_masks"]
     assert facts.size is None
     assert cache.bytes_needed([TaggedImage("a", image, ())]) == 0

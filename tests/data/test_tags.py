@@ -62,7 +62,7 @@ def test_rows_without_split(tmp_path: Path, pets: ClassList) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: field 'image' is missing; expected image, tags"),
+        ("", "tags file has no rows"),
         ("image,label\n", "line 1: field 'tags' is missing"),
         ("image,Tags\n", "line 1: unknown field 'Tags'; did you mean 'tags'"),
         ("images,tags\n", "line 1: unknown field 'images'; did you mean 'image'"),

@@ -190,7 +190,7 @@ def test_overwrite_replaces_only_the_same_kind(run_folder, photos, tmp_path, cap
     assert pngs(out) == ["masks/grey.png"]
     capsys.readouterr()
     assert predict(run_folder, run_folder, photos / "grey.png", "--overwrite") == 2
-    assert "holds a training and not a prediction" in capsys.readouterr().err
+    assert "holds a training and no prediction" in capsys.readouterr().err
     assert (run_folder / "model.safetensors").is_file()
 
 

@@ -79,7 +79,7 @@ def test_a_file_of_something_else(tmp_path, content):
 
 def test_an_archive_without_our_header(tmp_path):
     torch.save({"step": 1}, tmp_path / "plain.pt")
-    refused(tmp_path / "plain.pt", "no header of its version")
+    refused(tmp_path / "plain.pt", "it is none, or of another version")
 
 
 def test_text(tmp_path):
@@ -120,7 +120,7 @@ def test_the_latest_whole_checkpoint_is_taken(folder):
 def test_no_whole_checkpoint_is_an_error_that_names_the_newest(folder):
     for step in (3, 5, 7):
         step_path(folder, step).write_bytes(b"")
-    with pytest.raises(InputError, match=r"step-000000007\.ckpt: .*; no earlier .* is whole"):
+    with pytest.raises(InputError, match=r"step-000000007\.ckpt: .*; none before it is whole"):
         latest_checkpoint(folder)
 
 

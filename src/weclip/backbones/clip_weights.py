@@ -85,6 +85,9 @@ def load_clip(path: str | PathLike[str]) -> Clip:
         state = to_openai_layout(state, file)
     check_state(state, file)
     state = {name: value.float() for name, value in state.items()}
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise InputError(f"{file}: {name} is not finite; download the weights again")
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return Clip(

@@ -6,6 +6,7 @@ TorchScript archives, and state dicts saved by `torch.save`.
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from weclip.backbones.torchscript_archive import read_archive
 from weclip.errors import InputError
+from weclip.files import what_it_is
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -57,7 +59,9 @@ def is_torchscript(file: Path) -> bool:
 def read_state_dict(file: Path) -> dict[str, Tensor]:
     """Read a state dict saved by `torch.save`, plain or under the key `state_dict`."""
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's protocol: what it holds decides
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own text tells the user how to run the code after all
         if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -85,10 +89,10 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
 
 def not_weights(file: Path) -> InputError:
     """The error for a file of no known format."""
-    return InputError(
-        f"{file}: not a weight file; allowed: safetensors, an OpenAI .pt archive, "
-        "or a state dict saved by torch.save"
+    found = what_it_is(file) or (
+        "allowed: safetensors, an OpenAI .pt archive, or a state dict saved by torch.save"
     )
+    return InputError(f"{file}: not a weight file; {found}")
 
 
 def drop_prefix(state: dict[str, Tensor], prefix: str = "module.") -> dict[str, Tensor]:

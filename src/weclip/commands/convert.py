@@ -32,6 +32,8 @@ def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False
     writers = {".csv": _csv, ".jsonl": _jsonl}
     if target.suffix.lower() not in writers:
         raise InputError(f"{target}: the tags file to write must end in .csv or .jsonl")
+    if target.is_dir() or (target.parent.exists() and not target.parent.is_dir()):
+        raise InputError(f"{target}: cannot be written; give the path of a file")
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists; choose another name or add --overwrite")
     known = load_classes(classes)

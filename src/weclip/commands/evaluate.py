@@ -66,7 +66,8 @@ def evaluate(
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     first = connect().is_main_process
     if first:
-        claim_folder(out, KIND, overwrite=overwrite)
+        inputs = [model.path, Path(model.config.data.root)]
+        claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     score = score_labels if labels else score_segmentation
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}

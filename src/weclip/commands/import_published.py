@@ -37,7 +37,8 @@ def import_published(
     clip = open_clip(config)
     method = build_weclip(config, clip, classes)
     load_decoder(method, state, checkpoint)
-    claim_folder(out, KIND, overwrite=overwrite)
+    inputs = [checkpoint, Path(config.clip.weights)]
+    claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     steps = config.train.steps
     file = ModelFile(

@@ -11,8 +11,13 @@ from weclip.api import default_device, load_model
 from weclip.build import build_predictor
 from weclip.data.masks import save_mask
 from weclip.distributed import connect, own_part
-from weclip.errors import InputError
-from weclip.files import RUN_MARKER, claim_folder, write_atomically, write_json
+from weclip.files import (
+    RUN_MARKER,
+    claim_folder,
+    require_outside,
+    write_atomically,
+    write_json,
+)
 from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, predict_stream, read_ahead
@@ -50,9 +55,7 @@ def predict(
         Number of images, of all processes together.
     """
     images = collect_images(inputs)
-    for path, _ in images:
-        if path.resolve().is_relative_to(out.resolve()):
-            raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
+    require_outside(out, (path for path, _ in images))
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     predictor = build_predictor(model.config, model.method.to(default_device()))
     palette, limit = model.file.classes.palette, model.config.data.max_pixels

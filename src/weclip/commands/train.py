@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from weclip.api import MODEL_NAME
+from weclip.api import MODEL_NAME, clip_path
 from weclip.build import build_weclip
 from weclip.commands.resume import changes, digests, require_same
 from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
 from weclip.config_file import to_yaml
+from weclip.data.classes import SHIPPED
 from weclip.data.full_images import full_images
 from weclip.distributed import connect, from_first, make_accelerator, own_part
 from weclip.errors import InputError
@@ -90,16 +91,16 @@ def train(
         process_count=accelerator.num_processes,
         report=lambda message: warn(console, f"skipped: {message}"),
     )
-    if accelerator.is_main_process:
-        enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
-    accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
         console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
     with progress_bar(console) as progress:
         trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
         if checkpoint:
-            trainer.resume(checkpoint)
+            resume_from(checkpoint, trainer, out)
+        if accelerator.is_main_process:
+            enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
+        accelerator.wait_for_everyone()
         with RunLog(out, trainer.step, writes=accelerator.is_main_process) as log:
             trainer.fit(batches, log, progress)
     if loader.unreadable:
@@ -124,7 +125,7 @@ def enter_folder(
 ) -> None:
     """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
     if not (resume and is_output(out, KIND)):
-        claim_folder(out, KIND, overwrite=overwrite)
+        claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
         write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     remove_temporaries(out)
     keep_checkpoints(
@@ -133,6 +134,24 @@ def enter_folder(
         count=config.train.keep_last,
     )
     write_text(out / CONFIG_NAME, to_yaml(config))
+
+
+def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
+    """Restore a run; InputError if the checkpoint has other tensors than this model."""
+    try:
+        trainer.resume(checkpoint)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"--resume {out}: its checkpoint of step {checkpoint.step} does not fit the model of "
+            "this configuration; start anew in another --out"
+        ) from None
+
+
+def read_paths(config: Config) -> list[Path]:
+    """Files and folders of the user's that a configuration names; names of ours are none."""
+    data = config.data
+    named = [data.root, data.tags_file, None if data.classes in SHIPPED else data.classes]
+    return [clip_path(config), *(Path(path) for path in named if path)]
 
 
 def seed_everything(config: Config) -> None:

@@ -17,6 +17,7 @@ from weclip.data.decoded_cache import DecodedCache
 from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.data.transforms import Augmentation
+from weclip.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def read_inputs(config: Config, console: Console) -> Inputs:
     dataset = open_configured(config, console)
     classes = dataset.classes
     images = dataset.read_split(data.train_split)
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
     warn_of_untrained(images, classes, console)
     masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:

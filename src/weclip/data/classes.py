@@ -88,8 +88,10 @@ class ClassList:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{path}: class list not found") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: class list cannot be read ({error})") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: class list cannot be read; save it as UTF-8 text") from None
+        except OSError as error:
+            raise InputError(f"{path}: class list cannot be read ({error.strerror})") from None
         except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path}: class list is not valid YAML ({reason})") from None

@@ -81,7 +81,7 @@ def list_names(folder: Path) -> list[str]:
     """Return the sorted names in a folder; none if there is no such folder."""
     try:
         return sorted(os.listdir(folder))  # noqa: PTH208 (names only: Path objects are slow)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL in the name
         return []
 
 
@@ -165,8 +165,10 @@ def require_files(names: Sequence[str], files: Collection[str], what: str, where
     """Raise InputError if a name has no file: how many, where they were sought, and the first."""
     missing = [name for name in names if name not in files]
     if missing:
+        hint = "; separate folders by /" if "\\" in missing[0] else ""
         raise InputError(
-            f"{where}: {len(missing)} of {len(names)} {what} missing, the first is '{missing[0]}'"
+            f"{where}: {len(missing)} of {len(names)} {what} missing, the first is "
+            f"'{missing[0]}'{hint}"
         )
 
 

@@ -152,7 +152,7 @@ def _samples(place: Description, listings: Listings, rows: list[TagsRow]) -> lis
         if name in samples:
             raise InputError(
                 f"{where}: '{row.image}' and '{samples[name].path.name}' differ "
-                "only in their suffix; rename one of them"
+                "only in their suffix, or not at all; remove or rename one of them"
             )
         samples[name] = TaggedImage(name, place.images / image, row.tags)
     return list(samples.values())

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
-from weclip.errors import InputError
+from weclip.errors import InputError, missing_or_wrong
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 
@@ -41,7 +41,7 @@ def json_rows(path: Path, names: Sequence[str] | None) -> Rows:
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path}: no FiftyOne classifications, Label Studio choices or COCO annotations: "
-            f"{error} is missing or of the wrong type"
+            f"{missing_or_wrong(error)}"
         ) from None
 
 
@@ -57,9 +57,12 @@ def cvat_rows(path: Path, names: Sequence[str] | None) -> Rows:
     """
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: not valid XML ({error})") from None
-    for number, image in enumerate(root.iter("image"), 1):
+    images = list(root.iter("image"))
+    if not images:
+        raise InputError(f"{path}: no <image> in it; export as 'CVAT for images'")
+    for number, image in enumerate(images, 1):
         tags = [tag.get("label") for tag in image.iter("tag")]
         if image.get("name") is None or None in tags:
             raise InputError(f"{path}, image {number}: an image needs a name, a tag its label")
@@ -83,7 +86,7 @@ def _fiftyone_name(label: Any, classes: Sequence[str] | None) -> str:
         label = label["label"]
     if isinstance(label, int) and not isinstance(label, bool):
         if classes is None or not 0 <= label < len(classes):
-            raise IndexError(f"class {label}")
+            raise IndexError(label)
         label = classes[label]
     return str(label)
 

@@ -44,8 +44,12 @@ def csv_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dic
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        header = list(reader.fieldnames or ())
+        header = [name.strip() for name in reader.fieldnames or ()]
+        if not header:
+            return
         where = f"{path}, line 1"
+        _check_header(header, where)
+        reader.fieldnames = header
         _check_spelling(header, where)
         if names is None:
             names = _class_columns(header)
@@ -53,7 +57,7 @@ def csv_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dic
         if by_class:
             _check_class_columns(header, names, where)
         else:
-            _check_fields(header, where)
+            _check_fields(header, where, found=f"; found {_shown(header)}")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
@@ -65,7 +69,7 @@ def csv_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, dic
 def class_columns(path: Path) -> list[str]:
     """Names of the columns of a CSV file that has one for each class; else none."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return _class_columns(csv.DictReader(file).fieldnames or ())
+        return _class_columns([name.strip() for name in csv.DictReader(file).fieldnames or ()])
 
 
 def _class_columns(header: Sequence[str]) -> list[str]:
@@ -85,11 +89,15 @@ def jsonl_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int, d
                 continue
             where = f"{path}, line {line}"
             try:
-                row = json.loads(text)
+                row = json.loads(text.strip())
             except json.JSONDecodeError as error:
-                raise InputError(f"{where}: not valid JSON ({error})") from None
+                row, reason = None, f"not valid JSON ({error.msg} at column {error.colno}); "
+            else:
+                reason = ""
             if not isinstance(row, dict):
-                raise InputError(f"{where}: expected an object with 'image' and 'tags'")
+                raise InputError(
+                    f"{where}: {reason}expected an object with 'image' and 'tags' on each line"
+                )
             _check_spelling(list(row), where)
             _check_fields(list(row), where)
             yield line, _renamed(row)
@@ -121,10 +129,28 @@ def _renamed(row: dict[str, Any]) -> dict[str, Any]:
     return row if "image" in row else row | {"image": row["file_name"]}
 
 
+def _shown(header: Sequence[str]) -> str:
+    """The beginning of a header, for messages."""
+    return repr(",".join(header)[:60])
+
+
+def _check_header(header: Sequence[str], where: str) -> None:
+    """Refuse columns that are separated otherwise, or given twice."""
+    for sign, called in (("\t", "tabs"), (";", "semicolons")):
+        if len(header) == 1 and sign in header[0]:
+            raise InputError(f"{where}: columns are separated by {called}; use commas")
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: column '{twice}' appears twice; keep one of them")
+
+
 def _check_class_columns(header: Sequence[str], names: Sequence[str], where: str) -> None:
     """Refuse a header that is not image, perhaps split, and class names."""
     if not any(name in header for name in IMAGE_NAMES):
-        raise InputError(f"{where}: field 'image' is missing; expected image and a column a class")
+        raise InputError(
+            f"{where}: field 'image' is missing; expected image and a column for each class; "
+            f"found {_shown(header)}"
+        )
     for name in header:
         if name not in (*NOT_CLASSES, *names):
             hint = did_you_mean(name, names) or "remove it, or add it to the class list"
@@ -139,9 +165,11 @@ def _check_spelling(names: Sequence[str], where: str) -> None:
             raise InputError(f"{where}: unknown field '{name}'; {hint}")
 
 
-def _check_fields(names: Sequence[str], where: str) -> None:
-    """Refuse a row or header without image and tags."""
+def _check_fields(names: Sequence[str], where: str, found: str = "") -> None:
+    """Refuse a row or header without image and tags; `found` ends the line."""
     missing = [] if any(name in names for name in IMAGE_NAMES) else ["image"]
     missing += [] if "tags" in names else ["tags"]
     if missing:
-        raise InputError(f"{where}: field '{missing[0]}' is missing; expected image, tags[, split]")
+        raise InputError(
+            f"{where}: field '{missing[0]}' is missing; expected image, tags[, split]{found}"
+        )

@@ -17,7 +17,7 @@ from weclip.data.classes import ClassList
 from weclip.data.files import image_name
 from weclip.data.tag_exports import coco_images, cvat_rows, json_rows
 from weclip.data.tag_tables import class_columns, csv_rows, jsonl_rows
-from weclip.errors import InputError
+from weclip.errors import InputError, missing_or_wrong
 
 TABLES = {".csv": csv_rows, ".jsonl": jsonl_rows}
 READERS = TABLES | {".json": json_rows, ".xml": cvat_rows}
@@ -54,7 +54,7 @@ def read_voc_tags(path: Path, classes: ClassList) -> tuple[int, ...]:
         annotation = ElementTree.parse(path).getroot()
     except FileNotFoundError:
         raise InputError(f"{path}: annotation not found") from None
-    except (OSError, ElementTree.ParseError) as error:
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(f"{path}: annotation is not valid XML ({error})") from None
     names = {(element.text or "").strip() for element in annotation.findall("object/name")}
     return tuple(sorted(classes.index_of_tag(name, str(path)) for name in names))
@@ -83,12 +83,10 @@ def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]
         }
     except FileNotFoundError:
         raise InputError(f"{path}: annotations not found; give data.tags_file instead?") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None
     except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: not a COCO instances file: {error} is missing or of the wrong type"
-        ) from None
+        raise InputError(f"{path}: not a COCO instances file: {missing_or_wrong(error)}") from None
 
 
 def _match_categories(
@@ -166,8 +164,14 @@ def _checked_rows(path: Path, names: Sequence[str] | None) -> Iterator[tuple[int
             yield line, _checked(row, f"{path}, {unit} {line}")
     except FileNotFoundError:
         raise InputError(f"{path}: tags file not found") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: tags file cannot be read as UTF-8 text ({error})") from None
+    except OSError as error:
+        raise InputError(f"{path}: tags file cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path}: tags file cannot be read as UTF-8 text; save it as UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise InputError(f"{path}: tags file is not valid CSV ({error})") from None
     if not line:
         raise InputError(f"{path}: tags file has no rows")
 

@@ -17,6 +17,7 @@ from weclip.data.files import (
     IMAGE_SUFFIXES,
     find_root,
     find_tags_file,
+    is_image,
     list_files,
     nfc,
     require_files,
@@ -100,5 +101,11 @@ def _split_images(folder: Path, split: str) -> dict[str, Path]:
     if not first_lines:
         raise InputError(f"{path}: the split list is empty")
     files = list_files(folder / "JPEGImages", "image folder", IMAGE_SUFFIXES)
+    for name, line in first_lines.items():
+        if name not in files and (is_image(name) or set(name) & {" ", "/"}):
+            raise InputError(
+                f"{path}, line {line}: '{name}' is no image name; write one name a line, without "
+                "folder and suffix"
+            )
     require_files(list(first_lines), files, f"images of {path.name}", str(folder / "JPEGImages"))
     return {name: files[name] for name in first_lines}

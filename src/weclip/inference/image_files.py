@@ -45,6 +45,8 @@ def collect_images(inputs: Sequence[str | Path]) -> list[tuple[Path, Path]]:
 def _expand(given: str) -> list[tuple[Path, Path]]:
     """Images of one input as (image, output), sorted."""
     path = Path(given)
+    if not given:
+        raise InputError("an input is an empty text: name an image file, a folder or a pattern")
     if path.is_file():
         if not _is_image(path):
             raise InputError(f"{path} is not an image: allowed are {', '.join(IMAGE_SUFFIXES)}")

@@ -5,6 +5,7 @@ of the seed and the step. A file is one line with the SHA-256 of what follows it
 """
 
 import hashlib
+import pickle
 import re
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from weclip.errors import InputError
-from weclip.files import remove_temporaries, write_atomically
+from weclip.files import remove_temporaries, what_it_is, write_atomically
 
 MAGIC = b"weclip-checkpoint-2 "
 BEST = "best.ckpt"
@@ -60,8 +61,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         return Checkpoint(**read_checked(path))
-    except TypeError as error:
-        raise InputError(f"{path}: not a readable weclip checkpoint ({error})") from None
+    except TypeError:
+        raise _unreadable(path, "it holds other things") from None
 
 
 def step_path(folder: Path, step: int) -> Path:
@@ -91,7 +92,7 @@ def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         except InputError as error:
             damaged.append(str(error))
     if damaged:
-        raise InputError(f"{damaged[0]}; no earlier checkpoint is whole; start without --resume")
+        raise InputError(f"{damaged[0]}; none before it is whole; start anew in another --out")
     return None, []
 
 
@@ -137,12 +138,19 @@ def read_checked(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such checkpoint") from None
     header, _, archive = content.partition(b"\n")
     if not header.startswith(MAGIC):
-        raise InputError(f"{path}: not a readable weclip checkpoint (no header of its version)")
+        raise _unreadable(path, what_it_is(path) or "it is none, or of another version")
     if hashlib.sha256(archive).hexdigest().encode() != header.removeprefix(MAGIC):
-        raise InputError(f"{path}: not a readable weclip checkpoint (its checksum differs)")
+        raise _unreadable(path, "damaged: its checksum differs")
     try:
         loaded: dict[str, Any] = torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
         return loaded
+    except pickle.UnpicklingError:  # torch's own text tells the user how to run the code
+        raise _unreadable(
+            path, "it asks for more than tensors; nothing in it was executed"
+        ) from None
     except Exception as error:  # an unpickler that is fed with garbage raises anything
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable weclip checkpoint ({reason})") from None
+        raise _unreadable(path, f"damaged: {str(error).partition(chr(10))[0]}") from None
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(f"{path}: not a readable weclip checkpoint ({reason})")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from weclip.data.classes import ClassList
 from weclip.data.colours import parse_colour
 from weclip.errors import InputError
-from weclip.files import write_atomically
+from weclip.files import what_it_is, write_atomically
 
 FORMAT = "weclip-1"
 
@@ -53,7 +53,8 @@ def save_model_file(path: Path, model: ModelFile) -> None:
         "step": str(model.step),
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.decoder.items()}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+    content = save(tensors, metadata=metadata)  # writing is left to Python, whose errors tell more
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -69,7 +70,8 @@ def read_model_file(path: Path) -> ModelFile:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file ({error})") from None
+        reason = what_it_is(path) or error
+        raise InputError(f"{path}: not a safetensors file ({reason})") from None
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path}: not a weclip model (its format is {metadata.get('format')!r}, not "

@@ -1,0 +1,173 @@
+"""Configurations: files that are no YAML, unknown keys, values of a wrong type or range."""
+
+from tests.bad_inputs.case import CHECK, TRAIN, Case
+
+CHANGES = (
+    (
+        "key-misspelt",
+        "A misspelt key",
+        "train.stepz=3",
+        "'train.stepz=3': unknown key train.stepz; did you mean 'steps'? known under train: steps, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric",
+    ),
+    (
+        "section-as-value",
+        "A value for a section",
+        "train=3",
+        "'train=3': train is a section; its keys are steps, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric",
+    ),
+    (
+        "word-for-number",
+        "A word for a number",
+        "train.steps=many",
+        "'train.steps=many': train.steps must be a whole number, not 'many'",
+    ),
+    (
+        "fraction-for-whole",
+        "A fraction for a whole number",
+        "train.steps=1.5",
+        "'train.steps=1.5': train.steps must be a whole number, not 1.5",
+    ),
+    (
+        "comma-for-point",
+        "A decimal comma",
+        "optim.learning_rate=0,002",
+        "'optim.learning_rate=0,002': optim.learning_rate must be a number, not '0,002'",
+    ),
+    (
+        "list-for-text",
+        "A list for a text, which is a path like any other",
+        "data.root=[a,b]",
+        "[a,b]: data root not found; it must be an existing folder",
+    ),
+    (
+        "one-number-for-two",
+        "One number where there are two",
+        "data.scale_range=[1]",
+        "'data.scale_range=[1]': data.scale_range must be a list of two numbers, not [1]",
+    ),
+    (
+        "open-bracket",
+        "A list without its end",
+        "eval.scales=[1.0",
+        "'eval.scales=[1.0': not a valid value (...)",
+    ),
+    (
+        "batch-of-none",
+        "A batch of 0 images",
+        "train.batch_size=0",
+        "train.batch_size=0 is not allowed; it must be more than 0",
+    ),
+    (
+        "rate-nan",
+        "A learning rate that is not a number",
+        "optim.learning_rate=nan",
+        "optim.learning_rate=nan is not allowed; it must be finite",
+    ),
+    (
+        "rate-infinite",
+        "An infinite learning rate",
+        "optim.learning_rate=inf",
+        "optim.learning_rate=inf is not allowed; it must be finite",
+    ),
+    (
+        "scale-infinite",
+        "An infinite scale",
+        "data.scale_range=[0.5,.inf]",
+        "data.scale_range=(0.5, inf) is not allowed; it must be finite",
+    ),
+    (
+        "scales-falling",
+        "Scales the wrong way round",
+        "data.scale_range=[2.0,0.5]",
+        "data.scale_range=(2.0, 0.5) is not allowed; it must be two rising numbers over 0",
+    ),
+    (
+        "dilations-none",
+        "No dilations",
+        "par.dilations=[]",
+        "par.dilations=() is not allowed; it must be numbers of pixels over 0",
+    ),
+    (
+        "template-without-braces",
+        "A prompt without {}",
+        "clip.prompt_template=photo",
+        "clip.prompt_template=photo is not allowed; it must be a text with one {}, where the class goes",
+    ),
+    (
+        "width-of-heads",
+        "A width that heads do not divide",
+        "decoder.width=17",
+        "decoder.width=17 must be a multiple of decoder.heads=2",
+    ),
+    (
+        "crop-of-no-patches",
+        "A crop of no whole patches",
+        "data.crop_size=50",
+        "data.crop_size=50 is not a multiple of the CLIP's patch size 8; use 48 or 56",
+    ),
+    (
+        "precision-unknown",
+        "An unknown precision",
+        "train.precision=fp32",
+        "train.precision=fp32 is not allowed; it must be auto or float32 or bf16 or fp16",
+    ),
+    (
+        "precision-of-gpus",
+        "fp16 on a CPU",
+        "train.precision=fp16",
+        "train.precision=fp16 needs a GPU; use auto, float32 or bf16",
+    ),
+    (
+        "format-in-capitals",
+        "A format in capitals",
+        "data.format=VOC",
+        "data.format=VOC is not allowed; it must be voc or coco or folder",
+    ),
+    (
+        "root-empty",
+        "An empty variable of the shell",
+        "data.root=",
+        "'data.root=': data.root must be a text, not None",
+    ),
+)
+"""Name, what is wrong, `section.key=value`, and the line."""
+
+CASES = (
+    Case(
+        "preset-unknown",
+        "A misspelt preset",
+        "train --config vox --out out",
+        "--config vox: neither a file nor a preset (coco, demo, folder, voc); did you mean 'voc'?",
+    ),
+    Case(
+        "config-not-found",
+        "A YAML file that is not there",
+        "train --config my.yaml --out out",
+        "--config my.yaml: neither a file nor a preset (coco, demo, folder, voc); give the path of a YAML file",
+    ),
+    Case(
+        "config-is-folder",
+        "A folder as --config",
+        "train --config photos --out out",
+        "--config photos: neither a file nor a preset (coco, demo, folder, voc); give the path of a YAML file",
+    ),
+    Case(
+        "config-is-model",
+        "A model as --config",
+        "train --config clip.safetensors --out out",
+        "clip.safetensors: not a text file; --config wants YAML in UTF-8",
+    ),
+    Case(
+        "nothing-given",
+        "A preset without data and weights",
+        "train --config voc --out out",
+        "preset voc: no value for clip.weights, data.root; add clip.weights=... to the command",
+    ),
+    Case(
+        "check-wrong-key",
+        "`check` with a misspelt key",
+        f"{CHECK} data.class=voc",
+        "'data.class=voc': unknown key data.class; did you mean 'classes'? known under data: format, root, classes, tags_file, train_split, eval_split, crop_size, scale_range, flip_probability, workers, max_unreadable, max_pixels, decoded_cache",
+    ),
+    *(Case(name, wrong, f"{TRAIN} '{change}'", line) for name, wrong, change, line in CHANGES),
+)

@@ -1,0 +1,202 @@
+"""CSV tables of tags: separators, encodings, headers, rows, paths and class names."""
+
+from tests.bad_inputs.case import CHECK, TRAIN_FOLDER, Case
+
+ROWS = "".join(
+    f"{split}/{split}_{index}.jpg,{('bird', 'cat', 'dog')[index % 3]},{split}\n"
+    for split, numbers in (("train", range(8)), ("val", range(8, 11)))
+    for index in numbers
+)
+GOOD = f"image,tags,split\n{ROWS}"
+"""All photos, with tags that are wrong but allowed."""
+A, B = "train/train_0.jpg", "train/train_1.jpg"
+HTML = "<!DOCTYPE html>\n<html><head><title>404</title></head></html>\n"
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0a1b2c\nsize 1234\n"
+
+
+def _csv(name: str, wrong: str, content: str | bytes, line: str) -> Case:
+    command = f"{TRAIN_FOLDER} data.tags_file=tags.csv"
+    return Case(f"csv-{name}", wrong, command, line, files={"photos/tags.csv": content})
+
+
+def _accepted(name: str, wrong: str, content: str | bytes) -> Case:
+    command = f"{CHECK} data.tags_file=tags.csv"
+    files = {"photos/tags.csv": content}
+    return Case(f"csv-{name}", wrong, command, "no errors, no warnings", 0, files, says="out")
+
+
+CASES = (
+    _accepted("bom", "A byte order mark, as Excel writes it", "\ufeff" + GOOD),
+    _accepted("windows", "Windows line ends", GOOD.replace("\n", "\r\n")),
+    _accepted(
+        "header-blanks",
+        "Blanks in the header",
+        GOOD.replace("image,tags,split", "image, tags, split"),
+    ),
+    _accepted("blanks", "Blanks round tags", GOOD.replace(",bird,", ", bird ; dog ,")),
+    _csv(
+        "tabs",
+        "Tabs between columns",
+        f"image\ttags\n{A}\tbird\n",
+        "photos/tags.csv, line 1: columns are separated by tabs; use commas",
+    ),
+    _csv(
+        "semicolons",
+        "Semicolons between columns",
+        f"image;tags\n{A};bird\n",
+        "photos/tags.csv, line 1: columns are separated by semicolons; use commas",
+    ),
+    _csv(
+        "latin-1",
+        "Latin-1",
+        "image,tags\ncaf\xe9.jpg,bird\n".encode("latin-1"),
+        "photos/tags.csv: tags file cannot be read as UTF-8 text; save it as UTF-8",
+    ),
+    _csv(
+        "utf-16",
+        "UTF-16, as Excel's Unicode text",
+        f"image,tags\n{A},bird\n".encode("utf-16"),
+        "photos/tags.csv: tags file cannot be read as UTF-8 text; save it as UTF-8",
+    ),
+    _csv(
+        "quoted-line-break",
+        "A line break inside quotes",
+        'image,tags\n"train/\ntrain_0.jpg",bird\n',
+        "photos: 1 of 1 images of tags.csv missing, the first is 'train/ train_0.jpg'",
+    ),
+    _csv(
+        "open-quote",
+        "A quote that is never closed",
+        f'image,tags\n{A},"bird\n{B},cat\n',
+        "photos/tags.csv, line 3: unknown class 'bird train/train_1.jpg'; known classes: bird, cat, dog",
+    ),
+    _csv(
+        "no-header",
+        "No header",
+        f"{A},bird\n{B},cat\n",
+        "photos/tags.csv, line 1: field 'image' is missing; expected image and a column for each class; found 'train/train_0.jpg,bird'",
+    ),
+    _csv(
+        "header-misspelt",
+        "A misspelt header",
+        f"image,tag\n{A},bird\n",
+        "photos/tags.csv, line 1: unknown field 'tag'; did you mean 'tags'?",
+    ),
+    _csv(
+        "header-in-capitals",
+        "A header in capitals",
+        f"Image,Tags\n{A},bird\n",
+        "photos/tags.csv, line 1: unknown field 'Image'; did you mean 'image'?",
+    ),
+    _csv(
+        "header-twice",
+        "A column given twice",
+        f"image,tags,tags\n{A},bird,cat\n",
+        "photos/tags.csv, line 1: column 'tags' appears twice; keep one of them",
+    ),
+    _csv("empty", "No bytes", "", "photos/tags.csv: tags file has no rows"),
+    _csv(
+        "row-too-long",
+        "Tags separated by the columns' comma",
+        f"image,tags\n{A},bird,dog\n",
+        "photos/tags.csv, line 2: row does not fit the header; tags are joined by ';'",
+    ),
+    _csv(
+        "row-twice",
+        "An image twice",
+        f"image,tags\n{A},bird\n{B},cat\n{A},dog\n",
+        "photos/tags.csv, line 4: image 'train/train_0.jpg' is already on line 2",
+    ),
+    _csv(
+        "row-twice-dot",
+        "An image twice, once with ./",
+        f"image,tags\n{A},bird\n./{A},dog\n",
+        "photos/tags.csv, line 3: './train/train_0.jpg' and 'train_0.jpg' differ only in their suffix, or not at all; remove or rename one of them",
+    ),
+    _csv(
+        "absolute-path",
+        "An absolute path",
+        f"image,tags\n/{A},bird\n",
+        "photos/tags.csv, line 2: '/train/train_0.jpg' must be a path relative to the data root",
+    ),
+    _csv(
+        "path-upwards",
+        "A path with ..",
+        f"image,tags\n../photos/{A},bird\n",
+        "photos/tags.csv, line 2: '../photos/train/train_0.jpg' must be a path relative to the data root",
+    ),
+    _csv(
+        "backslashes",
+        "Windows paths",
+        "image,tags\ntrain\\train_0.jpg,bird\n",
+        "photos: 1 of 1 images of tags.csv missing, the first is 'train\\train_0.jpg'; separate folders by /",
+    ),
+    _csv(
+        "nul",
+        "A NUL in a path",
+        "image,tags\ntr\0ain/a.jpg,bird\n",
+        "photos: 1 of 1 images of tags.csv missing, the first is 'tr...ain/a.jpg'",
+    ),
+    _csv(
+        "class-in-capitals",
+        "A class in capitals",
+        f"image,tags\n{A},Bird\n",
+        "photos/tags.csv, line 2: unknown class 'Bird'; did you mean 'bird'?",
+    ),
+    _csv(
+        "class-misspelt",
+        "A misspelt class",
+        f"image,tags\n{A},bird;brid\n",
+        "photos/tags.csv, line 2: unknown class 'brid'; did you mean 'bird'?",
+    ),
+    _csv(
+        "class-unknown",
+        "An unknown class",
+        f"image,tags\n{A},zeppelin\n",
+        "photos/tags.csv, line 2: unknown class 'zeppelin'; known classes: bird, cat, dog",
+    ),
+    _csv(
+        "split-missing",
+        "A split in some rows only",
+        f"image,tags,split\n{A},bird,train\n{B},cat,\n",
+        "photos/tags.csv, line 3: 'split' must be a name such as train or val, not ''",
+    ),
+    _csv(
+        "columns-not-0-or-1",
+        "A count in a class's column",
+        f"image,bird,cat\n{A},2,0\n",
+        "photos/tags.csv, line 2: column 'bird' must hold 0 or 1, not '2'",
+    ),
+    _csv(
+        "columns-unknown",
+        "A column that is no class",
+        f"image,bird,cta\n{A},1,0\n",
+        "photos/tags.csv, line 1: column 'cta' is no class; did you mean 'cat'?",
+    ),
+    _csv(
+        "html",
+        "An error page saved as CSV",
+        HTML,
+        "photos/tags.csv, line 1: field 'image' is missing; expected image, tags[, split]; found '<!DOCTYPE html>'",
+    ),
+    Case(
+        "tags-not-found",
+        "A tags file that is not there",
+        f"{TRAIN_FOLDER} data.tags_file=t.csv",
+        "tags file 't.csv' not found, neither as given nor in the data root photos",
+    ),
+    Case(
+        "tags-excel",
+        "An Excel file",
+        f"{TRAIN_FOLDER} data.tags_file=tags.xlsx",
+        "photos/tags.xlsx: a tags file must end in .csv, .jsonl, .json, .xml",
+        files={"photos/tags.xlsx": b"PK"},
+    ),
+    Case(
+        "tags-text",
+        "A text file",
+        f"{TRAIN_FOLDER} data.tags_file=tags.txt",
+        "photos/tags.txt: a tags file must end in .csv, .jsonl, .json, .xml",
+        files={"photos/tags.txt": f"{A} bird\n"},
+    ),
+)
