@@ -8,6 +8,7 @@ import torch
 from tests.distributed import launch
 from tests.end_to_end import worlds
 
+from weclip import cli
 from weclip.demo.world import write_world
 from weclip.training.checkpoint import latest_checkpoint
 from weclip.training.runlog import read_log
@@ -16,12 +17,16 @@ STEPS, VAL_SCENES = 20, 7
 
 
 def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
-    """Train with scores, evaluate a model and its labels, predict: of 7 images, nothing divides."""
+    """Train with scores, evaluate a model and its labels, predict: of 7 images, nothing divides.
+
+    Adam divides a gradient by its own size, which blows up one that is only rounding (of biases of
+    keys, which no attention depends on); `optim.eps` above rounding keeps it what it is.
+    """
     run, model = root / "run", ["--model", str(trained)]
     changes = [
         f"data.root={world}",
         *("train.precision=float32", "train.log_every=1", "train.eval_every=10"),
-        *(f"train.steps={STEPS}", "train.batch_size=5", "optim.warmup_steps=2"),
+        *(f"train.steps={STEPS}", "train.batch_size=5", "optim.eps=1e-4"),
     ]
     return [
         ["train", "--config", "demo", "--out", str(run), *changes],
@@ -39,27 +44,23 @@ def launched(tmp_path_factory):
     which the last bit of a float decides.
     """
     world = tmp_path_factory.mktemp("demo") / "world"
-    write_world(world, train_scenes=30, val_scenes=VAL_SCENES, seed=0)
+    write_world(world, train_scenes=20, val_scenes=VAL_SCENES, seed=0)
     folders = {}
     for processes in (1, 2, 3):
         root = tmp_path_factory.mktemp(f"processes{processes}")
         trained = folders[1][0] / "run" if folders else root / "run"
-        told = launch.run(processes, *commands(root, world, trained))
-        folders[processes] = root, told
+        lines = commands(root, world, trained)
+        if processes == 1:
+            assert [cli.run(line) for line in lines] == [0, 0, 0, 0]
+            folders[processes] = root, ""
+        else:
+            folders[processes] = root, launch.run(processes, *lines)
     return folders
 
 
 def weights(run: Path) -> torch.Tensor:
-    """All weights of the decoder but the biases of keys.
-
-    What is added to all keys changes no attention. Their gradient is 0 but for rounding, which Adam
-    divides by its own size: they wander, and nothing depends on them.
-    """
+    """All weights of the decoder."""
     state = latest_checkpoint(run / "checkpoints")[0].decoder
-    for name, values in state.items():
-        if name.endswith("in_proj_bias"):
-            width = len(values) // 3
-            values[width : 2 * width] = 0
     return torch.cat([values.flatten() for values in state.values()])
 
 
@@ -75,8 +76,9 @@ def test_losses_are_those_of_one_process(launched, processes):
     steps = [row["step"] for row in one if "loss" in row]
     assert steps == list(range(1, STEPS + 1))
     for row, of_several in zip(one, other, strict=True):
-        del row["images_per_second"], of_several["images_per_second"]
-        assert of_several == pytest.approx(row, rel=1e-6, abs=1e-6)  # the log has 6 decimals
+        row.pop("images_per_second", None)
+        of_several.pop("images_per_second", None)
+        assert of_several == pytest.approx(row, rel=1e-6)
 
 
 @pytest.mark.parametrize("processes", [2, 3])

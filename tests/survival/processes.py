@@ -10,7 +10,9 @@ from pathlib import Path
 
 CHILD = Path(__file__).with_name("child.py")
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["weclip.commands.train"])
+CONTEXT.set_forkserver_preload(
+    ["weclip.commands.train", "torch._dynamo", "torch.utils.tensorboard.writer"]
+)
 
 
 def start(

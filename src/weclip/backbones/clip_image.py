@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.backbones.last_block import LastBlock
-from weclip.backbones.transformer import Frozen, LayerNorm, Transformer
+from weclip.backbones.transformer import Frozen, LayerNorm, Transformer, normal
 
 HEAD_WIDTH = 64
 """Channels of an attention head in every OpenAI CLIP."""
@@ -56,14 +56,12 @@ class ClipImageEncoder(Frozen):
         self.patch_size = patch_size
         self.native_grid = native_grid
         self.conv1 = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=False)
-        self.class_embedding = nn.Parameter(width**-0.5 * torch.randn(width))
-        self.positional_embedding = nn.Parameter(
-            width**-0.5 * torch.randn(native_grid**2 + 1, width)
-        )
+        self.class_embedding = nn.Parameter(normal(width, std=width**-0.5))
+        self.positional_embedding = nn.Parameter(normal(native_grid**2 + 1, width, std=width**-0.5))
         self.ln_pre = LayerNorm(width)
         self.transformer = Transformer(width, blocks, max(1, width // HEAD_WIDTH))
         self.ln_post = LayerNorm(width)
-        self.proj = nn.Parameter(width**-0.5 * torch.randn(width, joint_size))
+        self.proj = nn.Parameter(normal(width, joint_size, std=width**-0.5))
         self.freeze()
 
     @property

@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
 from weclip.backbones.clip_image import HEAD_WIDTH, count_blocks
-from weclip.backbones.transformer import Frozen, LayerNorm, Transformer
+from weclip.backbones.transformer import Frozen, LayerNorm, Transformer, normal
 
 START, END = 49406, 49407
 WORD_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -88,11 +88,13 @@ class ClipTextEncoder(Frozen):
         self, *, width: int, blocks: int, vocabulary: int, context: int, joint_size: int
     ) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(vocabulary, width)
-        self.positional_embedding = nn.Parameter(0.01 * torch.randn(context, width))
+        self.token_embedding = nn.Embedding(
+            vocabulary, width, _weight=normal(vocabulary, width, std=1.0)
+        )
+        self.positional_embedding = nn.Parameter(normal(context, width, std=0.01))
         self.transformer = Transformer(width, blocks, max(1, width // HEAD_WIDTH))
         self.ln_final = LayerNorm(width)
-        self.text_projection = nn.Parameter(width**-0.5 * torch.randn(width, joint_size))
+        self.text_projection = nn.Parameter(normal(width, joint_size, std=width**-0.5))
         self.freeze()
 
     @property

@@ -11,6 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def normal(*shape: int, std: float) -> Tensor:
+    """Random numbers of mean 0, or no numbers on the device `meta`.
+
+    There, drawing them would load PyTorch's compiler, which takes a second.
+    """
+    empty = torch.empty(shape)
+    return empty if empty.is_meta else nn.init.normal_(empty, std=std)
+
+
 class LayerNorm(nn.LayerNorm):
     """Layer normalisation computed in float32 whatever the input's type, which it returns."""
 

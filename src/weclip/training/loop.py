@@ -218,7 +218,7 @@ class Trainer:
             then, step_then = self.clock
             whole = batch.share.whole if batch.share else len(batch.names)
             speed = (self.step - step_then) * whole / (time.monotonic() - then)
-            values = {name: round(value.item(), 6) for name, value in output.terms.items()}
+            values = {name: float(f"{value.item():.8g}") for name, value in output.terms.items()}
             values |= {"learning_rate": rate, "images_per_second": round(speed, 2)}
             log.scalars(self.step, values)
             status = f"loss {values['loss']:.3f}  rate {rate:.1e}  {speed:.1f} images/s"

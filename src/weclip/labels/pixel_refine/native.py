@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from numba import get_num_threads, njit, prange, set_num_threads
+from numba import njit, prange, set_num_threads
+from numba.core import config
 from torch import Tensor
 
 from weclip.labels.pixel_refine.settings import ParSettings, position_weights
@@ -21,7 +22,12 @@ Floats = npt.NDArray[np.float32]
 
 def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
     """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
-    set_num_threads(min(torch.get_num_threads(), get_num_threads()))
+    available: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads = min(torch.get_num_threads(), available)
+    if threads < available:
+        # One of several processes: OpenMP's idle threads would spin on the cores of the others.
+        config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+    set_num_threads(threads)
     distances, reach = np.array(settings.dilations), max(settings.dilations)
     position, colour_width = position_weights(settings).numpy(), np.float32(settings.colour_width)
     refined = torch.zeros_like(maps)
