@@ -2,22 +2,15 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 from tests.end_to_end import worlds
 from tests.survival import processes
+from tests.survival.runs import last, wait_for_step
 from tests.training.tiny_run import same
 
-from weclip.training.checkpoint import latest_checkpoint
-from weclip.training.runlog import LOG_NAME, read_log
-
 STEPS = 30
-
-
-def last(run):
-    return latest_checkpoint(run / "checkpoints")[0]
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +24,6 @@ def whole(tmp_path_factory, changes):
     out = tmp_path_factory.mktemp("whole") / "run"
     assert worlds.train(out, *changes) == 0
     return out
-
-
-def wait_for_step(out, step):
-    """Until the run's log has come to a step."""
-    for _ in range(6000):
-        if any(row["step"] >= step for row in read_log(out / LOG_NAME)):
-            return
-        time.sleep(0.01)
-    raise AssertionError("the run does not get on")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])

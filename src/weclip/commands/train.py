@@ -157,8 +157,8 @@ def read_paths(config: Config) -> list[Path]:
 def seed_everything(config: Config) -> None:
     """Fix what the new decoder is drawn from, and whether algorithms may vary."""
     set_seed(config.train.seed)
-    torch.use_deterministic_algorithms(config.train.deterministic)
     if config.train.deterministic:
+        torch.use_deterministic_algorithms(True)
         os.putenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS varies without (its documentation)
 
 

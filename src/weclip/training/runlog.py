@@ -4,7 +4,9 @@ Stage 5.
 """
 
 import json
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -63,7 +65,14 @@ class RunLog:
         self.board.add_image(name, image, step, dataformats="HWC")
 
     def __enter__(self) -> "RunLog":
+        self.hook = threading.excepthook
+        threading.excepthook = self._on_thread_error
         return self
+
+    def _on_thread_error(self, arguments: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread raises what its disk does a second time, from the next scalar."""
+        if not isinstance(arguments.exc_value, OSError):
+            self.hook(arguments)
 
     def __exit__(
         self,
@@ -71,9 +80,12 @@ class RunLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.writes:
-            self.file.close()
-            self.board.close()
+        # Closing writes what is left: where that fails too, the first error tells more.
+        with suppress(OSError) if error else nullcontext():
+            if self.writes:
+                self.file.close()
+                self.board.close()
+        threading.excepthook = self.hook
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
