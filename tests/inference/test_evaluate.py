@@ -70,12 +70,12 @@ def test_evaluation_leaves_the_training_mode_and_streams():
 
     done = []
 
-    def on_image(name):
+    def group_of(name):  # asked when an image is counted
         assert alive[-1] == name  # the next image was not read yet
         done.append(name)
 
     evaluate_segmentation(
-        Predictor(model, long_side=None), stream(), num_classes=3, on_image=on_image
+        Predictor(model, long_side=None), stream(), num_classes=3, group_of=group_of
     )
     assert model.training
     assert done == ["seen/a", "unseen/b"]

@@ -50,7 +50,6 @@ def evaluate_segmentation(
     *,
     num_classes: int,
     group_of: Callable[[str], str | None] | None = None,
-    on_image: Callable[[str], None] | None = None,
 ) -> EvaluationResult:
     """Predict every image and score it; a module is left in the mode it came in.
 
@@ -61,14 +60,12 @@ def evaluate_segmentation(
         samples: Images with their masks, such as `data.full_images` yields; tags are not read.
         num_classes: C, with background.
         group_of: Group of an image's name, or None for images in no group.
-        on_image: Called with the name after each image, for a progress bar.
     """
     predicted = predict_stream(predictor, ((item, item.image) for item in samples))
     return score_label_maps(
         ((item.name, label_map, item.mask) for item, label_map in predicted),
         num_classes=num_classes,
         group_of=group_of,
-        on_image=on_image,
     )
 
 
@@ -77,7 +74,6 @@ def score_label_maps(
     *,
     num_classes: int,
     group_of: Callable[[str], str | None] | None = None,
-    on_image: Callable[[str], None] | None = None,
 ) -> EvaluationResult:
     """Score label maps of any origin (predictions, CAMs, pseudo-labels) against masks.
 
@@ -87,7 +83,6 @@ def score_label_maps(
         label_maps: Name, (H, W) label map and (H, W) mask of each image.
         num_classes: C, with background.
         group_of: Group of an image's name, or None for images in no group.
-        on_image: Called with the name after each image, for a progress bar.
 
     Raises:
         InputError: A label map does not fit its mask (the image is named), or nothing was scored.
@@ -95,8 +90,6 @@ def score_label_maps(
     tally = Tally(num_classes, group_of)
     for name, label_map, mask in label_maps:
         tally.add(name, label_map, mask)
-        if on_image:
-            on_image(name)
     return tally.gather().result()
 
 
