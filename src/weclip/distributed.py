@@ -4,6 +4,7 @@ Started by `accelerate launch` or `torchrun` and connected by `accelerate`; with
 is one process, and everything here is trivial.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -33,8 +34,10 @@ def make_accelerator(precision: str) -> Accelerator:
     `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
     process run several trainings. Process groups stay.
     """
-    connect()
     AcceleratorState._reset_state()
+    connect()
+    if torch.distributed.is_initialized():  # a 1 x 1 convolution has two right layouts
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     return Accelerator(mixed_precision="no" if precision == "float32" else precision)
 
 

@@ -91,18 +91,19 @@ def train(
         process_count=accelerator.num_processes,
         report=lambda message: warn(console, f"skipped: {message}"),
     )
+    progress = progress_bar(console)
+    trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
+    if checkpoint:
+        resume_from(checkpoint, trainer, out)
+    if accelerator.is_main_process:
+        enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
         console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
-    with progress_bar(console) as progress:
-        trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
-        if checkpoint:
-            resume_from(checkpoint, trainer, out)
-        if accelerator.is_main_process:
-            enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
-        accelerator.wait_for_everyone()
-        with RunLog(out, trainer.step, writes=accelerator.is_main_process) as log:
-            trainer.fit(batches, log, progress)
+    log = RunLog(out, trainer.step, writes=accelerator.is_main_process)
+    with progress, log:
+        trainer.fit(batches, log, progress)
     if loader.unreadable:
         warn(console, f"{len(loader.unreadable)} training images could not be read")
     return out / MODEL_NAME
