@@ -10,6 +10,7 @@ from tests.survival import processes
 
 from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
 from weclip.training.model_file import read_model_file
+from weclip.training.runlog import LOG_NAME, read_log
 
 KILLS = 20
 FILES = 12
@@ -40,12 +41,15 @@ def whole(tmp_path_factory, changes):
 
 
 def results(run):
-    """What a run leaves behind: each number of its model and its checkpoints."""
+    """What a run leaves behind: each number of its model, its checkpoints and its log."""
     checkpoints = {
         path.name: plain(vars(load_checkpoint(path)))
         for path in (run / "checkpoints").glob("*.ckpt")
     }
-    return checkpoints | {"model": plain(vars(read_model_file(run / "model.safetensors")))}
+    rows = read_log(run / LOG_NAME)
+    log = [{key: row[key] for key in row if key != "images_per_second"} for row in rows]
+    model = plain(vars(read_model_file(run / "model.safetensors")))
+    return checkpoints | {"model": model, "log": log}
 
 
 def plain(value):
@@ -106,5 +110,10 @@ def test_the_comparison_can_fail(changes, whole):
     checkpoint, _ = latest_checkpoint(whole[0] / "checkpoints")
     assert checkpoint.step == 16
     found = results(whole[0])
-    assert found.keys() == {*(f"step-0000000{n}.ckpt" for n in (15, 16)), "best.ckpt", "model"}
+    assert found.keys() == {
+        *(f"step-0000000{n}.ckpt" for n in (15, 16)),
+        "best.ckpt",
+        "model",
+        "log",
+    }
     assert plain(checkpoint.decoder) != found["step-000000015.ckpt"]["decoder"]

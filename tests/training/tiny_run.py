@@ -76,7 +76,10 @@ def batches(start=0, stop_at=None):
 
 def fit(trainer, folder, stop_at=None):
     """Run the trainer from its current step, with a log."""
-    with RunLog(folder, trainer.step) as log, Progress(disable=True) as progress:
+    with (
+        RunLog(folder, trainer.step, evaluated_step=trainer.evaluated_step) as log,
+        Progress(disable=True) as progress,
+    ):
         trainer.fit(batches(trainer.step, stop_at), log, progress)
 
 

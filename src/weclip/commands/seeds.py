@@ -14,7 +14,7 @@ from weclip.distributed import connect
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, is_output, write_json
 from weclip.provenance import versions
-from weclip.training.runlog import LOG_NAME, read_log
+from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
 
 KIND = "training of several seeds"
 RECORD_NAME = "seeds.json"
@@ -73,7 +73,7 @@ def train_seeds(
 
 def final_scores(run: Path) -> Scores:
     """What the last evaluation of a run's log gave; empty where nothing was scored."""
-    rows = [row for row in read_log(run / LOG_NAME) if "eval_miou" in row]
+    rows = [row for row in read_log(run / LOG_NAME) if is_evaluation(row)]
     last = rows[-1] if rows else {}
     return {name.removeprefix("eval_"): last[name] for name in last if name.startswith("eval_")}
 

@@ -101,7 +101,12 @@ def train(
     compiled = compile_for(accelerator.device)
     if compiled > 1:
         console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
-    log = RunLog(out, trainer.step, writes=accelerator.is_main_process)
+    log = RunLog(
+        out,
+        trainer.step,
+        evaluated_step=trainer.evaluated_step,
+        writes=accelerator.is_main_process,
+    )
     with progress, log:
         trainer.fit(batches, log, progress)
     if loader.unreadable:

@@ -34,17 +34,25 @@ class RunLog:
         folder: Run folder.
         first_step: Steps already done when the run starts or resumes; lines after them are
             dropped, because those steps are run again.
+        evaluated_step: Steps before the last evaluation that counts; lines of later ones, which a
+            kill parted from their checkpoint, are dropped too.
         writes: Whether this process writes; all but one of several processes do not.
     """
 
-    def __init__(self, folder: Path, first_step: int, *, writes: bool = True) -> None:
+    def __init__(
+        self, folder: Path, first_step: int, *, evaluated_step: int = 0, writes: bool = True
+    ) -> None:
         self.writes = writes
         if not writes:
             return
         from torch.utils.tensorboard.writer import SummaryWriter  # slow; the bar needs none of it
 
         self.path = folder / LOG_NAME
-        kept = [row for row in read_log(self.path) if row["step"] <= first_step]
+        kept = [
+            row
+            for row in read_log(self.path)
+            if row["step"] <= (evaluated_step if is_evaluation(row) else first_step)
+        ]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.file = self.path.open("a", encoding="utf-8")
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
@@ -86,6 +94,11 @@ class RunLog:
                 self.file.close()
                 self.board.close()
         threading.excepthook = self.hook
+
+
+def is_evaluation(row: Mapping[str, float]) -> bool:
+    """Whether a line of a log holds the scores of an evaluation."""
+    return any(name.startswith("eval_") for name in row)
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
