@@ -1,4 +1,4 @@
-"""For every test: no network, two threads, caches in a folder that goes away."""
+"""For every test: no network, its share of the cores, caches in a folder that goes away."""
 
 import os
 import socket
@@ -18,7 +18,8 @@ _own_ports: set[int] = set()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Guard the whole session: collection and docstring examples too."""
-    torch.set_num_threads(min(MAX_THREADS, torch.get_num_threads()))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, min(MAX_THREADS, torch.get_num_threads() // workers)))
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     folder = tempfile.TemporaryDirectory(prefix="weclip-tests-")
