@@ -4,6 +4,7 @@ Stage 5.
 """
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -44,7 +45,8 @@ def _reason(error: Exception) -> str | None:
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         advice = "make room there" if full else "is the disk still there and writable?"
-        return f"cannot write {error.filename or 'the run folder'} ({error.strerror}); {advice}"
+        path = os.fsdecode(error.filename) if error.filename else "the run folder"
+        return f"cannot write {path} ({error.strerror}); {advice}"
     if _has(text, _WORKER):
         return (
             "a process that reads images died (often for lack of memory: lower data.workers); "
