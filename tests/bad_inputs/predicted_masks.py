@@ -58,13 +58,13 @@ CASES = (
         "evaluate-model-data",
         "--data with a model",
         f"{EVALUATE} --data photos --allow-missing",
-        "--data, --allow-missing goes with --masks, not with --model (a model's data are changed by data.root=...)",
+        "--model takes no --data and no --allow-missing, which is for --masks; to change a model's data add data.root=...",
     ),
     Case(
         "evaluate-masks-labels",
         "--labels with masks",
         f"{SCORE} --labels",
-        "--labels goes with --model, not with --masks",
+        "--masks takes no --labels, which is for --model",
     ),
     Case(
         "evaluate-masks-no-data",

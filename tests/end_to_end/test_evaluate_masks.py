@@ -1,6 +1,8 @@
 """`weclip evaluate --masks`: any folder of masks, through the command line."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.end_to_end import worlds
 from weclip import cli
 from weclip.data.classes import load_classes
 
+PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 NAMES = ("val_8", "val_9", "val_10")
 VOC = ("data.tags_file=tags.csv",)
 
@@ -151,6 +154,20 @@ def test_own_folders_need_no_clip_and_no_tags_of_predictions(tmp_path):
     assert list(found["per_class_iou"]) == ["background", "bird", "cat", "dog"]
 
 
+def test_coco_masks_have_the_names_of_the_images(tmp_path):
+    root = worlds.write_coco(tmp_path / "MSCOCO")
+    images = sorted((root / "JPEGImages" / "val").iterdir())
+    for path in images:
+        save(np.zeros((worlds.SIZE, worlds.SIZE), np.uint8), tmp_path / f"masks/{path.stem}.png")
+    classes = tmp_path / "classes.yaml"
+    classes.write_text(f"classes: [{', '.join(worlds.COLOURS)}]")
+    changes = ("--config", "coco", f"data.root={root}", f"data.classes={classes}")
+    assert evaluate(tmp_path / "masks", tmp_path / "out", *changes) == 0
+    found = record(tmp_path / "out")
+    assert found["miou"] == 1
+    assert 1 <= found["num_images"] <= len(images)
+
+
 def test_void_pixels_of_the_truth_never_count(tmp_path):
     root = worlds.write_voc(tmp_path / "VOC2012")
     folder = root / "SegmentationClass"
@@ -176,3 +193,18 @@ def test_overwrite_replaces_an_evaluation_but_not_the_masks(voc_world, truth, tm
     assert evaluate_voc(inside, out, voc_world, "--overwrite") == 2
     assert "choose an output folder elsewhere" in capsys.readouterr().err
     assert len(list(inside.iterdir())) == 3
+
+
+def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, place in {"VOC2012": voc_world, "runs/voc": run_folder, "masks": predicted}.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).symlink_to(place)
+    photos = worlds.write_folder(Path("photos"))
+    drawn = next((photos / "masks" / "val").glob("*.png"))
+    save(read(drawn), Path("drawn") / "val" / drawn.name)
+    block = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
+    lines = block.splitlines()
+    assert len(lines) == 3
+    assert [cli.run(shlex.split(line)[1:]) for line in lines] == [0, 0, 0]
+    assert record(Path("runs/drawn-scores"))["num_images"] == 1

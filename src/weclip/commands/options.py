@@ -15,9 +15,8 @@ Options = TypeVar("Options")
 Result = TypeVar("Result")
 
 Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
-Model = Annotated[
-    Path, typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
-]
+MODEL = typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
+Model = Annotated[Path, MODEL]
 Clip = Annotated[
     Path | None, typer.Option("--clip", help="CLIP weights, if they are no longer where they were.")
 ]
@@ -45,10 +44,7 @@ class EvaluateOptions:
 
     out: Out
     changes: Changes = None
-    model: Annotated[
-        Path | None,
-        typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors."),
-    ] = None
+    model: Annotated[Path | None, MODEL] = None
     labels: Annotated[
         bool,
         typer.Option(
@@ -85,8 +81,8 @@ class EvaluateOptions:
         other, own = ("--masks", "--model") if self.model is None else ("--model", "--masks")
         wrong = [name for name, value in given[other].items() if value]
         if wrong:
-            hint = " (a model's data are changed by data.root=...)" if "--data" in wrong else ""
-            raise InputError(f"{', '.join(wrong)} goes with {own}, not with {other}{hint}")
+            hint = "; to change a model's data add data.root=..." if "--data" in wrong else ""
+            raise InputError(f"{other} takes no {' and no '.join(wrong)}, which is for {own}{hint}")
 
 
 def from_fields(
