@@ -11,7 +11,17 @@ import typer
 from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
-from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
+from weclip.commands.options import (
+    Changes,
+    Clip,
+    Data,
+    EvaluateOptions,
+    Model,
+    Out,
+    Overwrite,
+    Preset,
+    from_fields,
+)
 from weclip.errors import InputError
 from weclip.exits import run_app
 from weclip.processes import silence_pillow
@@ -96,35 +106,28 @@ def check(
 
 
 @app.command()
-def evaluate(
-    model: Model,
-    out: Out,
-    changes: Changes = None,
-    labels: Annotated[
-        bool,
-        typer.Option(
-            "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
-        ),
-    ] = False,
-    clip: Clip = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Score a trained model on a split with masks: mIoU, IoU of each class, accuracies.
+@from_fields(EvaluateOptions)
+def evaluate(given: EvaluateOptions) -> None:
+    """Score a trained model, or a folder of masks, on a split with masks.
 
-    For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true
+    mIoU, boundary IoU, IoU of each class, accuracies.
+
+    For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true, or
+    weclip evaluate --masks masks --config voc data.root=VOC2012 --out runs/voc-masks
     """
-    from weclip.commands.evaluate import evaluate as run
+    from weclip.commands.evaluate import evaluate as score_model
+    from weclip.commands.evaluate_masks import evaluate_masks, masks_configuration
     from weclip.distributed import console
 
-    run(
-        model,
-        out,
-        console=console(),
-        overrides=changes or (),
-        clip=clip,
-        labels=labels,
-        overwrite=overwrite,
-    )
+    shown, changes, overwrite = console(), given.changes or (), given.overwrite
+    if given.masks is not None:
+        config = masks_configuration(given.config, given.data, changes)
+        how = {"allow_missing": given.allow_missing, "overwrite": overwrite}
+        evaluate_masks(given.masks, config, given.out, console=shown, **how)
+    elif given.model is not None:
+        scored = {"labels": given.labels, "overwrite": overwrite}
+        clip = given.clip
+        score_model(given.model, given.out, console=shown, overrides=changes, clip=clip, **scored)
 
 
 @app.command()

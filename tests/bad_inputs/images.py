@@ -195,7 +195,7 @@ CASES = (
         "colours",
         "Colours in place of ids",
         encoded(_noise(), "PNG"),
-        "VOC2012/SegmentationClass/val_8.png: mask has the unknown colour #..., on ... % of its pixels and ... more unknown colours; make it the 'colour' of a class in the class list, or say in mask_labels what it stands for",
+        "VOC2012/SegmentationClass/val_8.png: mask has the unknown colour #..., on ... % of its pixels and ... more unknown colours; make it the 'colour' of a class in the class list, or for masks of the data set say in mask_labels what it stands for",
     ),
     _mask(
         "16-bit",
@@ -207,13 +207,13 @@ CASES = (
         "unknown-ids",
         "An id beyond the class list",
         _png(np.full((48, 48), 99)),
-        "VOC2012/SegmentationClass/val_8.png: mask has class ids [99]; allowed are 0 to 20 and 255 (ignore); is this the right class list?",
+        "VOC2012/SegmentationClass/val_8.png: mask has class ids [99]; allowed are 0 to 20 and 255 (no class); is this the right class list?",
     ),
     _mask(
         "gapped-ids",
         "COCO's ids with gaps, in a list of 20",
         _png(np.arange(48 * 48).reshape(48, 48) % 91),
-        "VOC2012/SegmentationClass/val_8.png: mask has class ids [21, 22, ...]; allowed are 0 to 20 and 255 (ignore); is this the right class list?",
+        "VOC2012/SegmentationClass/val_8.png: mask has class ids [21, 22, ...]; allowed are 0 to 20 and 255 (no class); is this the right class list?",
     ),
     _mask(
         "cut-off",

@@ -136,7 +136,8 @@ def test_guessing_classes_never_touches_a_mask_folder(sorted_images: Path, folde
     finally:
         _watched = None
     assert any("hot_dog" in path for path in touched)
-    assert not [path for path in touched if "masks" in path]
+    inside = [path for path in touched if path.startswith(str(sorted_images))]
+    assert not [path for path in inside if "masks" in path]  # the checkout may be named so
 
 
 def test_classes_from_folders_in_splits(sorted_images: Path, tmp_path: Path) -> None:

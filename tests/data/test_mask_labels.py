@@ -71,8 +71,8 @@ def test_an_unknown_colour_is_named_with_its_share(tmp_path: Path, classes: Clas
         read_mask(path, labels=mask_labels(classes))
     assert str(error.value) == (
         f"{path}: mask has the unknown colour #5A5A5A, [90, 90, 90], on 50 % of its pixels and 1 "
-        "more unknown colours; make it the 'colour' of a class in the class list, or say in "
-        "mask_labels what it stands for"
+        "more unknown colours; make it the 'colour' of a class in the class list, or for "
+        "masks of the data set say in mask_labels what it stands for"
     )
 
 

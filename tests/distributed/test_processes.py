@@ -17,12 +17,13 @@ STEPS, VAL_SCENES = 20, 7
 
 
 def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
-    """Train with scores, evaluate a model and its labels, predict: of 7 images, nothing divides.
+    """Train with scores, evaluate a model and its labels, predict, evaluate masks: of 7 images.
 
     Adam divides a gradient by its own size, which blows up one that is only rounding (of biases of
     keys, which no attention depends on); `optim.eps` above rounding keeps it what it is.
     """
     run, model = root / "run", ["--model", str(trained)]
+    masks = str(trained.parent / "predicted" / "masks")
     changes = [
         f"data.root={world}",
         *("train.precision=float32", "train.log_every=1", "train.eval_every=10"),
@@ -33,6 +34,16 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
         ["evaluate", *model, "--out", str(root / "scores")],
         ["evaluate", *model, "--out", str(root / "labels"), "--labels"],
         ["predict", *model, "--out", str(root / "predicted"), f"{world}/JPEGImages/val_*"],
+        [
+            "evaluate",
+            "--masks",
+            masks,
+            "--config",
+            "demo",
+            changes[0],
+            "--out",
+            str(root / "masks"),
+        ],
     ]
 
 
@@ -51,7 +62,7 @@ def launched(tmp_path_factory):
         trained = folders[1][0] / "run" if folders else root / "run"
         lines = commands(root, world, trained)
         if processes == 1:
-            assert [cli.run(line) for line in lines] == [0, 0, 0, 0]
+            assert [cli.run(line) for line in lines] == [0] * 5
             folders[processes] = root, ""
         else:
             folders[processes] = root, launch.run(processes, *lines)
@@ -82,13 +93,14 @@ def test_losses_are_those_of_one_process(launched, processes):
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-@pytest.mark.parametrize("kind", ["scores", "labels"])
+@pytest.mark.parametrize("kind", ["scores", "labels", "masks"])
 def test_evaluation_records_are_identical(launched, processes, kind):
     records = []
     for count in (1, processes):
         records.append(json.loads((launched[count][0] / kind / "evaluation.json").read_text()))
     assert records[0] == records[1]
     assert all(each["num_images"] == VAL_SCENES for each in records[0].values())
+    assert all(0 < each["boundary_iou"] < 1 for each in records[0].values())
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -88,3 +88,32 @@ def test_other_sizes_are_refused():
 def test_other_ids_are_refused(name, predicted, true):
     with pytest.raises(InputError, match=f"{name} has class ids .* allowed are 0 to 2, and 255"):
         confusion_matrix(torch.tensor([[predicted]]), torch.tensor([[true]]), num_classes=3)
+
+
+def test_unsure_pixels_are_wrong_and_nobodys():
+    mask = torch.tensor([[0, 0, 1, 1, 255]])
+    label_map = torch.tensor([[0, 255, 1, 255, 255]])
+    matrix = confusion_matrix(label_map, mask, num_classes=2, unsure=True)
+    assert matrix.tolist() == [[1, 0, 1], [0, 1, 1]]
+    scores = scores_from_confusion(matrix, num_images=1)
+    assert scores.per_class_iou == pytest.approx((1 / 2, 1 / 2))
+    assert scores.pixel_accuracy == pytest.approx(1 / 2)
+    assert scores.mean_class_accuracy == pytest.approx(1 / 2)
+    assert scores.unsure_share == pytest.approx(2 / 4)
+    assert scores.to_dict(["background", "cat"])["unsure_share"] == pytest.approx(2 / 4)
+
+
+def test_label_maps_that_are_sure_score_the_same_either_way():
+    generator = torch.Generator().manual_seed(0)
+    mask, label_map = torch.randint(0, 4, (2, 30, 40), generator=generator)
+    square = confusion_matrix(label_map, mask, num_classes=4)
+    wide = confusion_matrix(label_map, mask, num_classes=4, unsure=True)
+    assert torch.equal(wide[:, :4], square)
+    scores = scores_from_confusion(wide, num_images=1)
+    assert scores.unsure_share == 0
+    assert scores.miou == scores_from_confusion(square, num_images=1).miou
+
+
+def test_unsure_pixels_are_refused_unless_allowed():
+    with pytest.raises(InputError, match="label map has class ids 255 to 255: allowed are 0 to 2"):
+        confusion_matrix(torch.tensor([[255]]), torch.tensor([[0]]), num_classes=3)

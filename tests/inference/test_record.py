@@ -89,3 +89,23 @@ def test_protocol_in_words(result):
     assert protocol_text(make_record(result, protocol=other)) == (
         "original size; scales 1; no flip; CRF; tags given"
     )
+
+
+def test_masks_of_any_origin_say_what_is_known():
+    cat = np.full((2, 4), 1, dtype=np.uint8)
+    unsure = np.array([[1] * 4, [255] * 4], dtype=np.uint8)
+    result = score_label_maps([("a", unsure, cat)], num_classes=3, boundary=True, unsure=True)
+    protocol = {"unsure": "wrong", "missing": {"count": 2, "names": ["b", "c"]}}
+    record = make_record(result, kind="masks", protocol=protocol)
+    assert protocol_text(record) == (
+        "masks as given; unsure (255) on 50 % of the pixels, counted as wrong; 2 masks missing"
+    )
+    with pytest.raises(ValueError, match=r"missing in protocol: \['missing', 'unsure'\]"):
+        make_record(result, kind="masks")
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(scores_table({"masks": record, "model": make_record(result)}))
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "│ boundary IoU │ 50.0 │ 50.0 │" in lines
+    assert "│ IoU / boundary IoU │ │ │" in lines
+    assert "│ cat │ 50.0 / 50.0 │ 50.0 / 50.0 │" in lines
+    assert "│ dog │ – / – │ – / – │" in lines

@@ -1,6 +1,6 @@
 """`weclip evaluate`: score a trained model, or the labels it learnt from, on a split with masks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from rich.console import Console
 from weclip.api import LoadedModel, default_device, load_model
 from weclip.build import build_predictor
 from weclip.commands.datasets import open_for_model
+from weclip.config import DataConfig
 from weclip.config_file import from_yaml
 from weclip.data.batch import MaskedImage
 from weclip.data.full_images import EvalItem, full_images
@@ -64,28 +65,42 @@ def evaluate(
     model = load_model(run_or_file, clip=clip, overrides=overrides)
     samples = masked_images(model, console)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
-    first = connect().is_main_process
-    if first:
-        inputs = [model.path, Path(model.config.data.root)]
-        claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     score = score_labels if labels else score_segmentation
+    claim(out, overwrite, [model.path, Path(model.config.data.root)])
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}
-    if first:
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-        write_json(out / RECORD_NAME, records)
-    console.print(scores_table(records))
+    keep(records, out, console)
     return records
 
 
 def masked_images(model: LoadedModel, console: Console) -> list[MaskedImage]:
     """The images of the configured evaluation split; errors as in `open_for_model`."""
     data = model.config.data
-    if data.eval_split is None:
-        raise InputError("data.eval_split is null; add data.eval_split=NAME of a split with masks")
+    split = eval_split(data)
     trained = from_yaml(model.file.config, str(model.path)).data
     dataset = open_for_model(data, trained, model.file.classes, console)
-    return dataset.read_masked_split(data.eval_split)
+    return dataset.read_masked_split(split)
+
+
+def eval_split(data: DataConfig) -> str:
+    """The evaluation split; InputError if the configuration names none."""
+    if data.eval_split is None:
+        raise InputError("data.eval_split is null; add data.eval_split=NAME of a split with masks")
+    return data.eval_split
+
+
+def claim(out: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+    """Let the first process make `out` an empty folder of ours; errors as in `claim_folder`."""
+    if connect().is_main_process:
+        claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
+
+
+def keep(records: Mapping[str, Record], out: Path, console: Console) -> None:
+    """Write records, in the first process, and show them."""
+    if connect().is_main_process:
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        write_json(out / RECORD_NAME, records)
+    console.print(scores_table(records))
 
 
 def score_segmentation(
@@ -102,6 +117,7 @@ def score_segmentation(
         _shown(samples, model, console),
         num_classes=model.file.classes.num_classes,
         group_of=group_of,
+        boundary=True,
     )
     protocol = {
         "long_side": predictor.long_side,
@@ -126,7 +142,7 @@ def score_labels(
     results = evaluate_labels(
         method,
         _shown(samples, model, console),
-        tallies={kind: Tally(classes, group_of) for kind in LABEL_KINDS},
+        tallies={kind: Tally(classes, group_of, boundary=True) for kind in LABEL_KINDS},
         long_side=model.config.eval.long_side,
         step=model.file.step,
     )

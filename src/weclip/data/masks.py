@@ -157,7 +157,8 @@ def _unknown_colours(
     return InputError(
         f"{path}: mask has the unknown colour {colour_text((r, g, b))}, [{r}, {g}, {b}], on "
         f"{100 * counts[first] / pixels:.3g} % of its pixels{more}; make it the 'colour' of a "
-        "class in the class list, or say in mask_labels what it stands for"
+        "class in the class list, or for masks of the data set say in mask_labels what it "
+        "stands for"
     )
 
 
@@ -168,7 +169,7 @@ def _require_known_ids(mask: Ids, num_classes: int, path: str | Path) -> None:
     if unknown:
         raise InputError(
             f"{path}: mask has class ids {unknown}; allowed are 0 to {num_classes - 1} and "
-            f"{IGNORE_INDEX} (ignore); is this the right class list?"
+            f"{IGNORE_INDEX} (no class); is this the right class list?"
         )
 
 

@@ -2,18 +2,21 @@
 
 Stage 6. Pixels marked 255 in the mask are not counted; IoU and class accuracy are averaged over
 the classes that occur in the ground truth. Means of per-image scores differ by many points and
-are never reported.
+are never reported. Label maps made elsewhere may hold 255 too, where they are unsure: such pixels
+are wrong, or leaving out what is hard would raise a score.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.errors import InputError
+from weclip.inference.boundary import BoundaryScores
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class Scores:
         pixel_accuracy: Fraction of counted pixels with the right class.
         mean_class_accuracy: Mean recall over classes that occur in the ground truth.
         num_images: Images counted.
+        unsure_share: Fraction of counted pixels without a predicted class, all of them wrong;
+            None where every pixel must have one.
+        boundary: Boundary IoU; None where it was not asked for.
     """
 
     miou: float
@@ -33,28 +39,42 @@ class Scores:
     pixel_accuracy: float
     mean_class_accuracy: float
     num_images: int
+    unsure_share: float | None = None
+    boundary: BoundaryScores | None = None
 
     def to_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
         """The scores as JSON values; IoU by class name, null for absent classes."""
-        return {
+        scores: dict[str, Any] = {
             "miou": self.miou,
             "pixel_accuracy": self.pixel_accuracy,
             "mean_class_accuracy": self.mean_class_accuracy,
             "num_images": self.num_images,
             "per_class_iou": dict(zip(class_names, self.per_class_iou, strict=True)),
         }
+        if self.unsure_share is not None:
+            scores["unsure_share"] = self.unsure_share
+        if self.boundary is not None:
+            by_class = zip(class_names, self.boundary.per_class_iou, strict=True)
+            scores |= {
+                "boundary_iou": self.boundary.mean_iou,
+                "per_class_boundary_iou": dict(by_class),
+            }
+        return scores
 
 
-def confusion_matrix(label_map: Tensor, mask: Tensor, *, num_classes: int) -> Tensor:
+def confusion_matrix(
+    label_map: Tensor, mask: Tensor, *, num_classes: int, unsure: bool = False
+) -> Tensor:
     """Count the pixels of one image by true class (row) and predicted class (column).
 
     Args:
         label_map: (H, W) integer class ids in [0, num_classes).
         mask: (H, W) integer class ids, 255 where a pixel does not count.
         num_classes: C, with background.
+        unsure: Whether the label map may hold 255, which is counted in a last column.
 
     Returns:
-        (C, C) int64 on the CPU.
+        (C, C) int64 on the CPU; (C, C+1) with `unsure`.
 
     Raises:
         InputError: The sizes differ, or one of the two holds other ids.
@@ -66,6 +86,10 @@ def confusion_matrix(label_map: Tensor, mask: Tensor, *, num_classes: int) -> Te
         )
     counted = mask != IGNORE_INDEX
     predicted, true = label_map[counted].long().cpu(), mask[counted].long().cpu()
+    if unsure:
+        decided = predicted != IGNORE_INDEX
+        left = torch.bincount(true[~decided], minlength=num_classes)
+        predicted, true = predicted[decided], true[decided]
     for name, ids in (("label map", predicted), ("mask", true)):
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < num_classes:
             raise InputError(
@@ -75,14 +99,14 @@ def confusion_matrix(label_map: Tensor, mask: Tensor, *, num_classes: int) -> Te
     matrix: Tensor = multiclass_confusion_matrix(
         predicted, true, num_classes=num_classes, validate_args=False
     )
-    return matrix.long()
+    return torch.cat((matrix.long(), left[:, None]), dim=1) if unsure else matrix.long()
 
 
 def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:
     """Turn a summed confusion matrix into scores.
 
     Args:
-        matrix: (C, C) int64, rows true, columns predicted.
+        matrix: (C, C) or (C, C+1) int64 of `confusion_matrix`, summed.
         num_images: Images it was summed over.
 
     Raises:
@@ -98,7 +122,8 @@ def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:
             f"nothing to score: {num_images} images without a labelled pixel; check that the "
             "split is not empty and that its masks are not all 255"
         )
-    hits, true, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    classes, columns = matrix.shape
+    hits, true, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)[:classes]
     present = true > 0
     iou = hits / (true + predicted - hits).clamp(min=1)
     recall = hits / true.clamp(min=1)
@@ -110,6 +135,7 @@ def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:
         pixel_accuracy=float(hits.sum() / matrix.sum()),
         mean_class_accuracy=float(recall[present].mean()),
         num_images=num_images,
+        unsure_share=float(matrix[:, -1].sum() / matrix.sum()) if columns > classes else None,
     )
 
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from weclip.inference.evaluate import EvaluationResult
 
-KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation")
-"""What a record scores; all but the last read the tags of the images they label."""
+KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation", "masks")
+"""What a record scores; the first three read the tags of the images they label."""
 
 
 def evaluation_record(
@@ -32,15 +32,17 @@ def evaluation_record(
         class_names: C names, background first.
         kind: One of `KINDS`.
         split: Name of the split scored.
-        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`.
-        checkpoint: What was scored; a file, or the CLIP for CAMs.
+        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`; for `masks`, of which none
+            of these is known, what `unsure` pixels count as, and which masks were `missing`.
+        checkpoint: What was scored; a file, or the CLIP for CAMs, or the folder of masks.
         seed: Seed of the training run, None if unknown.
         versions: Package versions and git commit.
 
     Raises:
         ValueError: An unknown kind, or a protocol that leaves one of its entries out.
     """
-    missing = {"long_side", "scales", "flip", "crf", "tags_used"} - protocol.keys()
+    needed = {"long_side", "scales", "flip", "crf", "tags_used"}
+    missing = ({"unsure", "missing"} if kind == "masks" else needed) - protocol.keys()
     if kind not in KINDS or missing:
         raise ValueError(
             f"kind {kind!r} must be one of {KINDS}; missing in protocol: {sorted(missing)}"
@@ -75,15 +77,26 @@ def scores_table(records: Mapping[str, Mapping[str, Any]]) -> Table:
         ("mean_class_accuracy", "mean class accuracy"),
     ):
         table.add_row(label, *(percent(record[key]) for record in columns))
+    boundary = any("boundary_iou" in record for record in columns)
+    if boundary:
+        table.add_row("boundary IoU", *(percent(r.get("boundary_iou")) for r in columns))
     groups = dict.fromkeys(group for record in columns for group in record["groups"])
     for group in groups:
         values = [record["groups"].get(group, {}).get("miou") for record in columns]
         table.add_row(f"mIoU, {group}", *map(percent, values))
     table.add_section()
+    if boundary:
+        table.add_row("IoU / boundary IoU", *("" for _ in columns))
     for class_name in columns[0]["per_class_iou"] if columns else ():
-        values = [record["per_class_iou"][class_name] for record in columns]
-        table.add_row(class_name, *map(percent, values))
+        table.add_row(class_name, *(_of_class(record, class_name) for record in columns))
     return table
+
+
+def _of_class(record: Mapping[str, Any], name: str) -> str:
+    """IoU of a class, and boundary IoU where there is one."""
+    iou = percent(record["per_class_iou"][name])
+    boundary = record.get("per_class_boundary_iou")
+    return f"{iou} / {percent(boundary[name])}" if boundary else iou
 
 
 def percent(value: float | None) -> str:
@@ -94,6 +107,11 @@ def percent(value: float | None) -> str:
 def protocol_text(record: Mapping[str, Any]) -> str:
     """How a record was measured, in one line."""
     protocol = record["protocol"]
+    if record["kind"] == "masks":
+        return (
+            f"masks as given; unsure (255) on {100 * record['unsure_share']:.2g} % of the pixels, "
+            f"counted as {protocol['unsure']}; {protocol['missing']['count']} masks missing"
+        )
     scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])
     size = f"long side {protocol['long_side']}" if protocol["long_side"] else "original size"
     return "; ".join(
