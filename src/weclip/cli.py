@@ -11,7 +11,31 @@ import typer
 from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
-from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
+from weclip.commands.options import (
+    AcceptChanges,
+    Arguments,
+    Changes,
+    Clip,
+    ClipName,
+    Data,
+    Export,
+    Given,
+    LabelMethod,
+    Labels,
+    Model,
+    Out,
+    Overlays,
+    Overwrite,
+    Prepared,
+    Preset,
+    Resume,
+    Root,
+    Seeds,
+    Shard,
+    Start,
+    TagsSource,
+    VoidBorder,
+)
 from weclip.errors import InputError
 from weclip.exits import run_app
 from weclip.processes import silence_pillow
@@ -31,15 +55,9 @@ def train(
     changes: Changes = None,
     config: Preset = None,
     data: Data = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
-    ] = False,
-    accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Resume with another configuration or data.")
-    ] = False,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")
-    ] = None,
+    resume: Resume = False,
+    accept_changes: AcceptChanges = False,
+    seeds: Seeds = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a segmenter from images and their tags.
@@ -67,14 +85,7 @@ def train(
 
 @app.command()
 def check(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA|SECTION.KEY=VALUE",
-            help="Your folder or dataset.yaml, and changes of the configuration.",
-            show_default=False,
-        ),
-    ] = None,
+    arguments: Arguments = None,
     config: Preset = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Also write the whole record to this file.")
@@ -100,12 +111,7 @@ def evaluate(
     model: Model,
     out: Out,
     changes: Changes = None,
-    labels: Annotated[
-        bool,
-        typer.Option(
-            "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
-        ),
-    ] = False,
+    labels: Labels = False,
     clip: Clip = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -138,9 +144,7 @@ def predict(
         list[str] | None,
         typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
     ] = None,
-    overlays: Annotated[
-        bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
-    ] = False,
+    overlays: Overlays = False,
     clip: Clip = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -163,6 +167,40 @@ def predict(
         overwrite=overwrite,
     )
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def label(
+    out: Out,
+    arguments: Arguments = None,
+    config: Preset = None,
+    method: LabelMethod = "clip-es",
+    overlays: Overlays = False,
+    export: Export = None,
+    shard: Shard = None,
+    start: Start = None,
+) -> None:
+    """Make masks of images with tags, by a frozen CLIP alone: no training, no decoder.
+
+    For example: weclip label photos clip.weights=ViT-B-16.pt --out masks
+    """
+    from weclip.commands.datasets import configuration, split_data
+    from weclip.commands.label import LabelOptions
+    from weclip.commands.label import label as run
+    from weclip.distributed import console
+
+    given, shown = start or [], console()
+    options = LabelOptions(
+        method=method,
+        overlays=overlays,
+        export=export,
+        shard=shard,
+        resume=True in given,
+        overwrite=False in given,
+    )
+    data, changes = split_data(arguments or ())
+    count = run(configuration(config, data, changes), out, options, console=shown)
+    shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
 @app.command("import")
@@ -191,12 +229,7 @@ def import_(
 
 @app.command()
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."
-        ),
-    ],
+    source: TagsSource,
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
     classes: Annotated[
         str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
@@ -217,18 +250,11 @@ def convert(
 
 @app.command()
 def prepare(
-    what: Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")],
-    root: Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")],
-    given: Annotated[
-        list[Path] | None,
-        typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="Which CLIP: ViT-B/16 or ViT-L/14.")
-    ] = "ViT-B/16",
-    void_border: Annotated[
-        bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
-    ] = False,
+    what: Prepared,
+    root: Root,
+    given: Given = None,
+    name: ClipName = "ViT-B/16",
+    void_border: VoidBorder = False,
 ) -> int:
     """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
 
