@@ -11,31 +11,8 @@ import typer
 from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
-from weclip.commands.options import (
-    AcceptChanges,
-    Arguments,
-    Changes,
-    Clip,
-    ClipName,
-    Data,
-    Export,
-    Given,
-    LabelMethod,
-    Labels,
-    Model,
-    Out,
-    Overlays,
-    Overwrite,
-    Prepared,
-    Preset,
-    Resume,
-    Root,
-    Seeds,
-    Shard,
-    Start,
-    TagsSource,
-    VoidBorder,
-)
+from weclip.commands import options
+from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
 from weclip.errors import InputError
 from weclip.exits import run_app
 from weclip.processes import silence_pillow
@@ -55,9 +32,9 @@ def train(
     changes: Changes = None,
     config: Preset = None,
     data: Data = None,
-    resume: Resume = False,
-    accept_changes: AcceptChanges = False,
-    seeds: Seeds = None,
+    resume: options.Resume = False,
+    accept_changes: options.AcceptChanges = False,
+    seeds: options.Seeds = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a segmenter from images and their tags.
@@ -85,7 +62,7 @@ def train(
 
 @app.command()
 def check(
-    arguments: Arguments = None,
+    arguments: options.Arguments = None,
     config: Preset = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Also write the whole record to this file.")
@@ -111,7 +88,12 @@ def evaluate(
     model: Model,
     out: Out,
     changes: Changes = None,
-    labels: Labels = False,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
+        ),
+    ] = False,
     clip: Clip = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -144,7 +126,7 @@ def predict(
         list[str] | None,
         typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
     ] = None,
-    overlays: Overlays = False,
+    overlays: options.Overlays = False,
     clip: Clip = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -172,13 +154,13 @@ def predict(
 @app.command()
 def label(
     out: Out,
-    arguments: Arguments = None,
+    arguments: options.Arguments = None,
     config: Preset = None,
-    method: LabelMethod = "clip-es",
-    overlays: Overlays = False,
-    export: Export = None,
-    shard: Shard = None,
-    start: Start = None,
+    method: options.LabelMethod = "clip-es",
+    overlays: options.Overlays = False,
+    export: options.Export = None,
+    shard: options.Shard = None,
+    start: options.Start = None,
 ) -> None:
     """Make masks of images with tags, by a frozen CLIP alone: no training, no decoder.
 
@@ -190,7 +172,7 @@ def label(
     from weclip.distributed import console
 
     given, shown = start or [], console()
-    options = LabelOptions(
+    how = LabelOptions(
         method=method,
         overlays=overlays,
         export=export,
@@ -199,7 +181,7 @@ def label(
         overwrite=False in given,
     )
     data, changes = split_data(arguments or ())
-    count = run(configuration(config, data, changes), out, options, console=shown)
+    count = run(configuration(config, data, changes), out, how, console=shown)
     shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
@@ -229,7 +211,7 @@ def import_(
 
 @app.command()
 def convert(
-    source: TagsSource,
+    source: options.TagsSource,
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
     classes: Annotated[
         str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
@@ -250,11 +232,11 @@ def convert(
 
 @app.command()
 def prepare(
-    what: Prepared,
-    root: Root,
-    given: Given = None,
-    name: ClipName = "ViT-B/16",
-    void_border: VoidBorder = False,
+    what: options.Prepared,
+    root: options.Root,
+    given: options.Given = None,
+    name: options.ClipName = "ViT-B/16",
+    void_border: options.VoidBorder = False,
 ) -> int:
     """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
 

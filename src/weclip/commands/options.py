@@ -61,12 +61,6 @@ AcceptChanges = Annotated[
     bool, typer.Option("--accept-changes", help="Resume with another configuration or data.")
 ]
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")]
-Labels = Annotated[
-    bool,
-    typer.Option(
-        "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
-    ),
-]
 TagsSource = Annotated[
     Path,
     typer.Argument(help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."),
