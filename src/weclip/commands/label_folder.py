@@ -89,8 +89,13 @@ class LabelFolder:
             try:
                 claim_folder(self.out, KIND, overwrite=overwrite, inputs=inputs)
             except InputError:
-                if not (joins and is_output(self.out, KIND)):  # another shard was faster
+                if not joins or not self.out.is_dir():
                     raise
+                if not is_output(self.out, KIND):  # else another shard was faster
+                    raise InputError(
+                        f"--out {self.out} holds no masks of weclip label to go on with; "
+                        "choose another folder"
+                    ) from None
         recipe = self.out / RECIPE_NAME
         if not recipe.exists():
             write_json(self.out / RUN_MARKER, {"kind": KIND, "versions": versions()})
