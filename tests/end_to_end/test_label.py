@@ -4,6 +4,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from tests.end_to_end import worlds
 
 from weclip import cli
 from weclip.commands import label as command
+from weclip.commands import label_folder
+from weclip.commands.resume import changes
+from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
 from weclip.errors import InputError
 
@@ -263,3 +267,29 @@ def test_the_crf_has_its_numbers_and_its_threshold(line, tmp_path, monkeypatch) 
     monkeypatch.setattr(command, "build_label_crf", build)
     assert cli.run([*line, "--out", str(tmp_path / "out"), "label.crf=true"]) == 0
     assert any(0 < record["unsure"] < 1 for record in read_manifest(tmp_path / "out"))
+
+
+def test_two_shards_that_start_at_once_share_the_folder(line, whole, tmp_path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    assert cli.run([*line, "--out", str(out), "--overlays", "--shard", "1/2"]) == 0
+    (out / "label.json").unlink()  # the other shard has only begun
+    real, asked = label_folder.is_output, []
+
+    def slow(*arguments) -> bool:
+        asked.append(arguments)
+        return len(asked) > 1 and real(*arguments)  # the other begins after it was looked for
+
+    monkeypatch.setattr(label_folder, "is_output", slow)
+    arguments = [*line, "--out", str(out), "--overlays", "--export", "coco", "--shard", "2/2"]
+    assert cli.run(arguments) == 0
+    assert len(asked) == 2
+    assert content(out) == content(whole)
+
+
+def test_trainings_of_before_the_section_label_go_on() -> None:
+    now = to_yaml(load_config("voc", ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]))
+    before = now[: now.index("label:")]
+    checkpoint = SimpleNamespace(config=before, inputs={})
+    assert changes(checkpoint, now, {}) == []
+    other = now.replace("par: false", "par: true").replace("steps: 30000", "steps: 3")
+    assert changes(checkpoint, other, {}) == ["train.steps was 30000, now 3"]
