@@ -185,6 +185,7 @@ def test_no_function_takes_many_arguments():
         for path in python_files("src")
         for function in functions(path)
         if count_arguments(function) > MAX_ARGUMENTS
+        and path != PACKAGE / "cli.py"  # a command's arguments are its options
     ]
     assert not many, f"over {MAX_ARGUMENTS} arguments:\n" + "\n".join(many)
 

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     args = parser.parse_args()
     model = load_model(args.demo / "run", overrides=[f"data.root={args.demo / 'world'}"])
-    samples = masked_images(model)
+    samples = masked_images(model, Console())
     result = score_segmentation(model, samples, console=Console())["Segmentation"].result
     ranked = result.ranked()
     by_name = {sample.name: sample for sample in samples}

@@ -1,6 +1,7 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from weclip.backbones.clip_weights import Clip
 from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.errors import InputError
-from weclip.inference.predictor import Predictor
+from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
+from weclip.methods.clip_es import ClipEs, ClipEsSettings
 from weclip.methods.decoder import Decoder
 from weclip.methods.weclip import LabelSettings, LossSettings, TextFeatures, WeClip
 
@@ -137,6 +139,46 @@ def build_predictor(config: Config, method: WeClip) -> Predictor:
         flip=config.eval.flip,
         crf=dense_crf if config.eval.crf else None,
         device=method.mean.device,
+    )
+
+
+def build_clip_es(config: Config, clip: Clip, classes: ClassList) -> ClipEs:
+    """CLIP-ES on a loaded CLIP, for a class list."""
+    labels = label_settings(config)
+    return ClipEs(
+        image_encoder=clip.image,
+        text=encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale),
+        settings=ClipEsSettings(
+            min_max_eps=labels.min_max_eps,
+            background_power=labels.background_power,
+            attention_layers=labels.initial_layers,
+            sinkhorn_rounds=labels.sinkhorn_rounds,
+            box_threshold=labels.box_threshold,
+            exclusive_box_edge=labels.exclusive_box_edge,
+            max_side=config.label.max_side,
+            par=labels.par if config.label.par else None,
+        ),
+    )
+
+
+def build_label_crf(config: Config) -> Crf | None:
+    """The dense CRF of `config.label`, or None.
+
+    Raises:
+        InputError: It is asked for but not installed.
+    """
+    use = config.label
+    if not use.crf:
+        return None
+    load_solver()
+    return partial(
+        dense_crf,
+        iterations=use.crf_iterations,
+        gaussian_sxy=use.crf_gaussian_sxy,
+        gaussian_weight=use.crf_gaussian_weight,
+        bilateral_sxy=use.crf_bilateral_sxy,
+        bilateral_srgb=use.crf_bilateral_srgb,
+        bilateral_weight=use.crf_bilateral_weight,
     )
 
 

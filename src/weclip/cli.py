@@ -11,17 +11,8 @@ import typer
 from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
-from weclip.commands.options import (
-    Changes,
-    Clip,
-    Data,
-    EvaluateOptions,
-    Model,
-    Out,
-    Overwrite,
-    Preset,
-    from_fields,
-)
+from weclip.commands import options
+from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
 from weclip.errors import InputError
 from weclip.exits import run_app
 from weclip.processes import silence_pillow
@@ -41,15 +32,9 @@ def train(
     changes: Changes = None,
     config: Preset = None,
     data: Data = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
-    ] = False,
-    accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Resume with another configuration or data.")
-    ] = False,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")
-    ] = None,
+    resume: options.Resume = False,
+    accept_changes: options.AcceptChanges = False,
+    seeds: options.Seeds = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a segmenter from images and their tags.
@@ -77,18 +62,9 @@ def train(
 
 @app.command()
 def check(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA|SECTION.KEY=VALUE",
-            help="Your folder or dataset.yaml, and changes of the configuration.",
-            show_default=False,
-        ),
-    ] = None,
+    arguments: options.Arguments = None,
     config: Preset = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Also write the whole record to this file.")
-    ] = None,
+    json: options.Json = None,
 ) -> int:
     """Read all images, masks and tags that `train` would read, and say what is wrong with them.
 
@@ -106,8 +82,18 @@ def check(
 
 
 @app.command()
-@from_fields(EvaluateOptions)
-def evaluate(given: EvaluateOptions) -> None:
+def evaluate(
+    out: Out,
+    changes: Changes = None,
+    model: options.ModelOrNone = None,
+    labels: options.Labels = False,
+    clip: Clip = None,
+    masks: options.Masks = None,
+    config: Preset = None,
+    data: Data = None,
+    allow_missing: options.AllowMissing = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Score a trained model, or a folder of masks, on a split with masks.
 
     mIoU, boundary IoU, IoU of each class, accuracies.
@@ -119,15 +105,18 @@ def evaluate(given: EvaluateOptions) -> None:
     from weclip.commands.evaluate_masks import evaluate_masks, masks_configuration
     from weclip.distributed import console
 
-    shown, changes, overwrite = console(), given.changes or (), given.overwrite
-    if given.masks is not None:
-        config = masks_configuration(given.config, given.data, changes)
-        how = {"allow_missing": given.allow_missing, "overwrite": overwrite}
-        evaluate_masks(given.masks, config, given.out, console=shown, **how)
-    elif given.model is not None:
-        scored = {"labels": given.labels, "overwrite": overwrite}
-        clip = given.clip
-        score_model(given.model, given.out, console=shown, overrides=changes, clip=clip, **scored)
+    options.require_one_of(
+        {"--model": model, "--labels": labels, "--clip": clip},
+        {"--masks": masks, "--config": config, "--data": data, "--allow-missing": allow_missing},
+    )
+    shown = console()
+    if masks is not None:
+        resolved = masks_configuration(config, data, changes or ())
+        how = {"allow_missing": allow_missing, "overwrite": overwrite}
+        evaluate_masks(masks, resolved, out, console=shown, **how)
+    elif model is not None:
+        how = {"labels": labels, "overwrite": overwrite}
+        score_model(model, out, console=shown, overrides=changes or (), clip=clip, **how)
 
 
 @app.command()
@@ -141,9 +130,7 @@ def predict(
         list[str] | None,
         typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
     ] = None,
-    overlays: Annotated[
-        bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
-    ] = False,
+    overlays: options.Overlays = False,
     clip: Clip = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -166,6 +153,41 @@ def predict(
         overwrite=overwrite,
     )
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def label(
+    out: Out,
+    arguments: options.Arguments = None,
+    config: Preset = None,
+    method: options.LabelMethod = "clip-es",
+    overlays: options.Overlays = False,
+    export: options.Export = None,
+    shard: options.Shard = None,
+    resume: options.Continue = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make masks of images with tags, by a frozen CLIP alone: no training, no decoder.
+
+    For example: weclip label photos clip.weights=ViT-B-16.pt --out masks
+    """
+    from weclip.commands.datasets import configuration, split_data
+    from weclip.commands.label import LabelOptions
+    from weclip.commands.label import label as run
+    from weclip.distributed import console
+
+    shown = console()
+    how = LabelOptions(
+        method=method,
+        overlays=overlays,
+        export=export,
+        shard=shard,
+        resume=resume,
+        overwrite=overwrite,
+    )
+    data, changes = split_data(arguments or ())
+    count = run(configuration(config, data, changes), out, how, console=shown)
+    shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
 @app.command("import")
@@ -194,12 +216,7 @@ def import_(
 
 @app.command()
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."
-        ),
-    ],
+    source: options.TagsSource,
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
     classes: Annotated[
         str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
@@ -220,18 +237,11 @@ def convert(
 
 @app.command()
 def prepare(
-    what: Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")],
-    root: Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")],
-    given: Annotated[
-        list[Path] | None,
-        typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="Which CLIP: ViT-B/16 or ViT-L/14.")
-    ] = "ViT-B/16",
-    void_border: Annotated[
-        bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
-    ] = False,
+    what: options.Prepared,
+    root: options.Root,
+    given: options.Given = None,
+    name: options.ClipName = "ViT-B/16",
+    void_border: options.VoidBorder = False,
 ) -> int:
     """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
 

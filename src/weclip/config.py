@@ -143,6 +143,29 @@ class EvalConfig:
 
 
 @dataclass
+class LabelConfig:
+    """Masks from tags without training (CLIP-ES, released code)."""
+
+    crf: bool = False  # dense CRF, needs weclip[crf]; published with it: 75.0, without: 70.8
+    crf_iterations: int = 10
+    crf_gaussian_sxy: float = 1.0
+    crf_gaussian_weight: float = 3.0
+    crf_bilateral_sxy: float = 67.0
+    crf_bilateral_srgb: float = 3.0
+    crf_bilateral_weight: float = 4.0
+    par: bool = False  # PAR in place of the CRF; not in CLIP-ES
+    confidence: float | None = None  # under it a pixel is 255; null: 0.95 with CRF, else 0
+    max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
+
+    @property
+    def threshold(self) -> float:
+        """`confidence`, or the released 0.95 with a CRF, and none without."""
+        if self.confidence is not None:
+            return self.confidence
+        return 0.95 if self.crf else 0.0
+
+
+@dataclass
 class Config:
     """One run, completely described."""
 
@@ -158,6 +181,7 @@ class Config:
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
+    label: LabelConfig = field(default_factory=LabelConfig)
 
     def quirk(self, name: str) -> bool:
         """Whether a quirk of the released code is on: its own switch, or else `faithful`."""
@@ -169,12 +193,14 @@ POSITIVE = (
     "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "
     "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
     "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
-    "train.image_every train.save_every train.keep_last"
+    "train.image_every train.save_every train.keep_last label.crf_gaussian_sxy "
+    "label.crf_bilateral_sxy label.crf_bilateral_srgb"
 ).split()
 NOT_NEGATIVE = (
     "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
     "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
-    "train.seed train.eval_every"
+    "train.seed train.eval_every cam.background_power label.crf_iterations "
+    "label.crf_gaussian_weight label.crf_bilateral_weight"
 ).split()
 SHARES = (
     "data.flip_probability data.max_unreadable affinity.box_threshold decoder.dropout "
@@ -212,6 +238,10 @@ def validate(config: Config) -> None:
     _require(
         config, "optim.betas", lambda v: all(0 <= b < 1 for b in v), "two numbers from 0 to under 1"
     )
+    _require(config, "label.confidence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or null")
+    _require(config, "label.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    if config.label.crf and config.label.par:
+        raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
     if config.decoder.width % config.decoder.heads:
         raise InputError(

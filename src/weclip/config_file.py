@@ -27,6 +27,7 @@ KINDS: dict[Any, str] = {
     str: "a text",
     str | None: "a text or null",
     int | None: "a whole number or null",
+    float | None: "a number or null",
     bool | None: "true, false or null",
     tuple[float, float]: "a list of two numbers",
     tuple[float, ...]: "a list of numbers",

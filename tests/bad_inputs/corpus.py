@@ -9,6 +9,7 @@ from tests.bad_inputs import (
     exports,
     images,
     json_lines,
+    labelling,
     layouts,
     outputs,
     predicted_masks,
@@ -29,6 +30,7 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Predicted masks": predicted_masks.CASES,
     "Weights, models, checkpoints": weights.CASES + runs.CASES,
     "Output folders and inputs of prediction": outputs.CASES,
+    "Masks without training": labelling.CASES,
     "Convert and prepare": converted.CASES,
 }
 CASES = tuple(case for cases in AREAS.values() for case in cases)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from weclip.data.colours import VOC_COLOURS, voc_palette
-from weclip.data.masks import read_mask, save_mask
+from weclip.data.masks import read_mask, read_note, save_mask
 from weclip.errors import InputError
 
 
@@ -102,3 +102,20 @@ def test_truncated(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(InputError, match=r"m.png: mask is broken"):
         read_mask(path)
+
+
+def test_a_note_is_kept_in_the_file(tmp_path):
+    mask = np.array([[0, 3], [255, 1]], dtype=np.uint8)
+    save_mask(mask, tmp_path / "a.png", note='{"name": "\\u00e9"}')
+    save_mask(mask, tmp_path / "b.png")
+    assert read_note(tmp_path / "a.png") == '{"name": "\\u00e9"}'
+    assert np.array_equal(read_mask(tmp_path / "a.png"), mask)
+    assert read_note(tmp_path / "b.png") is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+def test_a_file_that_is_no_mask_has_no_note(tmp_path, content):
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    assert read_note(path) is None

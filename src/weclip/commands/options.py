@@ -1,22 +1,17 @@
-"""Options that several commands share, and those of a command that has many."""
+"""Options of the commands: how each is called and what its help says."""
 
-import functools
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated
 
 import typer
 
 from weclip.errors import InputError
 
-Options = TypeVar("Options")
-Result = TypeVar("Result")
-
 Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
 MODEL = typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
 Model = Annotated[Path, MODEL]
+ModelOrNone = Annotated[Path | None, MODEL]
 Clip = Annotated[
     Path | None, typer.Option("--clip", help="CLIP weights, if they are no longer where they were.")
 ]
@@ -36,71 +31,78 @@ Changes = Annotated[
         metavar="[SECTION.KEY=VALUE]...", help="Changes of the configuration.", show_default=False
     ),
 ]
+Labels = Annotated[
+    bool,
+    typer.Option(
+        "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option("--masks", help="Score these masks, PNGs of ids or colours, not a model."),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Score the masks that are there.")
+]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA|SECTION.KEY=VALUE",
+        help="Your folder or dataset.yaml, and changes of the configuration.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    Path | None, typer.Option("--json", help="Also write the whole record to this file.")
+]
+Overlays = Annotated[
+    bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
+]
+LabelMethod = Annotated[str, typer.Option("--method", help="What makes the masks: clip-es.")]
+Export = Annotated[
+    str | None, typer.Option("--export", help="Also write coco.json at the end: coco.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", help="Do the i-th of n parts, such as 2/4; others may run beside it."),
+]
+Continue = Annotated[bool, typer.Option("--resume", help="Do only what is missing in --out.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, or start it.")]
+AcceptChanges = Annotated[
+    bool, typer.Option("--accept-changes", help="Resume with another configuration or data.")
+]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")]
+TagsSource = Annotated[
+    Path,
+    typer.Argument(help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."),
+]
+Prepared = Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")]
+Root = Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")]
+Given = Annotated[
+    list[Path] | None,
+    typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
+]
+ClipName = Annotated[str, typer.Option("--name", help="Which CLIP: ViT-B/16 or ViT-L/14.")]
+VoidBorder = Annotated[
+    bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
+]
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of `weclip evaluate`, in the order of its help."""
-
-    out: Out
-    changes: Changes = None
-    model: Annotated[Path | None, MODEL] = None
-    labels: Annotated[
-        bool,
-        typer.Option(
-            "--labels", help="Score the CAMs and pseudo-labels made from tags, not the model."
-        ),
-    ] = False
-    clip: Clip = None
-    masks: Annotated[
-        Path | None,
-        typer.Option("--masks", help="Score these masks, PNGs of ids or colours, not a model."),
-    ] = None
-    config: Preset = None
-    data: Data = None
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Score the masks that are there.")
-    ] = False
-    overwrite: Overwrite = False
-
-    def __post_init__(self) -> None:
-        """InputError unless one of model and masks is given, with nothing that is the other's."""
-        if (self.model is None) == (self.masks is None):
-            raise InputError(
-                "give either --model RUN, to score a model, or --masks DIR with --data or "
-                "--config, to score masks that are there"
-            )
-        given: dict[str, dict[str, object]] = {
-            "--masks": {"--labels": self.labels, "--clip": self.clip},
-            "--model": {
-                "--config": self.config,
-                "--data": self.data,
-                "--allow-missing": self.allow_missing,
-            },
-        }
-        other, own = ("--masks", "--model") if self.model is None else ("--model", "--masks")
-        wrong = [name for name, value in given[other].items() if value]
-        if wrong:
-            hint = "; to change a model's data add data.root=..." if "--data" in wrong else ""
-            raise InputError(f"{other} takes no {' and no '.join(wrong)}, which is for {own}{hint}")
-
-
-def from_fields(
-    options: type[Options],
-) -> Callable[[Callable[[Options], Result]], Callable[..., Result]]:
-    """Let a command take the fields of a dataclass as its options.
+def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> None:
+    """InputError unless a model or masks are to be scored, with no option that is the other's.
 
     Args:
-        options: The dataclass; its fields are annotated as Typer reads parameters.
+        model: Values of `--model` and the options that go with it, by name.
+        masks: The same of `--masks`.
     """
-
-    def decorate(command: Callable[[Options], Result]) -> Callable[..., Result]:
-        @functools.wraps(command)
-        def run(**given: object) -> Result:
-            return command(options(**given))
-
-        run.__signature__ = inspect.signature(options)  # type: ignore[attr-defined]
-        run.__annotations__ = get_type_hints(options, include_extras=True)
-        return run
-
-    return decorate
+    if (model["--model"] is None) == (masks["--masks"] is None):
+        raise InputError(
+            "give either --model RUN, to score a model, or --masks DIR with --data or "
+            "--config, to score masks that are there"
+        )
+    one, others = ("--masks", model) if model["--model"] is None else ("--model", masks)
+    own = "--model" if one == "--masks" else "--masks"
+    wrong = [name for name, value in others.items() if value]
+    if wrong:
+        hint = "; to change a model's data add data.root=..." if "--data" in wrong else ""
+        raise InputError(f"{one} takes no {' and no '.join(wrong)}, which is for {own}{hint}")

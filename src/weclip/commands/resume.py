@@ -16,7 +16,8 @@ FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
     "train.image_every train.save_every train.keep_last"
 ).split()
-"""Keys that may change between the parts of a run, since no result depends on them."""
+"""Keys that may change between the parts of a run, since no result depends on them; nor on
+those of the section `label`, which training does not read."""
 
 
 def digests(inputs: Inputs) -> dict[str, str]:
@@ -35,7 +36,9 @@ def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str])
     changed = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key not in FREE_ON_RESUME
+        if before.get(key) != now.get(key)
+        and key not in FREE_ON_RESUME
+        and not key.startswith("label.")
     ]
     others = [what for what in inputs if inputs[what] != checkpoint.inputs.get(what)]
     return changed + [f"the {what} are others" for what in others]

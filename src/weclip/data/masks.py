@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from weclip.data.batch import IGNORE_INDEX, MaskLabels
 from weclip.data.colours import VOC_COLOURS, colour_text
@@ -21,6 +21,8 @@ Ids = npt.NDArray[np.uint8]
 Colours = npt.NDArray[np.uint32]
 
 _OPAQUE = 0xFF000000
+
+_NOTE = "weclip"
 
 
 def read_mask(
@@ -177,6 +179,7 @@ def save_mask(
     mask: npt.NDArray[np.uint8],
     path: str | Path,
     palette: npt.NDArray[np.uint8] = VOC_COLOURS,
+    note: str | None = None,
 ) -> None:
     """Write class ids as a palette PNG; the file appears whole or not at all.
 
@@ -186,6 +189,7 @@ def save_mask(
         mask: (H, W) uint8 class ids.
         path: The PNG.
         palette: (256, 3) colours by class id; PASCAL's if left out.
+        note: Text in ASCII that is kept in the file, for `read_note`.
 
     Raises:
         ValueError: `mask` is not a two-dimensional uint8 array.
@@ -194,4 +198,20 @@ def save_mask(
         raise ValueError(f"mask must be (H, W) uint8, not {mask.shape} {mask.dtype}")
     image = Image.fromarray(mask)
     image.putpalette(palette.tobytes())
-    write_atomically(Path(path), lambda temporary: image.save(temporary, format="PNG"))
+    info = None
+    if note is not None:
+        info = PngImagePlugin.PngInfo()
+        info.add_text(_NOTE, note)
+    write_atomically(
+        Path(path), lambda temporary: image.save(temporary, format="PNG", pnginfo=info)
+    )
+
+
+def read_note(path: str | Path) -> str | None:
+    """The note of a mask of `save_mask`, without decoding it; None if there is no such mask."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            note = image.info.get(_NOTE)
+    except DECODE_ERRORS:
+        return None
+    return note if isinstance(note, str) else None

@@ -16,6 +16,7 @@ from weclip.inference.predictor import Predictor, refined_label_map
 from weclip.processes import cores
 
 Key = TypeVar("Key")
+Result = TypeVar("Result")
 Image = NDArray[np.uint8]
 
 
@@ -43,7 +44,7 @@ def predict_stream(
             (key, pool.submit(refined_label_map, crf, image, predictor.probabilities(image)))
             for key, image in images
         )
-        yield from _in_order(jobs, ahead=2 * count)
+        yield from in_order(jobs, ahead=2 * count)
 
 
 def read_ahead(
@@ -51,7 +52,7 @@ def read_ahead(
 ) -> Iterator[tuple[Key, Image]]:
     """Read in a thread of its own, a few images ahead of who asks for them."""
     with ThreadPoolExecutor(1) as reader:
-        yield from _in_order(((key, reader.submit(read, key)) for key in keys), ahead=ahead)
+        yield from in_order(((key, reader.submit(read, key)) for key in keys), ahead=ahead)
 
 
 class Writer:
@@ -81,11 +82,11 @@ class Writer:
                 job.result()
 
 
-def _in_order(
-    jobs: Iterable[tuple[Key, "Future[Image]"]], *, ahead: int
-) -> Iterator[tuple[Key, Image]]:
+def in_order(
+    jobs: Iterable[tuple[Key, "Future[Result]"]], *, ahead: int
+) -> Iterator[tuple[Key, Result]]:
     """Results of jobs, with at most `ahead` more of them under way."""
-    waiting: deque[tuple[Key, Future[Image]]] = deque()
+    waiting: deque[tuple[Key, Future[Result]]] = deque()
     try:
         for job in jobs:
             waiting.append(job)

@@ -71,6 +71,6 @@ def load_solver() -> Any:
     except ImportError as error:
         raise InputError(
             "the dense CRF was asked for, but pydensecrf2 is not installed: run "
-            '`pip install "weclip[crf]"`, or evaluate without the CRF'
+            '`pip install "weclip[crf]"`, or go without the CRF'
         ) from error
     return densecrf

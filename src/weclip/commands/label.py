@@ -1,0 +1,195 @@
+"""`weclip label`: masks of images with tags, from a frozen CLIP alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from weclip.api import default_device, open_clip
+from weclip.build import build_clip_es, build_label_crf
+from weclip.commands.coco_export import export_coco
+from weclip.commands.datasets import open_configured
+from weclip.commands.label_folder import LabelFolder, make_recipe
+from weclip.commands.predict import write_overlay
+from weclip.commands.train import read_paths
+from weclip.config import Config
+from weclip.data.batch import TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.images import read_image
+from weclip.distributed import connect, own_part
+from weclip.errors import InputError, did_you_mean
+from weclip.files import require_outside
+from weclip.inference.label_masks import LabelMask, Scores, label_stream
+from weclip.inference.stream import Writer, read_ahead
+from weclip.methods.clip_es import ClipEs
+from weclip.training.runlog import progress_bar
+
+METHODS = ("clip-es",)
+EXPORTS = ("coco",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """How `label` goes about it; no mask depends on it.
+
+    Attributes:
+        method: One of `METHODS`.
+        overlays: Also write each image with its mask painted over it.
+        export: One of `EXPORTS`, or None.
+        shard: `i/n`: the i-th of n parts, counted from 1; None: all images.
+        resume: Do only what is missing in `out`.
+        overwrite: Replace an earlier output in `out`.
+    """
+
+    method: str = "clip-es"
+    overlays: bool = False
+    export: str | None = None
+    shard: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+
+def label(config: Config, out: Path, options: LabelOptions, *, console: Console) -> int:
+    """Write `out/masks/**.png`, and with the last mask of the split `out/manifest.jsonl`.
+
+    Args:
+        config: Resolved configuration; `data`, `clip`, `cam`, `affinity`, `par`, `label` are read.
+        out: Output folder.
+        options: See there.
+        console: Where progress is shown.
+
+    Returns:
+        Number of masks in `out`, of all shards.
+
+    Raises:
+        InputError: Anything given cannot be used, or an image cannot be read; finished masks stay.
+    """
+    shard = check_options(options)
+    dataset = open_configured(config, console)
+    images = dataset.read_split(config.data.train_split)
+    require_usable(images, config, out)
+    crf = build_label_crf(config)
+    clip = open_clip(config)
+    folder = LabelFolder(
+        out,
+        root=data_folder(config),
+        classes=dataset.classes,
+        recipe=make_recipe(config, options.method, dataset.classes, clip),
+        overlays=options.overlays,
+    )
+    place = connect()
+    if place.is_main_process:
+        joins = options.resume or shard is not None
+        folder.enter(joins=joins, overwrite=options.overwrite, inputs=read_paths(config))
+        if options.resume and shard is None:
+            folder.remove_half_written()
+        tell(images, console)
+    place.wait_for_everyone()
+    part = images if shard is None else images[shard[0] - 1 :: shard[1]]
+    missing = [image for image in own_part(part) if not folder.is_done(image)]
+    method = build_clip_es(config, clip, dataset.classes).to(default_device())
+    with progress_bar(console) as progress, Writer() as writer:
+        task = progress.add_task("labelling", total=len(missing), status="")
+        read = read_ahead(missing, partial(_read, max_pixels=config.data.max_pixels))
+        labelled = label_stream(
+            partial(_score, method), read, crf=crf, threshold=config.label.threshold
+        )
+        for (image, pixels), mask in labelled:
+            writer(_write, folder, image, pixels, mask)
+            progress.advance(task)
+    place.wait_for_everyone()
+    if not place.is_main_process:
+        return 0
+    return finish(folder, images, options, dataset.classes, console)
+
+
+def check_options(options: LabelOptions) -> tuple[int, int] | None:
+    """The shard (i, n); InputError for options that are unknown or contradict each other."""
+    for name, value, known in (
+        ("--method", options.method, METHODS),
+        ("--export", options.export, EXPORTS),
+    ):
+        if value is not None and value not in known:
+            hint = did_you_mean(value, known) or f"known: {', '.join(known)}"
+            raise InputError(f"{name} {value}: there is none of this name; {hint}")
+    if options.overwrite and (options.resume or options.shard):
+        other = "--resume" if options.resume else "--shard"
+        raise InputError(f"{other} and --overwrite contradict each other; give one of them")
+    if options.export == "coco" and find_spec("pycocotools") is None:
+        raise InputError(
+            "--export coco needs pycocotools, not installed here; "
+            'pip install "weclip[prepare]", or leave it out'
+        )
+    if options.shard is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", options.shard)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"--shard {options.shard}: give i/n with i from 1 to n, such as 2/4")
+    return int(found[1]), int(found[2])
+
+
+def require_usable(images: Sequence[TaggedImage], config: Config, out: Path) -> None:
+    """InputError if there is nothing to label, or an image lies where masks are written."""
+    data = config.data
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
+    require_outside(out, (image.path for image in images))
+
+
+def data_folder(config: Config) -> Path:
+    """The folder that the manifest's files are relative to."""
+    root = Path(config.data.root)
+    return root if root.is_dir() else root.parent
+
+
+def tell(images: Sequence[TaggedImage], console: Console) -> None:
+    """Say how many images have no tags, whose masks are all background."""
+    count = sum(not image.tags for image in images)
+    if count:
+        console.print(f"{count} of {len(images)} images have no tags: their masks are background")
+
+
+def finish(
+    folder: LabelFolder,
+    images: Sequence[TaggedImage],
+    options: LabelOptions,
+    classes: ClassList,
+    console: Console,
+) -> int:
+    """Write what needs all masks, if they are all there; how many there are."""
+    records = [record for image in images if (record := folder.record(image)) is not None]
+    if len(records) < len(images):
+        console.print(
+            f"{len(records)} of {len(images)} images are labelled; the shard that ends last "
+            "writes manifest.jsonl and exports, and so does --resume"
+        )
+        return len(records)
+    folder.write_manifest(records)
+    if options.export == "coco":
+        export_coco(folder.out, records, classes)
+    return len(records)
+
+
+def _read(image: TaggedImage, *, max_pixels: int) -> NDArray[np.uint8]:
+    return np.array(read_image(image.path, max_pixels=max_pixels))
+
+
+def _score(method: ClipEs, image: NDArray[np.uint8], tags: tuple[int, ...]) -> Scores:
+    maps = method(image, tags)
+    return maps.scores.cpu().numpy(), maps.class_ids
+
+
+def _write(
+    folder: LabelFolder, image: TaggedImage, pixels: NDArray[np.uint8], mask: LabelMask
+) -> None:
+    """The overlay first: where the mask is, all is."""
+    if folder.overlays:
+        path = folder.overlay_path(image)
+        write_overlay(pixels, mask.label_map, path, folder.classes.palette)
+    folder.save(image, mask)

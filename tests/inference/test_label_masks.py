@@ -1,0 +1,59 @@
+"""Decisions on pixels: shares of scores, unsure pixels, the CRF's place, order of a stream."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from weclip.data.batch import TaggedImage
+from weclip.inference.label_masks import label_mask, label_stream
+
+IMAGE = np.zeros((1, 4, 3), np.uint8)
+SCORES = np.array([[[0.9, 0.2, 0.5, 0.0]], [[0.1, 0.8, 0.5, 0.5]], [[0.0, 0.6, 0.0, 0.3]]])
+IDS = np.array([0, 3, 7], np.uint8)
+
+
+def swap(image, probabilities):
+    """Stands for a CRF: the last two classes change places. At the top, since it is pickled."""
+    np.testing.assert_allclose(probabilities.sum(0), 1)
+    return probabilities[[0, 2, 1]]
+
+
+def test_the_best_score_wins_and_its_share_is_the_confidence():
+    mask = label_mask(IMAGE, (SCORES, IDS), None, 0)
+    assert mask.label_map.dtype == np.uint8
+    assert mask.label_map.tolist() == [[0, 3, 0, 3]]
+    assert mask.confidence == pytest.approx((0.9 + 0.5 + 0.5 + 0.625) / 4)
+
+
+def test_pixels_under_the_threshold_are_unsure():
+    mask = label_mask(IMAGE, (SCORES, IDS), None, 0.6)
+    assert mask.label_map.tolist() == [[0, 255, 255, 3]]
+    assert mask.confidence == label_mask(IMAGE, (SCORES, IDS), None, 0).confidence
+    assert label_mask(IMAGE, (SCORES, IDS), None, 0.5).label_map.tolist() == [[0, 3, 0, 3]]
+
+
+def test_the_crf_gets_probabilities_and_decides():
+    assert label_mask(IMAGE, (SCORES, IDS), swap, 0).label_map.tolist() == [[0, 7, 0, 7]]
+
+
+def test_background_alone_needs_no_crf():
+    alone = (np.ones((1, 1, 4), np.float32), IDS[:1])
+    mask = label_mask(IMAGE, alone, lambda image, values: pytest.fail("called"), 0.95)
+    assert (mask.label_map.tolist(), mask.confidence) == ([[0, 0, 0, 0]], 1.0)
+
+
+@pytest.mark.parametrize("crf", [None, swap])
+def test_a_stream_keeps_the_order(crf):
+    images = [(TaggedImage(str(i), Path(f"{i}.png"), (i,)), IMAGE + i) for i in range(7)]
+
+    def score(image, tags):
+        assert (image == tags[0]).all()
+        return np.roll(SCORES, tags[0], axis=2), IDS
+
+    found = list(label_stream(score, images, crf=crf, threshold=0.55, processes=2))
+    assert [named[0].name for named, _ in found] == list("0123456")
+    for i, (_, mask) in enumerate(found):
+        wanted = label_mask(IMAGE, (np.roll(SCORES, i, axis=2), IDS), crf, 0.55)
+        assert mask.label_map.tolist() == wanted.label_map.tolist()
+        assert mask.confidence == wanted.confidence

@@ -1,0 +1,131 @@
+"""CLIP-ES against its literal form, and what it promises of sizes, tags and weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.literal.clip_es import clip_es as literal
+from tests.literal.par import par as literal_par
+from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_features
+
+from weclip.backbones.clip_image import build_image_encoder
+from weclip.labels.pixel_refine import ParSettings
+from weclip.methods.clip_es import ClipEs, ClipEsSettings, fit_to_patches
+
+SETTINGS = ClipEsSettings(
+    min_max_eps=1e-7,
+    background_power=1.0,
+    attention_layers=2,
+    sinkhorn_rounds=3,
+    box_threshold=0.4,
+    exclusive_box_edge=False,
+    max_side=None,
+    par=None,
+)
+TAGS = (0, 2, 4)
+ROUNDING = 1e-3  # of float32: raw maps are tiny, and scaling them to 1 enlarges their last bits
+
+
+def method(**changes):
+    encoder, text = build_image_encoder(clip_state()), text_features()
+    settings = replace(SETTINGS, **changes)
+    return ClipEs(image_encoder=encoder, text=text, settings=settings)
+
+
+def picture(size=(30, 41), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def expected(image, tags, **changes):
+    text = text_features()
+    state = {name: value.double() for name, value in clip_state().items()}
+    given = {"layers": SETTINGS.attention_layers, "theta": SETTINGS.box_threshold} | changes
+    texts = (text.classes.double(), text.background.double())
+    return literal(state, image, *texts, tags, scale=text.scale, **given)
+
+
+@pytest.mark.parametrize("size", [(32, 40), (30, 41), (9, 64)])
+@pytest.mark.parametrize("tags", [(1,), TAGS])
+def test_scores_are_those_of_the_literal_form(size, tags):
+    image = picture(size)
+    maps = method()(image, tags)
+    scores = expected(image, tags)
+    assert maps.scores.shape == (1 + len(tags), *size)
+    assert maps.class_ids.tolist() == [0, *(tag + 1 for tag in tags)]
+    assert scores[1:].max() > 0.5  # there is a map to agree on
+    np.testing.assert_allclose(maps.scores.numpy(), scores, atol=ROUNDING)
+
+
+def test_each_number_of_the_method_is_used():
+    image = picture()
+    ours = method(attention_layers=BLOCKS, box_threshold=0.7, background_power=2.0)
+    scores = expected(image, TAGS, layers=BLOCKS, theta=0.7, power=2.0)
+    np.testing.assert_allclose(ours(image, TAGS).scores.numpy(), scores, atol=ROUNDING)
+    for other in ({"layers": 2}, {"theta": 0.1}, {"power": 1.0}):
+        changed = expected(image, TAGS, **({"layers": BLOCKS, "theta": 0.7, "power": 2.0} | other))
+        assert np.abs(changed - scores).max() > 20 * ROUNDING
+
+
+def test_par_refines_the_scores_by_the_image():
+    image = picture((20, 24))
+    settings = ParSettings(
+        iterations=2, dilations=(1, 2), colour_width=0.3, position_width=0.3, position_weight=0.01
+    )
+    scores = method(par=settings)(image, TAGS).scores
+    plain = expected(image, TAGS)
+    refined = literal_par(plain, image.transpose(2, 0, 1).astype(float), 2, (1, 2))
+    assert np.abs(refined - plain).max() > 0.05
+    np.testing.assert_allclose(scores.numpy(), refined, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (5, 3), (PATCH, PATCH)])
+def test_any_size_is_scored(size):
+    scores = method(max_side=64)(picture(size), TAGS).scores
+    assert scores.shape == (4, *size)
+    assert scores.isfinite().all()
+    assert (scores >= 0).all()
+    assert (scores.sum(0) > 0).all()
+
+
+def test_without_tags_all_is_background():
+    maps = method()(picture(), ())
+    assert maps.class_ids.tolist() == [0]
+    assert torch.equal(maps.scores, torch.ones(1, 30, 41))
+
+
+def test_every_class_at_once():
+    tags = tuple(range(CLASSES - 1))
+    assert method()(picture(), tags).scores.shape[0] == CLASSES
+
+
+def test_nothing_is_trained_and_nothing_changes():
+    es = method()
+    before = {name: value.clone() for name, value in es.state_dict().items()}
+    es.train()
+    first, second = es(picture(), TAGS), es(picture(), TAGS)
+    assert torch.equal(first.scores, second.scores)
+    assert not any(parameter.requires_grad for parameter in es.parameters())
+    assert all(torch.equal(before[name], value) for name, value in es.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("size", "max_side", "expected_size"),
+    [
+        ((64, 96), None, (64, 96)),
+        ((65, 95), None, (80, 96)),
+        ((1, 1), None, (16, 16)),
+        ((64, 96), 640, (64, 96)),
+        ((3000, 4000), 640, (480, 640)),
+        ((1, 5000), 640, (16, 640)),
+        ((641, 7), 640, (640, 16)),
+        ((900, 900), 650, (656, 656)),
+    ],
+)
+def test_sides_are_whole_patches(size, max_side, expected_size):
+    assert fit_to_patches(picture(size), 16, max_side).shape == (*expected_size, 3)
+
+
+def test_an_image_of_whole_patches_is_left_alone():
+    image = picture((32, 48))
+    assert fit_to_patches(image, 16) is image
