@@ -17,7 +17,7 @@ demo: $(INSTALLED)  ## train, evaluate and report on the emoji world; DEMO_ARGS=
 	$(BIN)/weclip demo --out runs/demo $(if $(wildcard runs/demo),--overwrite) $(DEMO_ARGS)
 
 test: $(INSTALLED)  ## all tests and docstring examples; TEST_ARGS="tests/data -x" narrows them
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 check: $(INSTALLED)  ## lint, format, types and the layout rules of the repository
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import torch
 
 CACHES = ("HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "MPLCONFIGDIR")
 MAX_THREADS = 2
+LONG = ("distributed", "survival", "bad_inputs", "end_to_end")
 
 _attempts: list[str] = []
 _own_ports: set[int] = set()
@@ -29,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("connect", "connect_ex", "sendto"):
         patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
     patch.setattr(socket, "getaddrinfo", _guarded_look_up(socket.getaddrinfo))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders of long tests first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)  # stable
 
 
 def _guarded(method: Any) -> Any:

@@ -3,15 +3,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.methods.tiny_weclip import tiny_weclip
+from rich.progress import Progress
+from tests.methods.tiny_weclip import make_batch, tiny_weclip
 from tests.training.tiny_run import Interruption, fit, make_trainer, rate, same, state_of
 
 from weclip.distributed import make_accelerator
-from weclip.errors import DivergedError, StoppedError
+from weclip.errors import DivergedError, RunError, StoppedError
 from weclip.inference.predictor import inference_mode
 from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
 from weclip.training.replay import load_replay
-from weclip.training.runlog import LOG_NAME, read_log
+from weclip.training.runlog import LOG_NAME, RunLog, read_log
 from weclip.training.signals import StopRequests
 
 
@@ -230,3 +231,22 @@ def test_the_loss_scaling_of_fp16_is_in_the_checkpoint(tmp_path):
     rest.accelerator.scaler = torch.amp.GradScaler("cpu")
     rest.resume(newest(tmp_path))
     assert rest.accelerator.scaler.get_scale() == 512.0
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError()])
+def test_a_worker_that_took_its_tensors_with_it_is_no_full_disk(tmp_path, error):
+    """What reading from a worker that has just died raises, sooner than PyTorch notices."""
+    trainer = make_trainer(tmp_path)
+
+    def broken():
+        yield make_batch(seed=0)
+        raise error
+
+    log = RunLog(tmp_path, 0)
+    with (
+        pytest.raises(RunError, match=r"a process that reads images died .* after step 1 is int"),
+        log,
+        Progress(disable=True) as progress,
+    ):
+        trainer.fit(broken(), log, progress)
+    assert newest(tmp_path).step == 1

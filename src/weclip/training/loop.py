@@ -164,6 +164,9 @@ class Trainer:
         except (InputError, RuntimeError):
             self.save()
             raise
+        except (OSError, EOFError) as error:  # a worker that died took its tensors with it
+            self.save()
+            raise RuntimeError(f"DataLoader worker has gone ({error})") from error
 
     def train_step(self, batch: Batch) -> tuple[float, StepOutput, bool]:
         """One optimiser step.
