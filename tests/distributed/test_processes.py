@@ -65,7 +65,8 @@ def launched(tmp_path_factory):
             assert [cli.run(line) for line in lines] == [0] * 5
             folders[processes] = root, ""
         else:
-            folders[processes] = root, launch.run(processes, *lines)
+            few = lines if processes == 2 else lines[:2]  # they take their time
+            folders[processes] = root, launch.run(processes, *few)
     return folders
 
 
@@ -103,19 +104,16 @@ def test_evaluation_records_are_identical(launched, processes, kind):
     assert all(0 < each["boundary_iou"] < 1 for each in records[0].values())
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_each_image_is_predicted_once(launched, processes):
+def test_each_image_is_predicted_once(launched):
     one, other = (
-        worlds.folder_content(launched[count][0] / "predicted" / "masks")
-        for count in (1, processes)
+        worlds.folder_content(launched[count][0] / "predicted" / "masks") for count in (1, 2)
     )
     assert len(one) == VAL_SCENES
     assert one == other
 
 
-@pytest.mark.parametrize("processes", [2, 3])
-def test_only_the_first_process_speaks_and_writes(launched, processes):
-    root, told = launched[processes]
+def test_only_the_first_process_speaks_and_writes(launched):
+    root, told = launched[2]
     assert told.count("model: ") == 1
     assert told.count(f"{VAL_SCENES} label maps in") == 1
     assert sorted(path.name for path in (root / "run").iterdir()) == sorted(

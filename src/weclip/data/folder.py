@@ -10,6 +10,7 @@ For evaluation, `masks/<image without suffix>.png` may hold masks, of some image
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import normpath, splitext
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
@@ -86,16 +87,15 @@ def unlisted_images(
     place = describe(root, tags_file)
     if place.tags is None:
         return []
-    listings = Listings(place.images)
-    named = (PurePosixPath(row.image) for row in read_tags_file(place.tags, classes))
-    listed = {str(listings.find_image(image)) for image in named}
+    listed = {nfc(normpath(row.image)) for row in read_tags_file(place.tags, classes)}
     found = []
     for folder, folders, files in os.walk(place.images):
         inside = Path(folder).relative_to(place.images)
         folders[:] = [path.name for path in _folders(Path(folder), place, folders)]
         images = [file for file in files if not file.startswith(".") and is_image(file)]
-        found += [(inside / image).as_posix() for image in images]
-    return sorted(os.fsencode(f).decode("utf-8", "replace") for f in found if f not in listed)
+        found += images if inside == Path() else [f"{inside.as_posix()}/{name}" for name in images]
+    unlisted = (f for f in found if not {nfc(f), nfc(splitext(f)[0])} & listed)
+    return sorted(os.fsencode(file).decode("utf-8", "replace") for file in unlisted)
 
 
 def class_folders(place: Description) -> list[str]:
@@ -132,19 +132,23 @@ def _read_described(place: Description, classes: ClassList, split: str) -> list[
         return _read_class_folders(place, classes, split)
     rows, listings = read_tags_file(place.tags, classes), Listings(place.images)
     if place.ratio is None:
-        samples = _samples(place, listings, _rows_of_split(rows, split, place.tags))
+        samples, files = _samples(place, listings, _rows_of_split(rows, split, place.tags))
     else:
         _refuse_split_column(place, rows)
-        samples = _share(place, _samples(place, listings, rows), split)
-    images = [PurePosixPath(sample.path.relative_to(place.images)) for sample in samples]
-    existing = {str(image) for image in images if listings.exists(image)}
-    require_files([*map(str, images)], existing, f"images of {place.tags.name}", str(place.images))
+        samples, files = _samples(place, listings, rows)
+        samples = _share(place, samples, split)
+    images = [str(files[sample.name]) for sample in samples]
+    existing = {str(files[s.name]) for s in samples if listings.exists(files[s.name])}
+    require_files(images, existing, f"images of {place.tags.name}", str(place.images))
     return samples
 
 
-def _samples(place: Description, listings: Listings, rows: list[TagsRow]) -> list[TaggedImage]:
-    """The images of some rows, whose files need not exist."""
+def _samples(
+    place: Description, listings: Listings, rows: list[TagsRow]
+) -> tuple[list[TaggedImage], dict[str, PurePosixPath]]:
+    """The images of some rows, and their files by name, which need not exist."""
     samples: dict[str, TaggedImage] = {}
+    files: dict[str, PurePosixPath] = {}
     for row in rows:
         where = f"{place.tags}, line {row.line}"
         image = listings.find_image(_relative_image(row, place.reserved, where))
@@ -155,7 +159,8 @@ def _samples(place: Description, listings: Listings, rows: list[TagsRow]) -> lis
                 "only in their suffix, or not at all; remove or rename one of them"
             )
         samples[name] = TaggedImage(name, place.images / image, row.tags)
-    return list(samples.values())
+        files[name] = image
+    return list(samples.values()), files
 
 
 def _share(place: Description, samples: list[TaggedImage], split: str) -> list[TaggedImage]:

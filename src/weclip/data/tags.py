@@ -9,6 +9,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -113,6 +114,15 @@ def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
             image, or names an image a second time. The message has the line, or the number of the
             row in an export.
     """
+    state = path.stat() if path.exists() else None
+    return list(_read_rows(path, classes, state and (state.st_mtime_ns, state.st_size)))
+
+
+@lru_cache(maxsize=4)
+def _read_rows(
+    path: Path, classes: ClassList, state: tuple[int, int] | None
+) -> tuple[TagsRow, ...]:
+    """As `read_tags_file`; `state` tells whether the file is still the one that was read before."""
     unit = "line" if path.suffix.lower() in TABLES else "image"
     rows: list[TagsRow] = []
     first_lines: dict[str, int] = {}
@@ -123,7 +133,7 @@ def read_tags_file(path: Path, classes: ClassList) -> list[TagsRow]:
         first = first_lines.setdefault(rows[-1].image, line)
         if first != line:
             raise InputError(f"{where}: image '{rows[-1].image}' is already on {unit} {first}")
-    return rows
+    return tuple(rows)
 
 
 def read_tag_names(path: Path) -> list[str]:
