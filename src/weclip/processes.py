@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import threading
+import time
 import warnings
 
 STOP_SIGNALS = tuple(
@@ -27,6 +29,21 @@ def leave_signals_to_the_parent() -> None:
     """To be called first in a loader's worker: the run it reads for decides when to end."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def end_with_the_parent() -> None:
+    """To be called first in a loader's worker: a parent that is killed cannot stop it.
+
+    PyTorch's worker notices, but then waits for ever to hand over what nobody takes any more.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def silence_pillow() -> None:

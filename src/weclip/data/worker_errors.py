@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from torch.utils.data import Dataset
 
 from weclip.errors import InputError
-from weclip.processes import leave_signals_to_the_parent, silence_pillow
+from weclip.processes import end_with_the_parent, leave_signals_to_the_parent, silence_pillow
 
 Item = TypeVar("Item")
 
@@ -44,3 +44,4 @@ def start_worker(index: int) -> None:
     """To be called first in each worker, which may have inherited nothing from its parent."""
     silence_pillow()
     leave_signals_to_the_parent()
+    end_with_the_parent()
