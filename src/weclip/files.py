@@ -59,8 +59,8 @@ def is_output(out: Path, kind: str) -> bool:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what killed processes left of files that `write_atomically` had begun."""
-    for path in folder.glob(TEMPORARY):
+    """Delete what killed processes left, at any depth, of files that `write_atomically` began."""
+    for path in folder.rglob(TEMPORARY):
         path.unlink(missing_ok=True)
 
 

@@ -24,7 +24,7 @@ from weclip.data.classes import ClassList
 from weclip.data.images import read_image
 from weclip.distributed import connect, own_part
 from weclip.errors import InputError, did_you_mean
-from weclip.files import require_outside
+from weclip.files import remove_temporaries, require_outside
 from weclip.inference.label_masks import LabelMask, Scores, label_stream
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.clip_es import ClipEs
@@ -88,7 +88,7 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
         joins = options.resume or shard is not None
         folder.enter(joins=joins, overwrite=options.overwrite, inputs=read_paths(config))
         if options.resume and shard is None:
-            folder.remove_half_written()
+            remove_temporaries(out)  # no shard may be writing
         tell(images, console)
     place.wait_for_everyone()
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]

@@ -22,7 +22,6 @@ from weclip.data.masks import read_note, save_mask
 from weclip.errors import InputError
 from weclip.files import (
     RUN_MARKER,
-    TEMPORARY,
     claim_folder,
     is_output,
     write_json,
@@ -122,11 +121,6 @@ class LabelFolder:
                 f"--out {self.out} holds masks that were made otherwise ({'; '.join(changed)}); "
                 "give the same, or choose another --out"
             )
-
-    def remove_half_written(self) -> None:
-        """Delete what killed processes left; only where no shard may be writing."""
-        for path in self.out.rglob(TEMPORARY):
-            path.unlink(missing_ok=True)
 
     def mask_path(self, image: TaggedImage) -> Path:
         """Where an image's mask is; sub-folders are kept."""

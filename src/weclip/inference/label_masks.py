@@ -4,17 +4,15 @@ Stage 6, CLIP-ES section 3.5: dense CRF, and its confidence by which pixels are 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.inference.predictor import Crf
-from weclip.inference.stream import in_order
-from weclip.processes import cores
+from weclip.inference.stream import in_processes
 
 Scores = tuple[NDArray[np.float32], NDArray[np.uint8]]
 """(1+K, H, W) scores, 0 or more, and the (1+K,) class ids that they are of."""
@@ -86,10 +84,7 @@ def label_stream(
         for named, scores in scored:
             yield named, label_mask(named[1], scores, None, threshold)
         return
-    count = processes or cores()
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        jobs = (
-            (named, pool.submit(label_mask, named[1], scores, crf, threshold))
-            for named, scores in scored
-        )
-        yield from in_order(jobs, ahead=2 * count)
+    calls = (
+        (named, partial(label_mask, named[1], scores, crf, threshold)) for named, scores in scored
+    )
+    yield from in_processes(calls, processes)

@@ -6,6 +6,7 @@ Stage 6. Results come in the order of the images, and only a few of them are hel
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -38,13 +39,26 @@ def predict_stream(
         for key, image in images:
             yield key, predictor(image)
         return
+    calls = (
+        (key, partial(refined_label_map, crf, image, predictor.probabilities(image)))
+        for key, image in images
+    )
+    yield from in_processes(calls, processes)
+
+
+def in_processes(
+    calls: Iterable[tuple[Key, Callable[[], Result]]], processes: int | None = None
+) -> Iterator[tuple[Key, Result]]:
+    """Results of calls, in order, while the next calls are made ready.
+
+    Args:
+        calls: Pairs of anything and a call that can be pickled.
+        processes: How many make the calls; None for one per core.
+    """
     count = processes or cores()
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        jobs = (
-            (key, pool.submit(refined_label_map, crf, image, predictor.probabilities(image)))
-            for key, image in images
-        )
-        yield from in_order(jobs, ahead=2 * count)
+        jobs = ((key, pool.submit(call)) for key, call in calls)
+        yield from _in_order(jobs, ahead=2 * count)
 
 
 def read_ahead(
@@ -52,7 +66,7 @@ def read_ahead(
 ) -> Iterator[tuple[Key, Image]]:
     """Read in a thread of its own, a few images ahead of who asks for them."""
     with ThreadPoolExecutor(1) as reader:
-        yield from in_order(((key, reader.submit(read, key)) for key in keys), ahead=ahead)
+        yield from _in_order(((key, reader.submit(read, key)) for key in keys), ahead=ahead)
 
 
 class Writer:
@@ -82,7 +96,7 @@ class Writer:
                 job.result()
 
 
-def in_order(
+def _in_order(
     jobs: Iterable[tuple[Key, "Future[Result]"]], *, ahead: int
 ) -> Iterator[tuple[Key, Result]]:
     """Results of jobs, with at most `ahead` more of them under way."""
