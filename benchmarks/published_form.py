@@ -10,20 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import ImageFeatures
-from weclip.labels.cam import Cam, TagSlots, min_max
+from weclip.labels.cam import TagSlots, min_max
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_refine.settings import DIRECTIONS, position_weights
 from weclip.labels.pseudo_label import PseudoLabel, label_map_of, resize_cam, with_background
+from weclip.labels.tag_maps import Seen
 from weclip.methods.weclip import WeClip
 
 
 class PublishedForm(WeClip):
     """WeCLIP with its label stage in the published form."""
 
-    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Cam, list[Tensor]]:
+    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Tensor, Seen]:
         """One pass per image and tag."""
-        with torch.autocast(self.mean.device.type, enabled=False):
-            maps = self.mean.new_zeros(*slots.index.shape, *features.patch_grid)
+        with torch.autocast(self.device.type, enabled=False):
+            maps = self.maps.mean.new_zeros(*slots.index.shape, *features.patch_grid)
             attention = []
             for b, tokens in enumerate(features.tokens[-1].float()):
                 for k in range(int(slots.filled[b].sum())):
@@ -32,24 +33,25 @@ class PublishedForm(WeClip):
                         tokens[None], tags, k, features.patch_grid
                     )
                 attention.append(block_attention)
-        probability = torch.zeros(0)  # only our form keeps it
-        return Cam(maps, probability), [*features.attention, torch.cat(attention)]
+            last = self.image_encoder.run_last_block(features.tokens[-1].float()[:0])  # nothing
+        attention = [*features.attention, torch.cat(attention)]
+        return maps, Seen(last, attention, None, features.patch_grid)
 
     def _one_map(
         self, tokens: Tensor, tags: Tensor, k: int, grid: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         encoder, block = self.image_encoder, self.image_encoder.transformer.blocks[-1]
-        texts = torch.cat([self.class_text[tags], self.background_text])
+        texts = torch.cat([self.maps.class_text[tags], self.maps.background_text])
         with torch.enable_grad():
             normalised = block.ln_1(tokens).detach().requires_grad_()
             attended, attention = block.attn.with_map(normalised)
             x = tokens + attended
             x = encoder.ln_post(x + block.mlp(block.ln_2(x)))
             embedding = F.normalize(x[:, 1:].mean(dim=1) @ encoder.proj, dim=-1)
-            (self.scale * embedding @ texts.T).softmax(-1)[0, k].backward()
+            (self.maps.scale * embedding @ texts.T).softmax(-1)[0, k].backward()
         weight = normalised.grad[0, 1:].mean(0)
         cam = F.relu((weight * normalised.detach()[0, 1:]).sum(-1)).view(grid)
-        eps = self.labels.min_max_eps
+        eps = self.maps.settings.min_max_eps
         return min_max(min_max(cam, eps), eps), attention.detach()
 
     @torch.no_grad()
@@ -58,7 +60,7 @@ class PublishedForm(WeClip):
     ) -> PseudoLabel:
         """PAR image by image."""
         size = size or (guide.shape[-2], guide.shape[-1])
-        cam = resize_cam(cam, slots, size, self.labels.min_max_eps)
+        cam = resize_cam(cam, slots, size, self.maps.settings.min_max_eps)
         scores = with_background(cam, self.labels.background_power)
         filled = F.pad(slots.filled, (1, 0), value=True)
         refined = torch.full_like(scores, -torch.inf)

@@ -38,7 +38,7 @@ def cam_job(method: WeClip, tags: int) -> Job:
     with torch.no_grad():
         pixels = method.normalise(torch.randint(0, 256, (4, 3, size, size), device=device()))
         features = method.image_encoder(pixels, maps=0)
-    rows = torch.zeros(4, len(method.class_text), dtype=torch.bool, device=device())
+    rows = torch.zeros(4, len(method.maps.class_text), dtype=torch.bool, device=device())
     rows[:, :tags] = True
     return lambda: method.make_cam(features, pack_tags(rows))
 

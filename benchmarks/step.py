@@ -21,12 +21,13 @@ from published_form import PublishedForm
 from weclip.allocator import keep_freed_memory
 from weclip.api import open_clip
 from weclip.backbones.clip_image import ClipImageEncoder
+from weclip.backbones.clip_text import TextFeatures
 from weclip.build import build_decoder, build_method, build_weclip
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
-from weclip.methods.weclip import TextFeatures, WeClip
+from weclip.methods.weclip import WeClip
 from weclip.training.schedule import build_optimizer
 
 STAGES = {
@@ -56,7 +57,7 @@ def demo_method() -> tuple[WeClip, Config]:
 def random_batch(method: WeClip, config: Config) -> Batch:
     """Random pixels with one, two or three tags an image."""
     size, count = config.data.crop_size, config.train.batch_size
-    tags = torch.zeros(count, method.class_text.shape[0], dtype=torch.bool)
+    tags = torch.zeros(count, len(method.maps.class_text), dtype=torch.bool)
     for index, row in enumerate(tags):
         row[torch.randperm(len(row))[: 1 + index % 3]] = True
     image = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)

@@ -18,6 +18,7 @@ from weclip.config import Config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
+from weclip.labels.cam import softmax_gradcam
 from weclip.methods.published import decoder_key, decoder_state
 from weclip.training.schedule import build_optimizer, learning_rate
 
@@ -61,7 +62,7 @@ class Case:
     @cached_property
     def batch(self) -> Batch:
         image = self.expected["image"]
-        classes = self.method.class_text.shape[0]
+        classes = self.method.maps.class_text.shape[0]
         tags = torch.zeros(len(image), classes, dtype=torch.bool)
         for row, ids in zip(tags, self.meta["tags"], strict=True):
             row[ids] = True
@@ -88,8 +89,8 @@ def make_method(config: Config, dataset: str, folder: Path):
     module = build_decoder(config, image_encoder, classes)
     module.load_state_dict(decoder)
     method = build_method(config, image_encoder, text, module)
-    method.mean.zero_()  # golden images are normalised already
-    method.std.fill_(1)
+    method.maps.mean.zero_()  # golden images are normalised already
+    method.maps.std.fill_(1)
     return method
 
 
@@ -99,8 +100,8 @@ def case(request) -> Case:
 
 
 def test_text_features(case):
-    close(case.method.class_text, case.expected["text_fg"])
-    close(case.method.background_text, case.expected["text_bg"])
+    close(case.method.maps.class_text, case.expected["text_fg"])
+    close(case.method.maps.background_text, case.expected["text_bg"])
 
 
 def test_encoder(case):
@@ -113,15 +114,30 @@ def test_encoder(case):
     close(last.attention[-1:], case.expected["attention_block12_last_image"])
 
 
+def probability_of(case):
+    """Softmax of each image over its tags and the background words."""
+    method = case.method
+    features = method.image_encoder(method.normalise(case.batch.image))
+    return softmax_gradcam(
+        method.image_encoder.run_last_block(features.tokens[-1]),
+        case.step.slots,
+        class_text=method.maps.class_text,
+        background_text=method.maps.background_text,
+        scale=method.maps.scale,
+        patch_grid=features.patch_grid,
+        eps=1e-7,
+    ).probability
+
+
 def test_cam(case):
     for i, ids in enumerate(case.meta["tags"]):
         assert case.step.slots.index[i][case.step.slots.filled[i]].tolist() == sorted(ids)
         order = slot_order(case, i)
-        filled, background = len(ids), case.method.background_text.shape[0]
-        probability = case.step.cam.probability[i]
+        filled, background = len(ids), case.method.maps.background_text.shape[0]
+        probability = probability_of(case)[i]
         tags_first = torch.cat([probability[:filled][order], probability[-background:]])
         close(tags_first[None], case.expected[f"class_prob_{i}"])
-        close(case.step.cam.cam[i][order], case.expected[f"cam_raw_{i}"])
+        close(case.step.cam[i][order], case.expected[f"cam_raw_{i}"])
 
 
 def test_affinity_and_refined_cam(case):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
-from weclip.backbones.clip_text import ClipTextEncoder
+from weclip.backbones.clip_text import ClipTextEncoder, TextFeatures
 from weclip.backbones.clip_weights import Clip
 from weclip.config import Config
 from weclip.data.classes import ClassList
@@ -18,9 +18,10 @@ from weclip.errors import InputError
 from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
-from weclip.methods.clip_es import ClipEs, ClipEsSettings
+from weclip.labels.tag_maps import MapSettings, TagMaps
 from weclip.methods.decoder import Decoder
-from weclip.methods.weclip import LabelSettings, LossSettings, TextFeatures, WeClip
+from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
+from weclip.methods.weclip import LabelSettings, LossSettings, WeClip
 
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
@@ -72,10 +73,8 @@ def build_method(
     config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, decoder: Decoder
 ) -> WeClip:
     """WeCLIP of finished parts."""
-    imagenet = config.quirk("imagenet_normalisation")
     return WeClip(
-        image_encoder=image_encoder,
-        text=text,
+        maps=build_maps(config, image_encoder, text),
         decoder=decoder,
         labels=label_settings(config),
         losses=LossSettings(
@@ -83,21 +82,43 @@ def build_method(
             affinity_weight=config.loss.affinity_weight,
             affinity_radius=config.loss.affinity_radius,
         ),
+    )
+
+
+def build_maps(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures) -> TagMaps:
+    """Maps of tags from the frozen CLIP, and what spreads them."""
+    imagenet = config.quirk("imagenet_normalisation")
+    return TagMaps(
+        image_encoder=image_encoder,
+        text=text,
+        settings=map_settings(config),
         mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
         std=IMAGENET_STD if imagenet else CLIP_STD,
+    )
+
+
+def map_settings(config: Config) -> MapSettings:
+    """The constants of maps and their affinity."""
+    return MapSettings(
+        source=config.cam.source,
+        affinity=config.affinity.source,
+        min_max_eps=config.cam.min_max_eps,
+        self_self_blocks=config.cam.self_self_blocks,
+        sinkhorn_rounds=config.affinity.sinkhorn_rounds,
+        power=config.affinity.power,
+        box_threshold=config.affinity.box_threshold,
+        exclusive_box_edge=config.quirk("exclusive_box_edge"),
+        temperature=config.affinity.temperature,
     )
 
 
 def label_settings(config: Config) -> LabelSettings:
     """The constants of the pseudo-labels."""
     return LabelSettings(
-        min_max_eps=config.cam.min_max_eps,
         background_power=config.cam.background_power,
         initial_layers=config.affinity.initial_layers,
         refined_layers=config.affinity.refined_layers,
         refine_from=config.affinity.refine_from,
-        sinkhorn_rounds=config.affinity.sinkhorn_rounds,
-        box_threshold=config.affinity.box_threshold,
         par=ParSettings(
             iterations=config.par.iterations,
             dilations=tuple(config.par.dilations),
@@ -106,7 +127,6 @@ def label_settings(config: Config) -> LabelSettings:
             position_weight=config.par.position_weight,
         ),
         signed_layer_distance=config.quirk("signed_layer_distance"),
-        exclusive_box_edge=config.quirk("exclusive_box_edge"),
         par_on_normalised_image=config.quirk("par_on_normalised_image"),
         train_on_padding=config.quirk("train_on_padding"),
     )
@@ -138,26 +158,37 @@ def build_predictor(config: Config, method: WeClip) -> Predictor:
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
         crf=dense_crf if config.eval.crf else None,
-        device=method.mean.device,
+        device=method.device,
     )
 
 
-def build_clip_es(config: Config, clip: Clip, classes: ClassList) -> ClipEs:
-    """CLIP-ES on a loaded CLIP, for a class list."""
+def build_training_free(
+    config: Config, clip: Clip, classes: ClassList, decoder: Decoder | None = None
+) -> TrainingFree:
+    """A method without training on a loaded CLIP, for a class list; `decoder` may refine it."""
+    text = encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale)
+    return training_free(config, clip.image, text, decoder)
+
+
+def training_free(
+    config: Config,
+    image_encoder: ClipImageEncoder,
+    text: TextFeatures,
+    decoder: Decoder | None = None,
+) -> TrainingFree:
+    """A method without training, of finished parts."""
     labels = label_settings(config)
-    return ClipEs(
-        image_encoder=clip.image,
-        text=encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale),
-        settings=ClipEsSettings(
-            min_max_eps=labels.min_max_eps,
-            background_power=labels.background_power,
+    return TrainingFree(
+        maps=build_maps(config, image_encoder, text),
+        settings=TrainingFreeSettings(
             attention_layers=labels.initial_layers,
-            sinkhorn_rounds=labels.sinkhorn_rounds,
-            box_threshold=labels.box_threshold,
-            exclusive_box_edge=labels.exclusive_box_edge,
+            refined_layers=labels.refined_layers,
+            signed_layer_distance=labels.signed_layer_distance,
+            background_power=labels.background_power,
             max_side=config.label.max_side,
             par=labels.par if config.label.par else None,
         ),
+        decoder=decoder,
     )
 
 

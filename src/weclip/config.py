@@ -44,8 +44,10 @@ class ClipConfig:
 
 @dataclass
 class CamConfig:
-    """Softmax Grad-CAM (CLIP-ES section 3.2)."""
+    """Maps of tags: softmax Grad-CAM (CLIP-ES section 3.2), or patches against texts (ExCEL)."""
 
+    source: str = "gradcam"  # gradcam | patch-text
+    self_self_blocks: int = 5  # last blocks whose tokens attend to alike ones; ExCEL, released code
     min_max_eps: float = 1e-7  # released code
     background_power: float = 1.0  # background score is (1 - max)^power; CLIP-ES, released code
 
@@ -54,11 +56,14 @@ class CamConfig:
 class AffinityConfig:
     """Affinity from attention and the refinement module (WeCLIP section 3.3, released code)."""
 
+    source: str = "attention"  # attention | class-distribution (CD-CLIP) | none
     initial_layers: int = 8  # last maps averaged before the refinement module starts
     refined_layers: int = 6  # last maps it chooses from; COCO 10
     refine_from: int = 9145  # first step with the refinement module; COCO 40001; -1: never
     sinkhorn_rounds: int = 3
+    power: int = 2  # of the transition; CLIP-ES squares it
     box_threshold: float = 0.4  # COCO 0.7
+    temperature: float = 1.0  # of class-distribution; ours, chosen on the demo's training scenes
 
 
 @dataclass
@@ -191,6 +196,7 @@ class Config:
 
 POSITIVE = (
     "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "
+    "affinity.power affinity.temperature cam.self_self_blocks "
     "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
     "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
     "train.image_every train.save_every train.keep_last label.crf_gaussian_sxy "
@@ -208,6 +214,8 @@ SHARES = (
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
+    "cam.source": ("gradcam", "patch-text"),
+    "affinity.source": ("attention", "class-distribution", "none"),
     "train.precision": ("auto", "float32", "bf16", "fp16"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
-from weclip.build import label_settings
+from weclip.build import label_settings, map_settings
 from weclip.config import Config
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.cam import pack_tags
@@ -28,8 +28,7 @@ def stages(output):
     return {
         "logits": output.decoded.logits.detach(),
         "feature_affinity": output.decoded.feature_affinity.detach(),
-        "probability": output.cam.probability,
-        "cam": output.cam.cam,
+        "cam": output.cam,
         "affinity": output.refined.affinity,
         "transition": output.refined.transition,
         "refined_cam": output.refined.cam,
@@ -51,7 +50,6 @@ def test_shapes_of_a_step():
     assert shapes == {
         "logits": (3, 6, 4, 6),
         "feature_affinity": (3, 24, 24),
-        "probability": (3, 2 + 4),
         "cam": (3, 2, 4, 6),
         "affinity": (3, 24, 24),
         "transition": (3, 24, 24),
@@ -155,17 +153,22 @@ def test_quirks_follow_faithful_unless_set_alone():
 @pytest.mark.parametrize("name", QUIRKS)
 def test_a_quirk_changes_its_own_setting_only(name):
     plain, quirky = tiny_weclip(tiny_config()), tiny_weclip(tiny_config(**{name: True}))
-    before, after = asdict(plain.labels), asdict(quirky.labels)
+    before, after = (asdict(m.labels) | asdict(m.maps.settings) for m in (plain, quirky))
     expected = set() if name == "imagenet_normalisation" else {name}
     assert {key for key in before if before[key] != after[key]} == expected
-    same = torch.equal(plain.mean, quirky.mean) and torch.equal(plain.std, quirky.std)
+    same = all(
+        torch.equal(getattr(plain.maps, n), getattr(quirky.maps, n)) for n in ("mean", "std")
+    )
     assert same == (name != "imagenet_normalisation")
 
 
 def test_faithful_is_all_quirks_together():
-    settings = asdict(label_settings(Config(faithful=True)))
+    def constants(config):
+        return asdict(label_settings(config)) | asdict(map_settings(config))
+
+    settings = constants(Config(faithful=True))
     assert all(settings[name] for name in QUIRKS if name in settings)
-    default = asdict(label_settings(Config()))
+    default = constants(Config())
     assert not any(default[name] for name in QUIRKS if name in default)
     config = tiny_config()
     config.faithful = True
@@ -220,9 +223,9 @@ def test_signed_layer_distance():
         method = tiny_weclip(tiny_config(signed_layer_distance=signed), dropout=0.0).eval()
         batch = make_batch()
         features = method.image_encoder(method.normalise(batch.image))
-        cam, attention = method.make_cam(features, pack_tags(batch.tags))
-        crossing = [block[:, 1:, 1:].clamp(1e-6, 1 - 1e-6) for block in attention]
-        kept[signed] = [method.refine(cam.cam, attention, a, 0).affinity / a for a in crossing]
+        cam, seen = method.make_cam(features, pack_tags(batch.tags))
+        crossing = [block[:, 1:, 1:].clamp(1e-6, 1 - 1e-6) for block in seen.attention]
+        kept[signed] = [method.refine(cam, seen, a, 0).affinity / a for a in crossing]
     assert len(kept[True]) == 3
     for other in kept[True][1:]:  # the released choice is the same whatever the decoder says
         torch.testing.assert_close(other, kept[True][0], rtol=1e-4, atol=1e-6)
@@ -235,11 +238,11 @@ def test_signed_layer_distance():
 def test_exclusive_box_edge():
     """Quirk: sources in the last row and column are lost; affinity and CAM are as before."""
     plain, quirky = run(), run(tiny_config(exclusive_box_edge=True))
-    before = {"logits", "feature_affinity", "probability", "cam", "affinity", "transition"}
+    before = {"logits", "feature_affinity", "cam", "affinity", "transition"}
     assert not before & changed(plain, quirky)
     assert "refined_cam" in changed(plain, quirky)
     # the released result is that of maps without their last row and column
-    maps = plain.cam.cam.clone()
+    maps = plain.cam.clone()
     maps[..., -1, :] = maps[..., -1] = 0
     sources = torch.einsum("bnm,bkm->bkn", plain.refined.transition, maps.flatten(2))
     assert (quirky.refined.cam.flatten(2) <= sources + 1e-6).all()
@@ -291,6 +294,6 @@ def test_moves_with_its_module():
     """Constants are buffers: nothing is left behind on another type or device."""
     method = tiny_weclip()
     names = {name for name, _ in method.named_buffers()}
-    assert {"mean", "std", "class_text", "background_text"} <= names
+    assert {f"maps.{n}" for n in ("mean", "std", "class_text", "background_text")} <= names
     assert not names & set(method.state_dict())
     assert {b.device.type for b in method.to("meta").buffers()} == {"meta"}

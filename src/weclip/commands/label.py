@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from weclip.api import default_device, open_clip
-from weclip.build import build_clip_es, build_label_crf
+from weclip.build import build_label_crf, build_training_free
 from weclip.commands.coco_export import export_coco
 from weclip.commands.datasets import open_configured
 from weclip.commands.label_folder import LabelFolder, make_recipe
@@ -27,7 +27,7 @@ from weclip.errors import InputError, did_you_mean
 from weclip.files import remove_temporaries, require_outside
 from weclip.inference.label_masks import LabelMask, Scores, label_stream
 from weclip.inference.stream import Writer, read_ahead
-from weclip.methods.clip_es import ClipEs
+from weclip.methods.training_free import TrainingFree
 from weclip.training.runlog import progress_bar
 
 METHODS = ("clip-es",)
@@ -93,7 +93,7 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     place.wait_for_everyone()
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
-    method = build_clip_es(config, clip, dataset.classes).to(default_device())
+    method = build_training_free(config, clip, dataset.classes).to(default_device())
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, partial(_read, max_pixels=config.data.max_pixels))
@@ -180,7 +180,7 @@ def _read(image: TaggedImage, *, max_pixels: int) -> NDArray[np.uint8]:
     return np.array(read_image(image.path, max_pixels=max_pixels))
 
 
-def _score(method: ClipEs, image: NDArray[np.uint8], tags: tuple[int, ...]) -> Scores:
+def _score(method: TrainingFree, image: NDArray[np.uint8], tags: tuple[int, ...]) -> Scores:
     maps = method(image, tags)
     return maps.scores.cpu().numpy(), maps.class_ids
 

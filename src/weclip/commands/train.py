@@ -255,7 +255,7 @@ def make_evaluate(
             long_side=config.eval.long_side,
             scales=(1.0,),
             flip=False,
-            device=method.mean.device,
+            device=method.device,
         )
         classes = inputs.classes.num_classes
         tally = Tally(classes)

@@ -17,7 +17,7 @@ from weclip.inference.evaluate import EvaluationResult, Tally
 from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
 from weclip.labels.cam import TagSlots, pack_tags
 from weclip.labels.pseudo_label import label_map_of, resize_cam, with_background
-from weclip.methods.weclip import LabelSettings, WeClip
+from weclip.methods.weclip import WeClip
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
 
@@ -51,9 +51,9 @@ def make_label_maps(
     """
     if item.tags is None:
         raise InputError(f"image {item.name}: its data set has no tags, which CAM scores need")
-    device = method.mean.device
+    device = method.device
     size = item.image.shape[:2]
-    tags = torch.zeros(1, method.class_text.shape[0], dtype=torch.bool)
+    tags = torch.zeros(1, len(method.maps.class_text), dtype=torch.bool)
     tags[0, list(item.tags)] = True
     slots = pack_tags(tags).to(device)
     with inference_mode(method):
@@ -61,26 +61,24 @@ def make_label_maps(
         normalised = method.normalise(image)
         features = method.image_encoder(normalised, method.labels.attention_maps(step))
         decoded = method.decoder(features.tokens, features.patch_grid)
-        cam, attention = method.make_cam(features, slots)
-        refined = method.refine(cam.cam, attention, decoded.feature_affinity, step)
+        cam, seen = method.make_cam(features, slots)
+        refined = method.refine(cam, seen, decoded.feature_affinity, step)
         guide = normalised if method.labels.par_on_normalised_image else image
         pseudo = method.make_label(refined.cam, slots, guide, size=size)
     return LabelMaps(
-        heat=cam.cam[0].amax(0).cpu().numpy(),
+        heat=cam[0].amax(0).cpu().numpy(),
         label_map={
-            "cam": cam_label_map(cam.cam, slots, size, method.labels),
-            "refined_cam": cam_label_map(refined.cam, slots, size, method.labels),
+            "cam": cam_label_map(cam, slots, size, method),
+            "refined_cam": cam_label_map(refined.cam, slots, size, method),
             "pseudo_label": pseudo.label_map[0].cpu(),
         },
     )
 
 
-def cam_label_map(
-    cam: Tensor, slots: TagSlots, size: tuple[int, int], labels: LabelSettings
-) -> Tensor:
+def cam_label_map(cam: Tensor, slots: TagSlots, size: tuple[int, int], method: WeClip) -> Tensor:
     """Labels (H, W) of one image's CAMs (1, K, h, w) against the background score."""
-    cam = resize_cam(cam, slots, size, labels.min_max_eps)
-    scores = with_background(cam, labels.background_power)  # (1, 1+K, H, W)
+    cam = resize_cam(cam, slots, size, method.maps.settings.min_max_eps)
+    scores = with_background(cam, method.labels.background_power)  # (1, 1+K, H, W)
     return label_map_of(scores, slots)[0].cpu()
 
 

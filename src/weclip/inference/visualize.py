@@ -105,7 +105,7 @@ def draw_step(
         (H', W', 3) uint8 RGB.
     """
     image = batch.image[0].permute(1, 2, 0).cpu().numpy()
-    cam = output.cam.cam[0].amax(dim=0).cpu().numpy()
+    cam = output.cam[0].amax(dim=0).cpu().numpy()
     logits = output.decoded.logits[:1].detach().float()
     logits = F.interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
     label_maps = (output.target[0], logits[0].argmax(dim=0))

@@ -48,14 +48,15 @@ def refined_affinity(attention: Tensor, feature_affinity: Tensor, *, signed: boo
     return mean * target
 
 
-def sinkhorn_transition(affinity: Tensor, rounds: int) -> Tensor:
-    """Normalise columns and rows in turn, symmetrise, and square.
+def sinkhorn_transition(affinity: Tensor, rounds: int, power: int = 2) -> Tensor:
+    """Normalise columns and rows in turn, symmetrise, and square, or take another power.
 
     CLIP-ES Eq. 6 and 7.
 
     Args:
         affinity: (B, N, N), positive.
         rounds: Number of column and row normalisations.
+        power: Steps along the transition.
 
     Returns:
         (B, N, N).
@@ -65,7 +66,8 @@ def sinkhorn_transition(affinity: Tensor, rounds: int) -> Tensor:
         transition = transition / transition.sum(dim=1, keepdim=True)
         transition = transition / transition.sum(dim=2, keepdim=True)
     transition = (transition + transition.transpose(1, 2)) / 2
-    return transition @ transition
+    powered: Tensor = torch.linalg.matrix_power(transition, power)
+    return powered
 
 
 def box_mask(cam: Tensor, threshold: float, *, exclusive_edge: bool) -> Tensor:

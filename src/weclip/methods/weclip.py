@@ -12,16 +12,11 @@ from torch import Tensor, nn
 
 from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.affinity import (
-    box_mask,
-    patch_attention,
-    propagate,
-    refined_affinity,
-    sinkhorn_transition,
-)
-from weclip.labels.cam import Cam, TagSlots, pack_tags, softmax_gradcam
+from weclip.labels.affinity import patch_attention, refined_affinity
+from weclip.labels.cam import TagSlots, pack_tags
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
+from weclip.labels.tag_maps import Refined, Seen, TagMaps
 from weclip.methods.decoder import Decoded
 from weclip.methods.losses import (
     affinity_labels,
@@ -32,35 +27,16 @@ from weclip.methods.losses import (
 )
 
 
-@dataclass(frozen=True)
-class TextFeatures:
-    """Frozen text features of a class list.
-
-    Attributes:
-        classes: (C-1, J) unit rows.
-        background: (G, J) unit rows.
-        scale: CLIP's temperature, the exponential of its `logit_scale`.
-    """
-
-    classes: Tensor
-    background: Tensor
-    scale: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings:
     """Constants of the pseudo-labels; sources in `weclip.config`."""
 
-    min_max_eps: float
     background_power: float
     initial_layers: int
     refined_layers: int
     refine_from: int
-    sinkhorn_rounds: int
-    box_threshold: float
     par: ParSettings
     signed_layer_distance: bool
-    exclusive_box_edge: bool
     par_on_normalised_image: bool
     train_on_padding: bool
 
@@ -83,21 +59,6 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
-class Refined:
-    """CAMs after the affinity.
-
-    Attributes:
-        affinity: (B, N, N) before, and `transition` after Sinkhorn, symmetrising, squaring.
-        transition: (B, N, N).
-        cam: (B, K, h, w).
-    """
-
-    affinity: Tensor
-    transition: Tensor
-    cam: Tensor
-
-
-@dataclass(frozen=True)
 class StepOutput:
     """Everything that one training step computed.
 
@@ -106,7 +67,7 @@ class StepOutput:
         terms: The losses by name, detached scalars.
         slots: Tags of the batch.
         decoded: Decoder output.
-        cam: CAMs before refinement.
+        cam: (B, K, h, w) in [0, 1], CAMs before refinement.
         refined: CAMs after refinement.
         pseudo_label: Labels that the decoder learnt from.
         target: (B, H, W), the label map with padding ignored.
@@ -116,7 +77,7 @@ class StepOutput:
     terms: dict[str, Tensor]
     slots: TagSlots
     decoded: Decoded
-    cam: Cam
+    cam: Tensor
     refined: Refined
     pseudo_label: PseudoLabel
     target: Tensor
@@ -126,41 +87,30 @@ class WeClip(nn.Module):
     """WeCLIP on a frozen CLIP.
 
     Args:
-        image_encoder: Frozen CLIP image encoder.
-        text: Text features of the classes.
+        maps: Maps of tags from the frozen CLIP, and what spreads them.
         decoder: The trained part.
         labels: Constants of the pseudo-labels.
         losses: Constants of the losses.
-        mean: RGB mean of the input normalisation, in 0..1.
-        std: RGB standard deviation of it.
     """
 
     def __init__(
-        self,
-        *,
-        image_encoder: ClipImageEncoder,
-        text: TextFeatures,
-        decoder: nn.Module,
-        labels: LabelSettings,
-        losses: LossSettings,
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
+        self, *, maps: TagMaps, decoder: nn.Module, labels: LabelSettings, losses: LossSettings
     ) -> None:
         super().__init__()
-        self.image_encoder = image_encoder
+        self.maps = maps
         self.decoder = decoder
         self.labels = labels
         self.losses = losses
-        self.scale = text.scale
-        self.register_buffer("class_text", text.classes, persistent=False)
-        self.register_buffer("background_text", text.background, persistent=False)
-        self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
 
-    class_text: Tensor
-    background_text: Tensor
-    mean: Tensor
-    std: Tensor
+    @property
+    def image_encoder(self) -> ClipImageEncoder:
+        """The frozen CLIP."""
+        return self.maps.image_encoder
+
+    @property
+    def device(self) -> torch.device:
+        """Where the method is."""
+        return self.maps.mean.device
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C, h, w) at patch resolution of RGB images (B, 3, H, W) in 0..255."""
@@ -186,8 +136,8 @@ class WeClip(nn.Module):
         decoded = self.decoder(features.tokens, features.patch_grid, batch.share)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
         slots = pack_tags(batch.tags).to(image.device)  # (B, K)
-        cam, attention = self.make_cam(features, slots)  # (B, K, h, w), maps x (B, 1+N, 1+N)
-        refined = self.refine(cam.cam, attention, decoded.feature_affinity, step)  # (B, K, h, w)
+        cam, seen = self.make_cam(features, slots)  # (B, K, h, w)
+        refined = self.refine(cam, seen, decoded.feature_affinity, step)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
         guide = image if self.labels.par_on_normalised_image else batch.image.float()
         pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
@@ -205,40 +155,26 @@ class WeClip(nn.Module):
 
     def normalise(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
-        return (image.to(self.mean.dtype) - self.mean) / self.std
+        return self.maps.normalise(image)
 
-    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Cam, list[Tensor]]:
-        """CAMs of the tags, and the attention of the last blocks, block L's included."""
-        last = self.image_encoder.run_last_block(features.tokens[-1].float())
-        cam = softmax_gradcam(
-            last,
-            slots,
-            class_text=self.class_text,
-            background_text=self.background_text,
-            scale=self.scale,
-            patch_grid=features.patch_grid,
-            eps=self.labels.min_max_eps,
-        )
-        return cam, [*features.attention, last.attention]
+    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Tensor, Seen]:
+        """CAMs (B, K, h, w) of the tags, and what they were made of."""
+        seen = self.maps.see(features)
+        return self.maps.make(seen, slots), seen
 
     @torch.no_grad()
-    def refine(
-        self, cam: Tensor, attention: list[Tensor], feature_affinity: Tensor, step: int
-    ) -> Refined:
+    def refine(self, cam: Tensor, seen: Seen, feature_affinity: Tensor, step: int) -> Refined:
         """Spread CAMs (B, K, h, w) by attention, and by the decoder from `refine_from` on."""
-        with torch.autocast(self.mean.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False):
             if self.labels.refines(step):
-                maps = patch_attention(attention, self.labels.refined_layers)
+                maps = patch_attention(seen.attention, self.labels.refined_layers)
                 affinity = refined_affinity(
                     maps, feature_affinity, signed=self.labels.signed_layer_distance
                 )
             else:
-                affinity = patch_attention(attention, self.labels.initial_layers).mean(dim=0)
-            transition = sinkhorn_transition(affinity, self.labels.sinkhorn_rounds)
-            mask = box_mask(
-                cam, self.labels.box_threshold, exclusive_edge=self.labels.exclusive_box_edge
-            )
-            return Refined(affinity, transition, propagate(cam, transition, mask))
+                maps = patch_attention(seen.attention, self.labels.initial_layers)
+                affinity = maps.mean(dim=0)
+            return self.maps.spread(cam, affinity, seen)
 
     def make_label(
         self, cam: Tensor, slots: TagSlots, guide: Tensor, size: tuple[int, int] | None = None
@@ -249,7 +185,7 @@ class WeClip(nn.Module):
             slots,
             guide,
             size=size or (guide.shape[-2], guide.shape[-1]),
-            eps=self.labels.min_max_eps,
+            eps=self.maps.settings.min_max_eps,
             background_power=self.labels.background_power,
             par=self.labels.par,
         )

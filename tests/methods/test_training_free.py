@@ -1,7 +1,5 @@
 """CLIP-ES against its literal form, and what it promises of sizes, tags and weights."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,27 +8,22 @@ from tests.literal.par import par as literal_par
 from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_features
 
 from weclip.backbones.clip_image import build_image_encoder
-from weclip.labels.pixel_refine import ParSettings
-from weclip.methods.clip_es import ClipEs, ClipEsSettings, fit_to_patches
+from weclip.build import training_free
+from weclip.config_file import load_config
+from weclip.methods.training_free import fit_to_patches
 
-SETTINGS = ClipEsSettings(
-    min_max_eps=1e-7,
-    background_power=1.0,
-    attention_layers=2,
-    sinkhorn_rounds=3,
-    box_threshold=0.4,
-    exclusive_box_edge=False,
-    max_side=None,
-    par=None,
-)
+CONFIG = (
+    "data.root=. clip.weights=. affinity.initial_layers=2 label.max_side=null "
+    "par.iterations=2 par.dilations=[1,2]"
+).split()
 TAGS = (0, 2, 4)
 ROUNDING = 1e-3  # of float32: raw maps are tiny, and scaling them to 1 enlarges their last bits
 
 
-def method(**changes):
-    encoder, text = build_image_encoder(clip_state()), text_features()
-    settings = replace(SETTINGS, **changes)
-    return ClipEs(image_encoder=encoder, text=text, settings=settings)
+def method(*changes, decoder=None):
+    """CLIP-ES with `changes` of the configuration."""
+    config = load_config("voc", [*CONFIG, *changes])
+    return training_free(config, build_image_encoder(clip_state()), text_features(), decoder)
 
 
 def picture(size=(30, 41), seed=0):
@@ -40,7 +33,7 @@ def picture(size=(30, 41), seed=0):
 def expected(image, tags, **changes):
     text = text_features()
     state = {name: value.double() for name, value in clip_state().items()}
-    given = {"layers": SETTINGS.attention_layers, "theta": SETTINGS.box_threshold} | changes
+    given = {"layers": 2, "theta": 0.4} | changes
     texts = (text.classes.double(), text.background.double())
     return literal(state, image, *texts, tags, scale=text.scale, **given)
 
@@ -59,7 +52,9 @@ def test_scores_are_those_of_the_literal_form(size, tags):
 
 def test_each_number_of_the_method_is_used():
     image = picture()
-    ours = method(attention_layers=BLOCKS, box_threshold=0.7, background_power=2.0)
+    numbers = {"affinity.initial_layers": BLOCKS, "affinity.box_threshold": 0.7}
+    changes = [f"{k}={v}" for k, v in (numbers | {"cam.background_power": 2}).items()]
+    ours = method(*changes)
     scores = expected(image, TAGS, layers=BLOCKS, theta=0.7, power=2.0)
     np.testing.assert_allclose(ours(image, TAGS).scores.numpy(), scores, atol=ROUNDING)
     for other in ({"layers": 2}, {"theta": 0.1}, {"power": 1.0}):
@@ -69,10 +64,7 @@ def test_each_number_of_the_method_is_used():
 
 def test_par_refines_the_scores_by_the_image():
     image = picture((20, 24))
-    settings = ParSettings(
-        iterations=2, dilations=(1, 2), colour_width=0.3, position_width=0.3, position_weight=0.01
-    )
-    scores = method(par=settings)(image, TAGS).scores
+    scores = method("label.par=true")(image, TAGS).scores
     plain = expected(image, TAGS)
     refined = literal_par(plain, image.transpose(2, 0, 1).astype(float), 2, (1, 2))
     assert np.abs(refined - plain).max() > 0.05
@@ -81,7 +73,7 @@ def test_par_refines_the_scores_by_the_image():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (5, 3), (PATCH, PATCH)])
 def test_any_size_is_scored(size):
-    scores = method(max_side=64)(picture(size), TAGS).scores
+    scores = method("label.max_side=64")(picture(size), TAGS).scores
     assert scores.shape == (4, *size)
     assert scores.isfinite().all()
     assert (scores >= 0).all()

@@ -1,0 +1,119 @@
+"""Map and affinity sources against their literal forms, and as parts of the methods."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.literal import class_distribution as literal
+from tests.literal.patch_text import patch_text
+from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
+
+from weclip.labels.cam import pack_tags
+from weclip.labels.class_distribution import (
+    class_distribution,
+    class_distribution_affinity,
+    jensen_shannon_similarity,
+)
+from weclip.labels.patch_text import patch_text_cam
+from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
+
+TAGS = torch.tensor([[True, False, True, False], [False, True, False, False]])
+GRID = (2, 3)
+
+
+@pytest.fixture
+def rows():
+    """Unit rows of two images (2, 1+6, 8) and of six texts (6, 8), the last two background."""
+    generator = torch.Generator().manual_seed(0)
+    draw = (torch.randn(*shape, generator=generator) for shape in ((2, 7, 8), (6, 8)))
+    return tuple(F.normalize(each, dim=-1) for each in draw)
+
+
+def test_patch_text_maps(rows):
+    embedding, texts = rows
+    slots = pack_tags(TAGS)
+    maps = patch_text_cam(embedding, slots, texts=texts, patch_grid=GRID, eps=1e-7)
+    assert maps.shape == (2, 2, *GRID)
+    for image, tags in enumerate(([0, 2], [1])):
+        expected = patch_text(embedding[image].double().numpy(), texts.double().numpy(), tags)
+        np.testing.assert_allclose(maps[image, : len(tags)].flatten(1), expected, atol=1e-5)
+    assert not maps[1, 1].any()  # an empty slot
+
+
+def test_class_distribution(rows):
+    embedding, texts = rows
+    shares = class_distribution(embedding, texts, 7.0)
+    alike = jensen_shannon_similarity(shares)
+    attention = torch.rand(2, 6, 6, generator=torch.Generator().manual_seed(1))
+    ours = class_distribution_affinity(alike, attention, 0.1)
+    for image in range(2):
+        wide = embedding[image].double().numpy(), texts.double().numpy()
+        expected = literal.distribution(*wide, 7.0)
+        np.testing.assert_allclose(shares[image], expected, rtol=1e-4)
+        expected = literal.similarity(expected)
+        np.testing.assert_allclose(alike[image], expected, atol=1e-5)
+        expected = literal.affinity(expected, attention[image].double().numpy(), 0.1)
+        np.testing.assert_allclose(ours[image], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_similarity_of_certain_patches():
+    """Nothing is NaN where shares are 0; 1 for the same class, 0 for different ones."""
+    certain = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
+    alike = jensen_shannon_similarity(certain)[0]
+    assert alike.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def test_a_large_temperature_leaves_the_attention(rows):
+    alike = jensen_shannon_similarity(class_distribution(*rows, 7.0))
+    attention = torch.rand(2, 6, 6, generator=torch.Generator().manual_seed(1))
+    ours = class_distribution_affinity(alike, attention, 1e6)
+    torch.testing.assert_close(ours, attention / attention.sum(-1, keepdim=True))
+
+
+@pytest.fixture(params=[(m, a) for m in MAP_SOURCES for a in AFFINITY_SOURCES], ids="+".join)
+def parts(request):
+    config = tiny_config()
+    config.cam.source, config.affinity.source = request.param
+    return config
+
+
+def test_every_source_trains(parts):
+    """Each map source with each affinity makes a step; parts differ, empty slots stay empty."""
+    method, batch = tiny_weclip(parts, dropout=0.0), make_batch()
+    output = method.training_step(batch, step=0)
+    assert output.loss.isfinite()
+    assert output.cam.shape == output.refined.cam.shape == (3, 2, 4, 6)
+    assert output.cam.amin() >= 0
+    assert output.cam.amax() <= 1
+    assert output.cam[0].flatten(1).amax(1).min() > 0.9
+    assert not output.cam[1].any()
+    other = tiny_config()
+    swapped = {"gradcam": "patch-text", "patch-text": "gradcam"}
+    other.cam.source, other.affinity.source = swapped[parts.cam.source], parts.affinity.source
+    theirs = tiny_weclip(other, dropout=0.0).training_step(batch, step=0)
+    assert not torch.allclose(output.cam[0], theirs.cam[0], atol=0.05)
+
+
+@pytest.mark.parametrize("source", list(AFFINITY_SOURCES))
+def test_the_transition_is_what_spreads(source):
+    config = tiny_config()
+    config.affinity.source, config.affinity.box_threshold, config.affinity.power = source, 0.0, 3
+    config.cam.source = "patch-text"
+    output = tiny_weclip(config).training_step(make_batch(), step=0)
+    cam, refined = output.cam.flatten(2), output.refined
+    everywhere = (refined.transition @ cam.transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(refined.cam.flatten(2)[0], everywhere[0], rtol=1e-4, atol=1e-5)
+    one_step = refined.affinity
+    if source == "class-distribution":
+        torch.testing.assert_close(refined.transition, one_step @ one_step @ one_step)
+    if source == "none":
+        assert torch.equal(refined.cam, output.cam)
+
+
+def test_the_refinement_module_takes_part_in_every_affinity():
+    config = tiny_config()  # refine_from=0
+    config.affinity.source = "class-distribution"
+    refined = tiny_weclip(config).training_step(make_batch(), step=0).refined.affinity
+    config.affinity.refine_from = -1
+    plain = tiny_weclip(config).training_step(make_batch(), step=0).refined.affinity
+    assert not torch.allclose(refined, plain, atol=1e-3)
