@@ -21,7 +21,7 @@ from published_form import PublishedForm
 from weclip.allocator import keep_freed_memory
 from weclip.api import open_clip
 from weclip.backbones.clip_image import ClipImageEncoder
-from weclip.backbones.clip_text import TextFeatures
+from weclip.backbones.text_features import TextFeatures
 from weclip.build import build_decoder, build_method, build_weclip
 from weclip.config import Config
 from weclip.config_file import load_config

@@ -81,9 +81,9 @@ def make_method(config: Config, dataset: str, folder: Path):
     image_encoder = build_image_encoder(state)
     classes = load_classes(dataset, faithful=True)
     text = encode_classes(
+        config.clip,
         build_text_encoder(state),
         classes,
-        config.clip.prompt_template,
         scale=state["logit_scale"].exp().item(),
     )
     module = build_decoder(config, image_encoder, classes)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
 from weclip.backbones.clip_weights import Clip, load_clip
 from weclip.build import demo_clip, encode_classes
+from weclip.config import ClipConfig
 from weclip.data.classes import load_classes
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
 from weclip.demo.world import BACKGROUND_COLOURS, CLASS_NAMES, SCENE_SIZE, Sprite, render_scene
@@ -33,7 +34,7 @@ def drawings(kind: str) -> list[tuple[int, str]]:
 def accuracy(clip: Clip, kind: str, scenes: int) -> float:
     """Share of scenes whose sprite's class has the most similar text among the 19 classes."""
     classes = load_classes("demo")
-    text = encode_classes(clip.text, classes, "a clean origami {}.", scale=clip.scale).classes
+    text = encode_classes(ClipConfig(), clip.text, classes, scale=clip.scale).classes
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (CLIP_MEAN, CLIP_STD))
     pool, correct = drawings(kind), 0
     for index in range(scenes):

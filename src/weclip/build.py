@@ -1,19 +1,20 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
-from weclip.backbones.clip_text import ClipTextEncoder, TextFeatures
+from weclip.backbones.clip_text import ClipTextEncoder
 from weclip.backbones.clip_weights import Clip
-from weclip.config import Config
+from weclip.backbones.text_features import TextFeatures, cluster, enrich, mean_unit
+from weclip.config import ClipConfig, Config
 from weclip.data.classes import ClassList
+from weclip.data.descriptions import read_descriptions
 from weclip.errors import InputError
 from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
@@ -30,30 +31,38 @@ IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
 def build_weclip(config: Config, clip: Clip, classes: ClassList) -> WeClip:
     """The whole method on a loaded CLIP, for a class list."""
     check_crop(config, clip.image)
-    text = encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale)
+    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return build_method(config, clip.image, text, build_decoder(config, clip.image, classes))
 
 
 def encode_classes(
-    text_encoder: ClipTextEncoder, classes: ClassList, template: str, *, scale: float
+    config: ClipConfig, encoder: ClipTextEncoder, classes: ClassList, *, scale: float
 ) -> TextFeatures:
-    """Text features of the classes and background words, each text put into `template`.
+    """Text features of the classes and background words, in all templates, perhaps enriched.
 
-    A class of several prompts has the mean of their unit features, made unit again (prompt
-    ensembling; Radford et al. 2021, section 3.1.4).
+    A class of several prompts or templates has the mean of their unit features, made unit again.
     """
-    prompts = [template.format(text) for texts in classes.prompts for text in texts]
-    features = torch.split(text_encoder.encode(prompts), [len(texts) for texts in classes.prompts])
-    return TextFeatures(
-        classes=torch.cat([each if len(each) == 1 else _mean_unit(each) for each in features]),
-        background=text_encoder.encode([template.format(w) for w in classes.background_words]),
-        scale=scale,
-    )
+    templates = (config.prompt_template, *config.more_templates)
+    encode = partial(_encode, encoder, templates)
+    features = encode(classes.prompts)
+    if config.descriptions is not None:
+        sentences = read_descriptions(Path(config.descriptions), classes)
+        attributes = encoder.encode(sentences)
+        if config.description_clusters is not None:
+            attributes = cluster(attributes, config.description_clusters)
+        share, weight = config.description_share, config.description_weight
+        features = enrich(features, attributes, share=share, weight=weight)
+    background = encode([(word,) for word in classes.background_words])
+    return TextFeatures(features, background, scale)
 
 
-def _mean_unit(features: Tensor) -> Tensor:
-    """(1, J) unit mean of unit rows (P, J)."""
-    return F.normalize(features.mean(dim=0, keepdim=True), dim=-1)
+def _encode(
+    encoder: ClipTextEncoder, templates: Sequence[str], things: Sequence[Sequence[str]]
+) -> Tensor:
+    """(T, J) of things, each of some texts, in each of the templates; all in one pass."""
+    prompts = [each.format(text) for texts in things for text in texts for each in templates]
+    sizes = [len(texts) * len(templates) for texts in things]
+    return torch.stack([mean_unit(rows) for rows in torch.split(encoder.encode(prompts), sizes)])
 
 
 def build_decoder(config: Config, image_encoder: ClipImageEncoder, classes: ClassList) -> Decoder:
@@ -166,7 +175,7 @@ def build_training_free(
     config: Config, clip: Clip, classes: ClassList, decoder: Decoder | None = None
 ) -> TrainingFree:
     """A method without training on a loaded CLIP, for a class list; `decoder` may refine it."""
-    text = encode_classes(clip.text, classes, config.clip.prompt_template, scale=clip.scale)
+    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return training_free(config, clip.image, text, decoder)
 
 
@@ -185,6 +194,7 @@ def training_free(
             refined_layers=labels.refined_layers,
             signed_layer_distance=labels.signed_layer_distance,
             background_power=labels.background_power,
+            scale=config.label.scale,
             max_side=config.label.max_side,
             par=labels.par if config.label.par else None,
         ),

@@ -40,6 +40,13 @@ class ClipConfig:
 
     weights: str = MISSING  # OpenAI .pt, state dict, safetensors or Hugging Face folder
     prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
+    more_templates: tuple[str, ...] = ()  # whose features are averaged with it
+    descriptions: str | None = None  # file of sentences on the classes, which enrich them (ExCEL)
+    description_clusters: int | None = (
+        None  # k-means centres in their place; ExCEL VOC 112, COCO 224
+    )
+    description_share: float = 0.9  # most like a class that take part; ExCEL, released code
+    description_weight: float = 1.0  # ExCEL, released code
 
 
 @dataclass
@@ -160,6 +167,7 @@ class LabelConfig:
     crf_bilateral_weight: float = 4.0
     par: bool = False  # PAR in place of the CRF; not in CLIP-ES
     confidence: float | None = None  # under it a pixel is 255; null: 0.95 with CRF, else 0
+    scale: float = 1.0  # how much larger than it is CLIP sees an image; CLIP-ES, released code
     max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
 
     @property
@@ -200,16 +208,17 @@ POSITIVE = (
     "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
     "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
     "train.image_every train.save_every train.keep_last label.crf_gaussian_sxy "
-    "label.crf_bilateral_sxy label.crf_bilateral_srgb"
+    "label.scale label.crf_bilateral_sxy label.crf_bilateral_srgb"
 ).split()
 NOT_NEGATIVE = (
     "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
     "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
-    "train.seed train.eval_every cam.background_power label.crf_iterations "
+    "clip.description_weight train.seed train.eval_every cam.background_power label.crf_iterations "
     "label.crf_gaussian_weight label.crf_bilateral_weight"
 ).split()
 SHARES = (
-    "data.flip_probability data.max_unreadable affinity.box_threshold decoder.dropout "
+    "data.flip_probability data.max_unreadable clip.description_share affinity.box_threshold "
+    "decoder.dropout "
     "loss.background_weight optim.warmup_ratio"
 ).split()
 CHOICES = {
@@ -237,12 +246,12 @@ def validate(config: Config) -> None:
     _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
     _require(config, "eval.scales", lambda v: v and min(v) >= 0.1, "numbers from 0.1 on")
     _require(config, "eval.long_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    place = "one {}, where the class goes"
+    _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
     _require(
-        config,
-        "clip.prompt_template",
-        lambda v: [v.count(part) for part in ("{}", "{", "}")] == [1, 1, 1],
-        "a text with one {}, where the class goes",
+        config, "clip.more_templates", lambda v: all(map(_is_template, v)), f"texts with {place}"
     )
+    _require(config, "clip.description_clusters", lambda v: v is None or v > 0, "over 0, or null")
     _require(
         config, "optim.betas", lambda v: all(0 <= b < 1 for b in v), "two numbers from 0 to under 1"
     )
@@ -268,7 +277,13 @@ def _numbers(section: Any, prefix: str = "") -> Iterator[str]:
             yield prefix + each.name
 
 
+def _is_template(text: str) -> bool:
+    return [text.count(part) for part in ("{}", "{", "}")] == [1, 1, 1]
+
+
 def _is_finite(value: Any) -> bool:
+    if isinstance(value, tuple | list) and any(isinstance(each, str) for each in value):
+        return True
     return all(map(isfinite, value if isinstance(value, tuple | list) else [value]))
 
 

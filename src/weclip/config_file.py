@@ -32,31 +32,58 @@ KINDS: dict[Any, str] = {
     tuple[float, float]: "a list of two numbers",
     tuple[float, ...]: "a list of numbers",
     tuple[int, ...]: "a list of whole numbers",
+    tuple[str, ...]: "a list of texts",
 }
 """How types are called in messages; others by their Python name."""
 
 
 def presets() -> list[str]:
     """Names of the shipped presets."""
-    folder = resources.files("weclip.presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith("yaml"))
+    return _yaml_names(".")
+
+
+def _yaml_names(folder: str) -> list[str]:
+    files = resources.files("weclip.presets").joinpath(folder).iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith("yaml"))
+
+
+def _shipped(name: str) -> str:
+    """The text of a preset."""
+    return resources.files("weclip.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def label_methods() -> list[str]:
+    """Names of the methods without training: shipped differences to any preset."""
+    return _yaml_names("methods")
 
 
 def load_config(
-    name_or_path: str, overrides: Sequence[str] = (), *, unused: Collection[str] = ()
+    name_or_path: str,
+    overrides: Sequence[str] = (),
+    *,
+    method: str | None = None,
+    unused: Collection[str] = (),
 ) -> Config:
     """Read a preset or a YAML file, and apply `section.key=value` overrides.
 
     Args:
         name_or_path: Preset or file.
         overrides: Changes, applied in turn.
+        method: One of `label_methods`, applied before them.
         unused: Dotted keys of texts that the caller does not read; without a value they are empty.
 
     Raises:
-        InputError: Unknown preset, file or key, or a value of the wrong type or range.
+        InputError: Unknown preset, method, file or key, or a value of the wrong type or range.
     """
     origin, text = _read(name_or_path)
-    return _resolve(_from_text(text, origin), overrides, origin, unused)
+    config = _from_text(text, origin)
+    if method is not None:
+        if method not in label_methods():
+            known = label_methods()
+            hint = did_you_mean(method, known) or f"known: {', '.join(known)}"
+            raise InputError(f"--method {method}: there is none of this name; {hint}")
+        _apply(config, OmegaConf.create(_shipped(f"methods/{method}")), f"method {method}")
+    return _resolve(config, overrides, origin, unused)
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
@@ -116,8 +143,7 @@ def from_yaml(text: str, origin: str) -> Config:
 def _read(name_or_path: str) -> tuple[str, str]:
     """Where a configuration comes from, for errors, and its text."""
     if name_or_path in presets():
-        file = resources.files("weclip.presets").joinpath(f"{name_or_path}.yaml")
-        return f"preset {name_or_path}", file.read_text(encoding="utf-8")
+        return f"preset {name_or_path}", _shipped(name_or_path)
     path = Path(name_or_path)
     if not path.is_file():
         hint = did_you_mean(name_or_path, presets()) or "give the path of a YAML file"

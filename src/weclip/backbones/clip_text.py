@@ -7,7 +7,6 @@ Stage 2. The merge table is data (`bpe_merges.txt.gz`, OpenAI, MIT licence); Hug
 import gzip
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -20,21 +19,6 @@ from weclip.backbones.transformer import Frozen, LayerNorm, Transformer, normal
 
 START, END = 49406, 49407
 WORD_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-
-
-@dataclass(frozen=True)
-class TextFeatures:
-    """Frozen text features of a class list.
-
-    Attributes:
-        classes: (C-1, J) unit rows.
-        background: (G, J) unit rows.
-        scale: CLIP's temperature, the exponential of its `logit_scale`.
-    """
-
-    classes: Tensor
-    background: Tensor
-    scale: float
 
 
 @cache

@@ -92,6 +92,7 @@ def configuration(
     data: Path | None,
     changes: Sequence[str],
     *,
+    method: str | None = None,
     unused: Collection[str] = (),
 ) -> Config:
     """Read the configuration of a command line.
@@ -100,6 +101,7 @@ def configuration(
         config: Preset or file; None: the preset `folder`, which then needs `data`.
         data: Short for `data.root=...`.
         changes: As in `load_config`.
+        method: As in `load_config`.
         unused: As in `load_config`.
 
     Raises:
@@ -111,7 +113,7 @@ def configuration(
             "--config with a preset or a YAML file"
         )
     root = [] if data is None else [f"data.root={json.dumps(str(data), ensure_ascii=False)}"]
-    return load_config(config or "folder", [*root, *changes], unused=unused)
+    return load_config(config or "folder", [*root, *changes], method=method, unused=unused)
 
 
 def split_data(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
-from weclip.backbones.clip_text import TextFeatures
 from weclip.backbones.dense_embedding import self_self_embedding
 from weclip.backbones.last_block import LastBlock
+from weclip.backbones.text_features import TextFeatures
 from weclip.labels.affinity import box_mask, propagate, sinkhorn_transition
 from weclip.labels.cam import TagSlots, softmax_gradcam
 from weclip.labels.class_distribution import (

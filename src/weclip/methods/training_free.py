@@ -31,6 +31,7 @@ class TrainingFreeSettings:
         refined_layers: How many of them a trained decoder chooses from.
         signed_layer_distance: As in `refined_affinity`.
         background_power: Exponent of the background score.
+        scale: How much larger than it is an image is seen.
         max_side: Pixels; a longer image is seen smaller. None: never.
         par: Constants of PAR, which CLIP-ES does not have; None for no PAR.
     """
@@ -39,6 +40,7 @@ class TrainingFreeSettings:
     refined_layers: int
     signed_layer_distance: bool
     background_power: float
+    scale: float
     max_side: int | None
     par: ParSettings | None
 
@@ -92,7 +94,8 @@ class TrainingFree(nn.Module):
             none = torch.zeros(0, 1, 1, device=device)
             return TrainingFreeMaps(none, none, none.new_ones(1, *size), class_ids)
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
-        seen_image = fit_to_patches(image, self.maps.image_encoder.patch_size, use.max_side)
+        patch = self.maps.image_encoder.patch_size
+        seen_image = fit_to_patches(image, patch, use.max_side, use.scale)
         normalised = self.maps.normalise(_as_batch(seen_image).to(device))  # (1, 3, H', W')
         features = self.maps.image_encoder(normalised, self._attention_maps() - 1)
         seen = self.maps.see(features)
@@ -130,7 +133,7 @@ class TrainingFree(nn.Module):
 
 
 def fit_to_patches(
-    image: NDArray[np.uint8], patch: int, max_side: int | None = None
+    image: NDArray[np.uint8], patch: int, max_side: int | None = None, scale: float = 1.0
 ) -> NDArray[np.uint8]:
     """Resize an image, bicubic, so that its sides are whole patches; single scale.
 
@@ -138,6 +141,7 @@ def fit_to_patches(
         image: (H, W, 3) uint8, RGB.
         patch: Pixels per patch side; each side is rounded up to a multiple.
         max_side: A longer image is shrunk to this first, its shape kept; None: never.
+        scale: The image is made this much larger before.
 
     Returns:
         (H', W', 3) uint8.
@@ -149,7 +153,8 @@ def fit_to_patches(
     """
     height, width = image.shape[:2]
     long = max(height, width)
-    most = long if max_side is None else min(long, max_side)
+    most = max(1, round(scale * long))
+    most = most if max_side is None else min(most, max_side)
     # In whole numbers: -(-a // b) is a / b rounded up.
     wanted = [-(-side * most // (long * patch)) * patch for side in (height, width)]
     if wanted == [height, width]:
