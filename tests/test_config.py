@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from weclip.config import Config, QuirkConfig
-from weclip.config_file import from_yaml, load_config, override, presets, to_yaml
+from weclip.config_file import from_yaml, label_methods, load_config, override, presets, to_yaml
 from weclip.errors import InputError
 
 NEEDED = ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]
@@ -285,3 +285,17 @@ def test_a_path_is_taken_as_it_is(root: str):
     assert config.data.root == root
     quoted = load_config("folder", [f'data.root="{root}"', "clip.weights=demo"])
     assert quoted.data.root == root
+
+
+def test_a_method_is_a_difference_to_any_preset():
+    base = ["data.root=x", "clip.weights=y"]
+    voc = load_config("voc", base)
+    assert label_methods() == ["cd-clip", "clip-es", "excel"]
+    assert load_config("voc", base, method="clip-es") == voc
+    excel = load_config("voc", base, method="excel")
+    assert (excel.cam.source, excel.affinity.box_threshold) == ("patch-text", 0.79)
+    assert load_config("voc", [*base, "cam.source=gradcam"], method="excel").cam.source == "gradcam"
+    spread = load_config("voc", base, method="cd-clip").affinity
+    assert (spread.source, spread.power) == ("class-distribution", 1)
+    with pytest.raises(InputError, match="--method exel: there is none .* did you mean 'excel'"):
+        load_config("voc", base, method="exel")
