@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from weclip.errors import InputError
 from weclip.inference.metrics import confusion_matrix, scores_from_confusion
@@ -28,6 +29,17 @@ def test_ignored_pixels_never_count(dtype):
     assert torch.equal(confusion_matrix(label_map, mask, num_classes=4), expected)
     label_map[5:20] = 255  # whatever was predicted there
     assert torch.equal(confusion_matrix(label_map, mask, num_classes=4), expected)
+
+
+@pytest.mark.parametrize("num_classes", [2, 21, 81])
+def test_confusion_matrix_is_that_of_torchmetrics(num_classes):
+    generator = torch.Generator().manual_seed(num_classes)
+    label_map, mask = torch.randint(0, num_classes, (2, 37, 50), generator=generator)
+    mask[torch.rand(mask.shape, generator=generator) < 0.1] = 255
+    expected = multiclass_confusion_matrix(
+        label_map, mask, num_classes=num_classes, ignore_index=255
+    )
+    assert torch.equal(confusion_matrix(label_map, mask, num_classes=num_classes), expected)
 
 
 def test_mask_without_labels_counts_nothing():

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.errors import InputError
@@ -88,7 +88,7 @@ def confusion_matrix(
     predicted, true = label_map[counted].long().cpu(), mask[counted].long().cpu()
     if unsure:
         decided = predicted != IGNORE_INDEX
-        left = torch.bincount(true[~decided], minlength=num_classes)
+        left = torch.from_numpy(np.bincount(true[~decided].numpy(), minlength=num_classes))
         predicted, true = predicted[decided], true[decided]
     for name, ids in (("label map", predicted), ("mask", true)):
         if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < num_classes:
@@ -96,10 +96,10 @@ def confusion_matrix(
                 f"{name} has class ids {int(ids.min())} to {int(ids.max())}: allowed are 0 to "
                 f"{num_classes - 1}, and {IGNORE_INDEX} in masks; is the class list the right one?"
             )
-    matrix: Tensor = multiclass_confusion_matrix(
-        predicted, true, num_classes=num_classes, validate_args=False
-    )
-    return torch.cat((matrix.long(), left[:, None]), dim=1) if unsure else matrix.long()
+    # NumPy: PyTorch's bincount is slow where deterministic algorithms are asked for.
+    pairs = np.bincount((true * num_classes + predicted).numpy(), minlength=num_classes**2)
+    matrix = torch.from_numpy(pairs.astype(np.int64, copy=False)).view(num_classes, num_classes)
+    return torch.cat((matrix, left[:, None]), dim=1) if unsure else matrix
 
 
 def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:
