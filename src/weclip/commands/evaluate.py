@@ -24,6 +24,7 @@ from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
 
 RECORD_NAME = "evaluation.json"
+REPORT_NAME = "report.html"
 KIND = "evaluation"
 
 GroupOf = Callable[[str], str | None]
