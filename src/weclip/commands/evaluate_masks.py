@@ -1,6 +1,7 @@
 """`weclip evaluate --masks`: score folders of predicted masks of any origin, without a model."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from weclip.commands.check import UNUSED
 from weclip.commands.datasets import configuration, open_configured
-from weclip.commands.evaluate import Record, claim, eval_split, keep
+from weclip.commands.evaluate import claim, eval_split, keep
 from weclip.commands.mask_folders import (
     Compared,
     ReadScene,
@@ -20,7 +21,15 @@ from weclip.commands.mask_folders import (
     named_folders,
     read_scene,
 )
-from weclip.commands.masks_report import write_masks_report
+from weclip.commands.scored_report import (
+    REPORT_NAME,
+    About,
+    Record,
+    Scored,
+    ShownScene,
+    write_scored_report,
+)
+from weclip.commands.training_inputs import warn
 from weclip.config import Config
 from weclip.data.mask_labels import mask_labels
 from weclip.distributed import connect, own_part
@@ -92,8 +101,9 @@ def evaluate_masks(
     own = own_part(scenes)
     streamed = _with_progress(compared_masks(own, read, crf), len(own), console)
     results, comparison = score(streamed, list(sources), classes.num_classes)
-    records = {
-        name: evaluation_record(
+    scored = {}
+    for name, (folder, refined) in sources.items():
+        record = evaluation_record(
             results[name],
             class_names=classes.names_with_background,
             kind="masks",
@@ -103,22 +113,18 @@ def evaluate_masks(
             seed=None,
             versions=versions(),
         )
-        for name, (folder, refined) in sources.items()
-    }
+        scored[name] = Scored(results[name], record)
+    records = {name: each.record for name, each in scored.items()}
     keep(records, out, console)
     if connect().is_main_process:
-        pairs = comparison.pairs()
-        if pairs:
-            write_json(out / COMPARISON_NAME, {"pairs": pairs})
-        write_masks_report(
-            out,
-            records,
-            results,
-            pairs,
-            lambda names: _chosen(scenes, names, read, crf),
-            classes=classes,
-            config=config,
-        )
+        about = about_masks(config, comparison)
+        if about.pairs:
+            write_json(out / COMPARISON_NAME, {"pairs": about.pairs})
+        try:
+            shown = partial(shown_scenes, scenes, read, crf)
+            write_scored_report(out, scored, shown, about, classes)
+        except InputError as error:  # scores need no images
+            warn(console, f"{error}; so there is no {REPORT_NAME}")
     return records
 
 
@@ -204,11 +210,28 @@ def score(
     return dict(zip(names, results, strict=True)), comparison.gather()
 
 
-def _chosen(
-    scenes: Sequence[Scene], names: Sequence[str], read: "partial[ReadScene]", crf: Crf | None
-) -> Iterator[Compared]:
+def about_masks(config: Config, comparison: Comparison) -> About:
+    """What the report says of masks."""
+    return About(
+        title=f"Masks scored on {config.data.eval_split}",
+        introduction=(
+            "mIoU is that of one confusion matrix over all images of the split, over the classes "
+            "in its ground truth. Pixels that a mask leaves unsure (255) are wrong."
+        ),
+        settings={"data": asdict(config.data), "eval": {"crf": config.eval.crf}},
+        pairs=comparison.pairs(),
+    )
+
+
+def shown_scenes(
+    scenes: Sequence[Scene], read: "partial[ReadScene]", crf: Crf | None, names: Sequence[str]
+) -> Iterator[ShownScene]:
+    """Read the scenes of these names again, to be shown, with their masks as they were scored."""
     by_name = {scene.sample.name: scene for scene in scenes}
-    return compared_masks([by_name[name] for name in names], read, crf, with_image=True)
+    chosen = [by_name[name] for name in names]
+    for scene, found, label_maps in compared_masks(chosen, read, crf, with_image=True):
+        assert found.image is not None  # it was asked for
+        yield ShownScene(scene.sample.name, found.image, found.truth, label_maps)
 
 
 def _with_progress(

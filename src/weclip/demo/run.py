@@ -13,11 +13,11 @@ from weclip.api import LoadedModel, load_model
 from weclip.build import build_predictor
 from weclip.commands.evaluate import (
     RECORD_NAME,
-    REPORT_NAME,
     masked_images,
     score_labels,
     score_segmentation,
 )
+from weclip.commands.scored_report import REPORT_NAME
 from weclip.commands.train import train
 from weclip.config_file import load_config
 from weclip.data.batch import MaskedImage

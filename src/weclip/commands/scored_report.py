@@ -1,17 +1,14 @@
-"""The report of `weclip evaluate --masks`: scores, and the scenes on which the folders differ."""
+"""The report of `weclip evaluate`: scores, and the scenes on which what is scored differs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.commands.evaluate import REPORT_NAME, Record
-from weclip.commands.mask_folders import Compared, ReadScene, Scene
-from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.data.colours import RGB
 from weclip.inference.comparison import (
@@ -27,60 +24,90 @@ from weclip.inference.report import Report, write_report
 from weclip.inference.scenes import SceneRow
 from weclip.inference.visualize import overlay
 
+REPORT_NAME = "report.html"
 SHOWN = 6
-"""Scenes on which the folders differ most; of one folder its worst."""
+"""Scenes on which records differ most; of one record its worst."""
 SHOWN_BESIDE = 3
-"""Scenes that are hardest for all; of one folder its best."""
+"""Scenes that are hardest for all; of one record its best."""
+
+Ids = NDArray[np.uint8]
+Record = dict[str, Any]
 
 
-def write_masks_report(
+@dataclass(frozen=True)
+class Scored:
+    """A result, and the record of it that is kept."""
+
+    result: EvaluationResult
+    record: Record
+
+
+class ShownScene(NamedTuple):
+    """What of a scene is shown.
+
+    Attributes:
+        name: The image's name.
+        image: (H, W, 3) uint8, RGB.
+        truth: (H, W) ids, 255 where a pixel does not count.
+        label_maps: (H, W) ids of each record, 255 where unsure.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    truth: Ids
+    label_maps: Sequence[Ids]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a report says of the scores.
+
+    Attributes:
+        title: Heading of the page.
+        introduction: What the scores are.
+        settings: The configuration; may be nested.
+        pairs: Of `Comparison.pairs`.
+    """
+
+    title: str
+    introduction: str
+    settings: Mapping[str, Any]
+    pairs: Sequence[Mapping[str, Any]] = ()
+
+
+def write_scored_report(
     out: Path,
-    records: Mapping[str, Record],
-    results: Mapping[str, EvaluationResult],
-    pairs: Sequence[Mapping[str, Any]],
-    read: Callable[[Sequence[str]], Iterable[Compared]],
-    *,
+    scored: Mapping[str, Scored],
+    read: Callable[[Sequence[str]], Iterable[ShownScene]],
+    about: About,
     classes: ClassList,
-    config: Config,
 ) -> None:
     """Write `report.html`.
 
     Args:
         out: Folder of the evaluation.
-        records: Records by name.
-        results: Their results, by the same names.
-        pairs: Of `Comparison.pairs`.
+        scored: Results and records by name.
         read: Gives the scenes with these image names, in this order.
+        about: Texts and settings.
         classes: Class list, for names and colours.
-        config: As `evaluate_masks` has it.
+
+    Raises:
+        InputError: A scene cannot be read.
     """
-    names = list(results)
-    notes = chosen_scenes(results)
-    rows = [
-        scene_row(
-            notes[scene.sample.name],
-            found,
-            dict(zip(names, label_maps, strict=True)),
-            scene,
-            classes.palette,
-        )
-        for scene, found, label_maps in read(list(notes))
-    ]
-    split = config.data.eval_split
+    names = list(scored)
+    notes = chosen_scenes({name: each.result for name, each in scored.items()})
+    shown = read(list(notes))
     write_report(
         out / REPORT_NAME,
         Report(
-            title=f"Masks scored on {split}",
-            introduction=(
-                "mIoU is that of one confusion matrix over all images of the split, over the "
-                "classes in its ground truth. Pixels that a mask leaves unsure (255) are wrong."
-            ),
-            scores=records,
-            pairs=pairs,
-            scenes=rows,
+            title=about.title,
+            introduction=about.introduction,
+            scores={name: each.record for name, each in scored.items()},
+            pairs=about.pairs,
+            scenes=[scene_row(s, names, notes[s.name], classes.palette) for s in shown],
             difference_colours=difference_colours(names),
             class_colours=classes.colours_by_name,
-            settings={"data": asdict(config.data), "eval": {"crf": config.eval.crf}},
+            settings=about.settings,
         ),
     )
 
@@ -121,20 +148,16 @@ def difference_colours(names: Sequence[str]) -> dict[str, RGB]:
 
 
 def scene_row(
-    note: str,
-    found: ReadScene,
-    label_maps: Mapping[str, NDArray[np.uint8]],
-    scene: Scene,
-    palette: NDArray[np.uint8],
+    scene: ShownScene, names: Sequence[str], note: str, palette: NDArray[np.uint8]
 ) -> SceneRow:
-    """One scene's image, masks by record, who is right, truth."""
-    image = found.image
-    assert image is not None  # it was asked for
-    right = "wrong" if len(label_maps) == 1 else "who is right"
+    """One scene's image, label maps by record, who is right, truth."""
+    image, truth, label_maps = scene.image, scene.truth, scene.label_maps
+    by_name = zip(names, label_maps, strict=True)
+    right = "wrong" if len(names) == 1 else "who is right"
     pictures = [
         ("image", Image.fromarray(image)),
-        *((name, overlay(image, ids, palette=palette)) for name, ids in label_maps.items()),
-        (right, difference_picture(image, list(label_maps.values()), found.truth)),
-        ("truth", overlay(image, found.truth, palette=palette)),
+        *((name, overlay(image, ids, palette=palette)) for name, ids in by_name),
+        (right, difference_picture(image, label_maps, truth)),
+        ("truth", overlay(image, truth, palette=palette)),
     ]
-    return SceneRow(scene.sample.name, note, pictures)
+    return SceneRow(scene.name, note, pictures)
