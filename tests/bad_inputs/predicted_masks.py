@@ -206,6 +206,17 @@ CASES = (
         writes=("out",),
     ),
     Case(
+        "predicted-image-broken",
+        "An image that is broken, which only the report needs",
+        SCORE,
+        "warning: VOC2012/JPEGImages/val_8.png: image cannot be read (...); so there is no report.html",
+        files={"VOC2012/JPEGImages/val_8.png": b"no image"},
+        make=_predict,
+        code=0,
+        says="out",
+        writes=("out",),
+    ),
+    Case(
         "predicted-cut-off",
         "A predicted mask cut off",
         SCORE,

@@ -165,7 +165,12 @@ def test_overwrite_replaces_an_evaluation_but_not_the_masks(voc_world, truth, tm
 
 def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, place in {"VOC2012": voc_world, "runs/voc": run_folder, "masks": predicted}.items():
+    for name, place in {
+        "VOC2012": voc_world,
+        "runs/voc": run_folder,
+        "masks": predicted,
+        "other": predicted,
+    }.items():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).symlink_to(place)
     photos = worlds.write_folder(Path("photos"))
@@ -173,6 +178,6 @@ def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path
     save(read(drawn), Path("drawn") / "val" / drawn.name)
     block = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     lines = block.splitlines()
-    assert len(lines) == 3
-    assert [cli.run(shlex.split(line)[1:]) for line in lines] == [0, 0, 0]
+    assert len(lines) == 4
+    assert [cli.run(shlex.split(line)[1:]) for line in lines] == [0, 0, 0, 0]
     assert record(Path("runs/drawn-scores"))["num_images"] == 1

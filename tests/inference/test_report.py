@@ -169,6 +169,16 @@ def test_page_has_boundary_iou_in_the_table_and_per_class(tmp_path):
     assert "Boundary IoU per class" not in page(tmp_path)
 
 
+def test_records_have_the_colours_of_difference_pictures(tmp_path):
+    pictured = {"only CAM right": (1, 2, 3), "all wrong": (4, 5, 6)}
+    text = page(tmp_path, difference_colours=pictured)
+    cards = re.findall(r'class="card ([\w-]+)-edge"', text)
+    assert cards == ["series-0", "series-1", "series-2"]
+    one = page(tmp_path, difference_colours={"wrong": (1, 2, 3)})
+    cards = re.findall(r'class="card ([\w-]+)-edge"', one)
+    assert cards == ["cam", "segmentation", "series-2"]
+
+
 def test_page_without_groups_curves_or_scenes(tmp_path):
     text = page(tmp_path, scores={"CAM": record("cam", 0)}, curves={}, scenes=[], credits=[])
     assert "No curves were logged." in text

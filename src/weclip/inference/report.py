@@ -43,7 +43,8 @@ class Report:
         introduction: What the scores are.
         curves: Curve name -> (step, value) pairs; None where nothing was trained.
         pairs: Of `Comparison.pairs`; none: nothing is said of where methods differ.
-        difference_colours: Colours in difference pictures and what they mean.
+        difference_colours: Colours in difference pictures and what they mean; those of several
+            records are also the records' own in the rest of the page.
         credits: Lines at the foot, such as picture sources.
     """
 
@@ -63,16 +64,17 @@ def write_report(path: Path, report: Report) -> None:
     """Write the page into an `.html` file."""
     frame = resources.files("weclip.inference").joinpath("report.html").read_text("utf-8")
     scores = report.scores
+    colours = _series(scores, by_kind=len(report.difference_colours) < 2)
     page = Template(frame).substitute(
         title=escape(report.title),
         series_style=_series_style(len(scores)),
-        headline=_headline(scores),
+        headline=_headline(scores, colours),
         introduction=escape(report.introduction),
         score_table=_score_table(scores),
         group_table=_group_table(scores),
         comparison=_comparison(report.pairs),
-        class_bars=_bars(scores, "IoU per class, %", "per_class_iou"),
-        boundary_bars=_bars(scores, "Boundary IoU per class, %", "per_class_boundary_iou"),
+        class_bars=_bars(scores, colours, "per_class_iou", "IoU per class, %"),
+        boundary_bars=_bars(scores, colours, "per_class_boundary_iou", "Boundary IoU per class, %"),
         training="" if report.curves is None else _training(report.curves),
         scenes=scene_rows(report.scenes),
         difference_key=_colour_key(report.difference_colours),
@@ -84,13 +86,16 @@ def write_report(path: Path, report: Report) -> None:
     write_text(path, page)
 
 
-def _series(scores: Records) -> dict[str, str]:
-    """CSS class of each record's colour: its kind's for the first of a kind of a model's labels."""
+def _series(scores: Records, *, by_kind: bool) -> dict[str, str]:
+    """CSS class of each record's colour: that of difference pictures, or that of its kind.
+
+    Only the first of a kind has the kind's colour, and masks have none.
+    """
     classes: dict[str, str] = {}
     for index, (name, record) in enumerate(scores.items()):
         kind = record["kind"]
-        taken = kind == "masks" or kind in classes.values()
-        classes[name] = f"series-{index}" if taken else kind
+        free = by_kind and kind != "masks" and kind not in classes.values()
+        classes[name] = kind if free else f"series-{index}"
     return classes
 
 
@@ -103,10 +108,10 @@ def _series_style(count: int) -> str:
     return "\n".join(rules)
 
 
-def _headline(scores: Records) -> str:
+def _headline(scores: Records, colours: Mapping[str, str]) -> str:
     """Cards; an arrow leads from one to the next where one is made from the other."""
     parts, before = [], None
-    for name, css in _series(scores).items():
+    for name, css in colours.items():
         record = scores[name]
         if before not in (None, record["kind"]):
             parts.append('<div class="arrow" aria-hidden="true">→</div>')
@@ -119,12 +124,12 @@ def _headline(scores: Records) -> str:
     return "".join(parts)
 
 
-def _bars(scores: Records, title: str, key: str) -> str:
+def _bars(scores: Records, colours: Mapping[str, str], key: str, title: str) -> str:
     """A section of bars of those records that have this score; empty if none has."""
     series = {name: record[key] for name, record in scores.items() if key in record}
     if not series:
         return ""
-    return f"<h2>{title}</h2>{class_bars(series, colours=_series(scores))}"
+    return f"<h2>{title}</h2>{class_bars(series, colours=colours)}"
 
 
 def _comparison(pairs: Sequence[Mapping[str, Any]]) -> str:
