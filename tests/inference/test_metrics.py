@@ -129,3 +129,12 @@ def test_label_maps_that_are_sure_score_the_same_either_way():
 def test_unsure_pixels_are_refused_unless_allowed():
     with pytest.raises(InputError, match="label map has class ids 255 to 255: allowed are 0 to 2"):
         confusion_matrix(torch.tensor([[255]]), torch.tensor([[0]]), num_classes=3)
+
+
+def test_other_ids_are_refused_beside_unsure_pixels():
+    with pytest.raises(InputError, match="label map has class ids 0 to 3"):
+        confusion_matrix(torch.tensor([[3, 0]]), torch.tensor([[1, 0]]), num_classes=3, unsure=True)
+    with pytest.raises(InputError, match="mask has class ids 0 to 7"):
+        confusion_matrix(
+            torch.tensor([[255, 0]]), torch.tensor([[7, 0]]), num_classes=3, unsure=True
+        )
