@@ -94,12 +94,12 @@ def evaluate(
     allow_missing: options.AllowMissing = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score a trained model, or a folder of masks, on a split with masks.
+    """Score a trained model, or folders of masks, on a split with masks.
 
     mIoU, boundary IoU, IoU of each class, accuracies.
 
     For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true, or
-    weclip evaluate --masks masks --config voc data.root=VOC2012 --out runs/voc-masks
+    weclip evaluate --masks a=one --masks b=two --config voc data.root=VOC2012 --out runs/two
     """
     from weclip.commands.evaluate import evaluate as score_model
     from weclip.commands.evaluate_masks import evaluate_masks, masks_configuration
@@ -110,7 +110,7 @@ def evaluate(
         {"--masks": masks, "--config": config, "--data": data, "--allow-missing": allow_missing},
     )
     shown = console()
-    if masks is not None:
+    if masks:
         resolved = masks_configuration(config, data, changes or ())
         how = {"allow_missing": allow_missing, "overwrite": overwrite}
         evaluate_masks(masks, resolved, out, console=shown, **how)

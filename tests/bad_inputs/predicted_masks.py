@@ -24,6 +24,15 @@ def _missing(*names: str) -> None:
         (FIRST.parent / f"{name}.png").unlink()
 
 
+def _two(missing_in_other: tuple[str, ...], missing: tuple[str, ...]) -> None:
+    """Masks in two folders, without some of them."""
+    _predict()
+    shutil.copytree(FIRST.parent, "other")
+    for folder, names in {Path("other"): missing_in_other, FIRST.parent: missing}.items():
+        for name in names:
+            (folder / f"{name}.png").unlink()
+
+
 def _first(values: np.ndarray) -> None:
     """Another first mask: ids (H, W) or colours (H, W, 3)."""
     _predict()
@@ -79,10 +88,22 @@ CASES = (
         "data.eval_split is null; add data.eval_split=NAME of a split with masks",
     ),
     Case(
-        "evaluate-masks-crf",
-        "A CRF for masks",
-        f"{SCORE} eval.crf=true",
-        "eval.crf=true refines a model's predictions; with --masks leave it out",
+        "evaluate-masks-empty",
+        "A name without a folder",
+        f"{SCORE} --masks best=",
+        "--masks 'best=' names no folder; give DIR or NAME=DIR",
+    ),
+    Case(
+        "evaluate-masks-same-name",
+        "Two folders of one name",
+        "evaluate --masks a/masks --masks other/a --config voc.yaml --out out",
+        "--masks a/masks and other/a are both called 'a'; give them names: --masks NAME=DIR",
+    ),
+    Case(
+        "evaluate-masks-name-of-crf",
+        "A folder called as another one after the CRF",
+        "evaluate --masks a=masks --masks 'a + CRF=masks' --config voc.yaml --out out eval.crf=true",
+        "--masks: 'a + CRF' is what 'a' is called after the CRF; give the folder another name: --masks NAME=DIR",
     ),
     Case(
         "predicted-no-folder",
@@ -103,6 +124,34 @@ CASES = (
         f"{SCORE} --allow-missing",
         "masks: 3 of 3 masks are missing: val_8.png, val_9.png, val_10.png; a mask has its image's name, in the same sub-folder, as .png",
         make=lambda: _missing("val_8", "val_9", "val_10"),
+    ),
+    Case(
+        "predicted-folder-of-folders",
+        "The folder in which the masks' folder is",
+        "evaluate --masks labels --config voc.yaml --out out",
+        "labels: 3 of 3 masks are missing: val_8.png, val_9.png, val_10.png; a mask has its image's name, in the same sub-folder, as .png; is it labels/masks?",
+        make=lambda: (_predict(), Path("labels").mkdir(), shutil.move("masks", "labels/masks")),
+    ),
+    Case(
+        "predicted-second-no-folder",
+        "The second of two folders is not there",
+        f"{SCORE} --masks b=other",
+        "other: folder of predicted masks (--masks) not found; it must be an existing folder",
+        make=_predict,
+    ),
+    Case(
+        "predicted-second-missing",
+        "The second of two folders lacks a mask",
+        f"{SCORE} --masks b=other",
+        "other: 1 of 3 masks are missing: val_8.png; add them, or score those that are there with --allow-missing",
+        make=lambda: _two(("val_8",), ()),
+    ),
+    Case(
+        "predicted-nothing-in-common",
+        "Two folders with masks of different images",
+        f"{SCORE} --masks b=other --allow-missing",
+        "no image has a mask in each of the 2 folders of --masks; score them one by one",
+        make=lambda: _two(("val_8",), ("val_9", "val_10")),
     ),
     Case(
         "predicted-missing-allowed",
@@ -146,6 +195,25 @@ CASES = (
         SCORE,
         "masks/val_8.png: mask has the unknown colour #010203, [1, 2, 3], on 100 % of its pixels; make it the 'colour' of a class in the class list, or for masks of the data set say in mask_labels what it stands for",
         make=lambda: _first(np.full((48, 48, 3), (1, 2, 3))),
+        writes=("out",),
+    ),
+    Case(
+        "predicted-second-colours",
+        "A predicted colour of no class in the second of two folders",
+        "evaluate --masks VOC2012/SegmentationClass --masks masks --config voc.yaml --out out",
+        "masks/val_8.png: mask has the unknown colour #010203, [1, 2, 3], on 100 % of its pixels; make it the 'colour' of a class in the class list, or for masks of the data set say in mask_labels what it stands for",
+        make=lambda: _first(np.full((48, 48, 3), (1, 2, 3))),
+        writes=("out",),
+    ),
+    Case(
+        "predicted-image-broken",
+        "An image that is broken, which only the report needs",
+        SCORE,
+        "warning: VOC2012/JPEGImages/val_8.png: image cannot be read (...); so there is no report.html",
+        files={"VOC2012/JPEGImages/val_8.png": b"no image"},
+        make=_predict,
+        code=0,
+        says="out",
         writes=("out",),
     ),
     Case(

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from tests.end_to_end import worlds
+from tests.end_to_end.scored_masks import NAMES, read, save
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,11 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, voc_world: Path, clip_f
     out = tmp_path_factory.mktemp("runs") / "voc"
     assert worlds.train(out, *worlds.voc_changes(voc_world, clip_file)) == 0
     return out
+
+
+@pytest.fixture
+def truth(voc_world, tmp_path):
+    """The true masks of the split as predictions, to be changed."""
+    for name in NAMES:
+        save(read(voc_world / "SegmentationClass" / f"{name}.png"), tmp_path / f"masks/{name}.png")
+    return tmp_path / "masks"

@@ -8,38 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from tests.end_to_end import worlds
+from tests.end_to_end.scored_masks import NAMES, evaluate, evaluate_voc, read, record, save
 
 from weclip import cli
 from weclip.data.classes import load_classes
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"
-NAMES = ("val_8", "val_9", "val_10")
-VOC = ("data.tags_file=tags.csv",)
-
-
-def evaluate(masks, out, *arguments):
-    line = ["evaluate", "--masks", masks, "--out", out, *arguments]
-    return cli.run([*map(str, line)])
-
-
-def evaluate_voc(masks, out, root, *arguments):
-    return evaluate(masks, out, "--config", "voc", f"data.root={root}", *VOC, *arguments)
-
-
-def record(out, name="Masks"):
-    return json.loads((out / "evaluation.json").read_text())[name]
-
-
-def read(path):
-    with Image.open(path) as image:
-        return np.array(image)
-
-
-def save(array, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +24,6 @@ def predicted(run_folder, voc_world, tmp_path_factory):
     images = f"{voc_world}/JPEGImages/val_*.png"
     assert cli.run(["predict", "--model", str(run_folder), images, "--out", str(out)]) == 0
     return out / "masks"
-
-
-@pytest.fixture
-def truth(voc_world, tmp_path):
-    """The true masks of the split as predictions, to be changed."""
-    for name in NAMES:
-        save(read(voc_world / "SegmentationClass" / f"{name}.png"), tmp_path / f"masks/{name}.png")
-    return tmp_path / "masks"
 
 
 def test_predicted_files_score_as_their_model(run_folder, voc_world, predicted, tmp_path):
@@ -77,7 +44,8 @@ def test_the_record_says_what_is_known(voc_world, predicted, tmp_path, capsys):
     assert evaluate_voc(predicted, tmp_path / "out", voc_world) == 0
     found = record(tmp_path / "out")
     assert (found["kind"], found["split"], found["num_images"]) == ("masks", "val", 3)
-    assert found["protocol"] == {"unsure": "wrong", "missing": {"count": 0, "names": []}}
+    missing = {"count": 0, "names": []}
+    assert found["protocol"] == {"unsure": "wrong", "missing": missing, "crf": False}
     assert found["unsure_share"] == 0
     assert found["checkpoint"] == str(predicted)
     assert found["seed"] is None
@@ -197,7 +165,12 @@ def test_overwrite_replaces_an_evaluation_but_not_the_masks(voc_world, truth, tm
 
 def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, place in {"VOC2012": voc_world, "runs/voc": run_folder, "masks": predicted}.items():
+    for name, place in {
+        "VOC2012": voc_world,
+        "runs/voc": run_folder,
+        "masks": predicted,
+        "other": predicted,
+    }.items():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).symlink_to(place)
     photos = worlds.write_folder(Path("photos"))
@@ -205,6 +178,6 @@ def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path
     save(read(drawn), Path("drawn") / "val" / drawn.name)
     block = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     lines = block.splitlines()
-    assert len(lines) == 3
-    assert [cli.run(shlex.split(line)[1:]) for line in lines] == [0, 0, 0]
+    assert len(lines) == 4
+    assert [cli.run(shlex.split(line)[1:]) for line in lines] == [0, 0, 0, 0]
     assert record(Path("runs/drawn-scores"))["num_images"] == 1

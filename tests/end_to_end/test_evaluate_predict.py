@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 
@@ -201,3 +202,21 @@ def test_a_missing_crf_leaves_an_earlier_evaluation_alone(run_folder, tmp_path, 
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     assert evaluate(run_folder, tmp_path / "scores", "eval.crf=true", "--overwrite") == 2
     assert worlds.folder_content(tmp_path / "scores") == before
+
+
+def test_the_report_shows_what_was_scored(run_folder, tmp_path):
+    """A model's predictions, and with --labels what it learnt from, beside each other."""
+    assert evaluate(run_folder, tmp_path / "model") == 0
+    page = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    captions = ["image", "Segmentation", "wrong", "truth"]
+    assert re.findall(r'alt="val_9: ([^"]*)"', page) == captions
+    assert len(re.findall(r"<h3>val_\d+ ", page)) == 3
+    assert "Boundary IoU per class" in page
+    assert "<h2>Training</h2>" not in page
+    assert "eval.long_side" in page
+    assert evaluate(run_folder, tmp_path / "labels", "--labels", "data.eval_split=train") == 0
+    page = (tmp_path / "labels" / "report.html").read_text(encoding="utf-8")
+    captions = ["image", "CAM", "Refined CAM", "Pseudo-label", "who is right", "truth"]
+    shown = re.findall(r'alt="(train_\d): ([^"]*)"', page)
+    assert [caption for _, caption in shown[:6]] == captions
+    assert "several right, not all" in page

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from weclip.errors import InputError
 from weclip.inference.metrics import confusion_matrix, scores_from_confusion
@@ -28,6 +29,17 @@ def test_ignored_pixels_never_count(dtype):
     assert torch.equal(confusion_matrix(label_map, mask, num_classes=4), expected)
     label_map[5:20] = 255  # whatever was predicted there
     assert torch.equal(confusion_matrix(label_map, mask, num_classes=4), expected)
+
+
+@pytest.mark.parametrize("num_classes", [2, 21, 81])
+def test_confusion_matrix_is_that_of_torchmetrics(num_classes):
+    generator = torch.Generator().manual_seed(num_classes)
+    label_map, mask = torch.randint(0, num_classes, (2, 37, 50), generator=generator)
+    mask[torch.rand(mask.shape, generator=generator) < 0.1] = 255
+    expected = multiclass_confusion_matrix(
+        label_map, mask, num_classes=num_classes, ignore_index=255
+    )
+    assert torch.equal(confusion_matrix(label_map, mask, num_classes=num_classes), expected)
 
 
 def test_mask_without_labels_counts_nothing():
@@ -117,3 +129,12 @@ def test_label_maps_that_are_sure_score_the_same_either_way():
 def test_unsure_pixels_are_refused_unless_allowed():
     with pytest.raises(InputError, match="label map has class ids 255 to 255: allowed are 0 to 2"):
         confusion_matrix(torch.tensor([[255]]), torch.tensor([[0]]), num_classes=3)
+
+
+def test_other_ids_are_refused_beside_unsure_pixels():
+    with pytest.raises(InputError, match="label map has class ids 0 to 3"):
+        confusion_matrix(torch.tensor([[3, 0]]), torch.tensor([[1, 0]]), num_classes=3, unsure=True)
+    with pytest.raises(InputError, match="mask has class ids 0 to 7"):
+        confusion_matrix(
+            torch.tensor([[255, 0]]), torch.tensor([[7, 0]]), num_classes=3, unsure=True
+        )

@@ -95,11 +95,13 @@ def test_masks_of_any_origin_say_what_is_known():
     cat = np.full((2, 4), 1, dtype=np.uint8)
     unsure = np.array([[1] * 4, [255] * 4], dtype=np.uint8)
     result = score_label_maps([("a", unsure, cat)], num_classes=3, boundary=True, unsure=True)
-    protocol = {"unsure": "wrong", "missing": {"count": 2, "names": ["b", "c"]}}
+    protocol = {"unsure": "wrong", "missing": {"count": 2, "names": ["b", "c"]}, "crf": False}
     record = make_record(result, kind="masks", protocol=protocol)
     assert protocol_text(record) == (
         "masks as given; unsure (255) on 50 % of the pixels, counted as wrong; 2 masks missing"
     )
+    refined = make_record(result, kind="masks", protocol=protocol | {"crf": True})
+    assert protocol_text(refined).startswith("masks after the dense CRF; unsure (255) on 50 %")
     with pytest.raises(ValueError, match=r"missing in protocol: \['missing', 'unsure'\]"):
         make_record(result, kind="masks")
     console = Console(width=120, record=True, file=io.StringIO())

@@ -8,7 +8,8 @@ from PIL import Image
 from weclip.inference.charts import class_bars, line_chart, nice_ticks
 from weclip.inference.evaluate import score_label_maps
 from weclip.inference.record import evaluation_record
-from weclip.inference.report import SceneRow, write_report
+from weclip.inference.report import Report, write_report
+from weclip.inference.scenes import SceneRow
 
 NAMES = ["background", "cat <&>", "dog"]
 COLOURS = {"background": (0, 0, 0), "cat <&>": (128, 0, 0), "dog": (7, 8, 9)}
@@ -35,12 +36,15 @@ class Balance(HTMLParser):
         assert self.open.pop() == tag
 
 
-def record(kind, miss, group_of=None):
+def record(kind, miss, group_of=None, **how):
     mask = torch.tensor([[0, 0, 1, 1]])
     label_map = mask.clone()
     label_map[0, :miss] = 2
     result = score_label_maps(
-        [("seen/a", label_map, mask), ("new/b", mask, mask)], num_classes=3, group_of=group_of
+        [("seen/a", label_map, mask), ("new/b", mask, mask)],
+        num_classes=3,
+        group_of=group_of,
+        **how,
     )
     return evaluation_record(
         result,
@@ -53,6 +57,8 @@ def record(kind, miss, group_of=None):
             "flip": False,
             "crf": False,
             "tags_used": kind != "segmentation",
+            "unsure": "wrong",
+            "missing": {"count": 0, "names": []},
         },
         checkpoint="model.safetensors",
         seed=3,
@@ -76,7 +82,7 @@ def page(tmp_path, **changes):
         "settings": {"train": {"steps": 600}, "faithful": False},
     }
     path = tmp_path / "report.html"
-    write_report(path, **{**values, **changes})
+    write_report(path, Report(**{**values, **changes}))
     return path.read_text(encoding="utf-8")
 
 
@@ -106,7 +112,10 @@ def test_page_is_well_formed_escaped_and_self_contained(tmp_path):
 def test_page_shows_scores_groups_and_settings(tmp_path):
     text = page(tmp_path)
     cards = re.findall(r'class="number">([^<]*)<', text)
-    assert cards == ["75.0", "87.5"]  # the first record of each kind
+    assert cards == ["75.0", "87.5", "100.0"]
+    assert text.count('class="arrow"') == 1  # from one kind to the next
+    bars = re.findall(r'class="bar ([\w-]+)" style="width:([\d.]+)%"', text)
+    assert bars[:3] == [("cam", "50.0"), ("segmentation", "75.0"), ("series-2", "100.0")]
     assert "Segmentation, 2 scales" in text
     assert "tags given" in text
     assert "train.steps" in text
@@ -115,6 +124,59 @@ def test_page_shows_scores_groups_and_settings(tmp_path):
     assert "Not in the ground truth: dog." in text
     assert 'style="background:rgb(7,8,9)"></span>dog<' in text
     assert "prefers-color-scheme: dark" in text
+
+
+def masks_page(tmp_path, names):
+    scores = {
+        name: record("masks", miss, boundary=True, unsure=True) for miss, name in enumerate(names)
+    }
+    pairs = [
+        {"first": "a<1>", "second": "b", "differ": 0.25, "first_right": 0.5}
+        | {"second_right": 0.375, "both_wrong": None}
+    ]
+    changes = {"scores": scores, "pairs": pairs, "curves": None, "introduction": "x < y"}
+    return page(tmp_path, difference_colours={"only a<1> right": (1, 2, 3)}, **changes)
+
+
+def test_page_of_masks_compares_records_of_one_kind(tmp_path):
+    text = masks_page(tmp_path, ["a<1>", "b"])
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    assert re.findall(r'class="number">([^<]*)<', text) == ["100.0", "87.5"]
+    assert 'class="arrow"' not in text
+    assert "Trained from" not in text
+    assert "Training" not in text
+    assert "x &lt; y" in text
+    assert "a<1>" not in text
+    row = "a&lt;1&gt;</td><td>b</td>"
+    numbers = "".join(f"<td class=num>{value}</td>" for value in ("25.0", "50.0", "37.5", "–"))
+    assert row + numbers in text
+    assert 'style="background:rgb(1,2,3)"></span>only a&lt;1&gt; right<' in text
+    assert ".series-0 { background: rgb(0,114,178); }" in text
+    assert ".series-1-edge { border-top-color: rgb(230,159,0); }" in text
+
+
+def test_page_has_boundary_iou_in_the_table_and_per_class(tmp_path):
+    text = masks_page(tmp_path, ["a", "b"])
+    assert "<th class=num>boundary IoU</th>" in text
+    scores = record("masks", 1, boundary=True, unsure=True)
+    assert f"<td class=num>{100 * scores['boundary_iou']:.1f}</td>" in text
+    iou, boundary = text.split("<h2>Boundary IoU per class, %</h2>")
+    assert re.findall(r"width:([\d.]+)%", iou) == ["100.0", "100.0", "100.0", "75.0"]
+    expected = scores["per_class_boundary_iou"]
+    assert f"width:{100 * expected['background']:.1f}%" in boundary
+    assert "Boundary IoU per class" not in page(tmp_path)
+
+
+def test_records_have_the_colours_of_difference_pictures(tmp_path):
+    pictured = {"only CAM right": (1, 2, 3), "all wrong": (4, 5, 6)}
+    text = page(tmp_path, difference_colours=pictured)
+    cards = re.findall(r'class="card ([\w-]+)-edge"', text)
+    assert cards == ["series-0", "series-1", "series-2"]
+    one = page(tmp_path, difference_colours={"wrong": (1, 2, 3)})
+    cards = re.findall(r'class="card ([\w-]+)-edge"', one)
+    assert cards == ["cam", "segmentation", "series-2"]
 
 
 def test_page_without_groups_curves_or_scenes(tmp_path):

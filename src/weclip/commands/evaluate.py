@@ -1,25 +1,35 @@
 """`weclip evaluate`: score a trained model, or the labels it learnt from, on a split with masks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import yaml
 from rich.console import Console
 
 from weclip.api import LoadedModel, default_device, load_model
 from weclip.build import build_predictor
 from weclip.commands.datasets import open_for_model
+from weclip.commands.scored_report import (
+    About,
+    Record,
+    Scored,
+    ShownScene,
+    write_scored_report,
+)
 from weclip.config import DataConfig
-from weclip.config_file import from_yaml
+from weclip.config_file import from_yaml, to_yaml
 from weclip.data.batch import MaskedImage
 from weclip.data.full_images import EvalItem, full_images
 from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, write_json
 from weclip.inference.evaluate import EvaluationResult, Tally, evaluate_segmentation
-from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels
+from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label_maps
 from weclip.inference.record import evaluation_record, scores_table
+from weclip.inference.report import FROM_TAGS
 from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
 
@@ -27,15 +37,6 @@ RECORD_NAME = "evaluation.json"
 KIND = "evaluation"
 
 GroupOf = Callable[[str], str | None]
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A result, and the record of it that is kept."""
-
-    result: EvaluationResult
-    record: Record
 
 
 def evaluate(
@@ -52,7 +53,7 @@ def evaluate(
 
     Args:
         run_or_file: Run folder or model file.
-        out: Folder for `evaluation.json`.
+        out: Folder for `evaluation.json` and `report.html`.
         console: Where the table is shown.
         overrides: Changes of the model's configuration, such as `eval.crf=true`.
         clip: CLIP weights, if they have moved.
@@ -70,7 +71,37 @@ def evaluate(
     scored = score(model, samples, console=console)
     records = {name: each.record for name, each in scored.items()}
     keep(records, out, console)
+    if connect().is_main_process:
+        about = About(
+            title=f"{model.path} scored on {model.config.data.eval_split}",
+            introduction=FROM_TAGS,
+            settings=yaml.safe_load(to_yaml(model.config)),
+        )
+        read = partial(shown_scenes, model, samples, labels=labels)
+        write_scored_report(out, scored, read, about, model.file.classes)
     return records
+
+
+def shown_scenes(
+    model: LoadedModel, samples: Sequence[MaskedImage], names: Sequence[str], *, labels: bool
+) -> Iterator[ShownScene]:
+    """Label the images of these names again, to be shown, as they were for the scores."""
+    by_name = {sample.name: sample for sample in samples}
+    predictor = build_predictor(model.config, model.method)
+    shown = [by_name[name] for name in names]
+    for item in full_images(
+        shown,
+        num_classes=model.file.classes.num_classes,
+        max_pixels=model.config.data.max_pixels,
+    ):
+        if labels:
+            maps = make_label_maps(
+                model.method, item, long_side=model.config.eval.long_side, step=model.file.step
+            ).label_map
+            label_maps = [maps[kind].numpy().astype(np.uint8) for kind in LABEL_KINDS]
+        else:
+            label_maps = [predictor(item.image)]
+        yield ShownScene(item.name, item.image, item.mask, label_maps)
 
 
 def masked_images(model: LoadedModel, console: Console) -> list[MaskedImage]:

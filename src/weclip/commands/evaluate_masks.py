@@ -1,7 +1,10 @@
-"""`weclip evaluate --masks`: score a folder of predicted masks of any origin, without a model."""
+"""`weclip evaluate --masks`: score folders of predicted masks of any origin, without a model."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,31 +12,47 @@ from rich.console import Console
 
 from weclip.commands.check import UNUSED
 from weclip.commands.datasets import configuration, open_configured
-from weclip.commands.evaluate import Record, claim, eval_split, keep
+from weclip.commands.evaluate import claim, eval_split, keep
+from weclip.commands.mask_folders import (
+    Compared,
+    ReadScene,
+    Scene,
+    find_masks,
+    named_folders,
+    read_scene,
+)
+from weclip.commands.scored_report import (
+    REPORT_NAME,
+    About,
+    Record,
+    Scored,
+    ShownScene,
+    write_scored_report,
+)
 from weclip.commands.training_inputs import warn
 from weclip.config import Config
-from weclip.data.batch import MaskedImage, MaskLabels
-from weclip.data.files import Listings, existing_folder
 from weclip.data.mask_labels import mask_labels
-from weclip.data.masks import read_mask
-from weclip.distributed import own_part
+from weclip.distributed import connect, own_part
 from weclip.errors import InputError
-from weclip.inference.evaluate import score_label_maps
+from weclip.files import write_json
+from weclip.inference.comparison import Comparison
+from weclip.inference.evaluate import EvaluationResult, Tally
+from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
+from weclip.inference.predictor import Crf
 from weclip.inference.record import evaluation_record
-from weclip.inference.stream import read_ahead
+from weclip.inference.stream import in_processes, read_ahead
+from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.provenance import versions
 from weclip.training.runlog import progress_bar
 
-NAME = "Masks"
-SHOWN_MISSING = 3
+COMPARISON_NAME = "comparison.json"
+WITH_CRF = " + CRF"
 
 Ids = NDArray[np.uint8]
-Pair = tuple[MaskedImage, Path]
-"""An image with its true mask, and the file of its predicted mask."""
 
 
 def evaluate_masks(
-    masks: Path,
+    masks: Sequence[str],
     config: Config,
     out: Path,
     *,
@@ -41,59 +60,72 @@ def evaluate_masks(
     allow_missing: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Record]:
-    """Score predicted masks against those of `data.eval_split`, write the record, show the table.
+    """Score predicted masks against those of `data.eval_split`, and show where folders differ.
 
     Pixels that a predicted mask marks 255 are unsure; wrong wherever the truth has a class.
 
     Args:
-        masks: Folder of PNGs under the images' names, sub-folders included: class ids, or RGB in
-            the class colours. `mask_labels` of a data set are for its own masks only.
-        config: Resolved configuration; only `data`, `faithful` and `eval.crf` are read.
-        out: Folder for `evaluation.json`.
+        masks: Folders, `DIR` or `NAME=DIR`, of PNGs under the images' names, sub-folders included:
+            class ids, or RGB in the class colours. `mask_labels` of a data set are for its own
+            masks only.
+        config: Resolved configuration; only `data`, `faithful` and `eval.crf` are read. With
+            `eval.crf` each folder is scored as it is and after the dense CRF.
+        out: Folder for `evaluation.json`, `report.html`, and `comparison.json` of several folders.
         console: Where the table is shown.
-        allow_missing: Score the masks that are there instead of ending where some are missing.
+        allow_missing: Score the images of which every folder has a mask, instead of ending where
+            some are missing.
         overwrite: Replace an earlier output in `out`.
 
     Returns:
-        The record, by its name.
+        Records by name.
 
     Raises:
         InputError: Masks are missing, unreadable, of another size than the truth or with unknown
-            ids or colours; or the data set cannot be used.
+            ids or colours; the data set cannot be used; or the CRF is not installed.
     """
-    if config.eval.crf:
-        raise InputError("eval.crf=true refines a model's predictions; with --masks leave it out")
+    folders = named_folders(masks)
+    sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)
+    crf = build_crf(config)
     dataset = open_configured(config, console)
     classes = dataset.classes
-    pairs, missing = find_masks(masks, dataset.read_masked_split(split))
-    if missing:
-        report_missing(masks, missing, len(pairs), console, allowed=allow_missing)
-    claim(out, overwrite, [masks, Path(config.data.root)])
-    result = score_label_maps(
-        read_pairs(
-            pairs,
-            mask_labels(classes),
-            console,
-            num_classes=classes.num_classes,
-            max_pixels=config.data.max_pixels,
-        ),
+    samples = dataset.read_masked_split(split)
+    scenes, missing = find_masks(folders, samples, console, allow_missing=allow_missing)
+    claim(out, overwrite, [*folders.values(), Path(config.data.root)])
+    read = partial(
+        read_scene,
+        labels=mask_labels(classes),
         num_classes=classes.num_classes,
-        boundary=True,
-        unsure=True,
+        max_pixels=config.data.max_pixels,
     )
-    record = evaluation_record(
-        result,
-        class_names=classes.names_with_background,
-        kind="masks",
-        split=split,
-        protocol={"unsure": "wrong", "missing": {"count": len(missing), "names": missing}},
-        checkpoint=str(masks),
-        seed=None,
-        versions=versions(),
-    )
-    keep({NAME: record}, out, console)
-    return {NAME: record}
+    own = own_part(scenes)
+    streamed = _with_progress(compared_masks(own, read, crf), len(own), console)
+    results, comparison = score(streamed, list(sources), classes.num_classes)
+    scored = {}
+    for name, (folder, refined) in sources.items():
+        record = evaluation_record(
+            results[name],
+            class_names=classes.names_with_background,
+            kind="masks",
+            split=split,
+            protocol=protocol(missing, crf=refined),
+            checkpoint=str(folder),
+            seed=None,
+            versions=versions(),
+        )
+        scored[name] = Scored(results[name], record)
+    records = {name: each.record for name, each in scored.items()}
+    keep(records, out, console)
+    if connect().is_main_process:
+        about = about_masks(config, comparison)
+        if about.pairs:
+            write_json(out / COMPARISON_NAME, {"pairs": about.pairs})
+        try:
+            shown = partial(shown_scenes, scenes, read, crf)
+            write_scored_report(out, scored, shown, about, classes)
+        except InputError as error:  # scores need no images
+            warn(console, f"{error}; so there is no {REPORT_NAME}")
+    return records
 
 
 def masks_configuration(config: str | None, data: Path | None, changes: Sequence[str]) -> Config:
@@ -101,73 +133,112 @@ def masks_configuration(config: str | None, data: Path | None, changes: Sequence
     return configuration(config, data, changes, unused=UNUSED)
 
 
-def find_masks(masks: Path, samples: Sequence[MaskedImage]) -> tuple[list[Pair], list[str]]:
-    """Find the predicted mask of each image.
-
-    Returns:
-        Images with their files, and the names of those without.
+def record_sources(folders: dict[str, Path], *, crf: bool) -> dict[str, tuple[Path, bool]]:
+    """Folder, and whether it is refined, by the name of the record.
 
     Raises:
-        InputError: There is no such folder.
+        InputError: A folder has the name of another one's refined masks.
     """
-    listings = Listings(existing_folder(masks, "folder of predicted masks (--masks)"))
-    pairs, missing = [], []
-    for sample in samples:
-        file = listings.find(PurePosixPath(f"{sample.name}.png"))
-        if listings.exists(file):
-            pairs.append((sample, masks / file))
-        else:
-            missing.append(sample.name)
-    return pairs, missing
+    sources: dict[str, tuple[Path, bool]] = {}
+    for name, folder in folders.items():
+        sources[name] = folder, False
+        if crf:
+            if f"{name}{WITH_CRF}" in folders:
+                raise InputError(
+                    f"--masks: '{name}{WITH_CRF}' is what '{name}' is called after the CRF; give "
+                    "the folder another name: --masks NAME=DIR"
+                )
+            sources[f"{name}{WITH_CRF}"] = folder, True
+    return sources
 
 
-def report_missing(
-    masks: Path, missing: Sequence[str], found: int, console: Console, *, allowed: bool
-) -> None:
-    """Name and count missing masks; InputError unless that is allowed and others are there."""
-    named = ", ".join(f"{name}.png" for name in missing[:SHOWN_MISSING])
-    more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
-    text = f"{masks}: {len(missing)} of {len(missing) + found} masks are missing: {named}{more}"
-    if not found:
-        raise InputError(f"{text}; a mask has its image's name, in the same sub-folder, as .png")
-    if not allowed:
-        raise InputError(f"{text}; add them, or score those that are there with --allow-missing")
-    warn(console, text)
+def build_crf(config: Config) -> Crf | None:
+    """The dense CRF that models are tested with, or None; InputError if it is not installed."""
+    if not config.eval.crf:
+        return None
+    load_solver()
+    return dense_crf
 
 
-def read_pairs(
-    pairs: Sequence[Pair],
-    labels: MaskLabels,
-    console: Console,
+def protocol(missing: Sequence[str], *, crf: bool) -> dict[str, Any]:
+    """What is known of how masks were scored."""
+    certainty = {"label_certainty": LABEL_CERTAINTY} if crf else {}
+    left_out = {"count": len(missing), "names": list(missing)}
+    return {"unsure": "wrong", "missing": left_out, "crf": crf, **certainty}
+
+
+def compared_masks(
+    scenes: Sequence[Scene],
+    read: "partial[ReadScene]",
+    crf: Crf | None,
     *,
-    num_classes: int,
-    max_pixels: int,
-) -> Iterator[tuple[str, Ids, Ids]]:
-    """Name, predicted and true mask of this process's part of the images, with a progress bar.
+    with_image: bool = False,
+) -> Iterator[Compared]:
+    """Read scenes ahead, in order, and refine their masks by the CRF in processes beside it.
 
     Raises:
-        InputError: One cannot be read, or the two differ in size.
+        InputError: A file cannot be read, or does not fit the others.
     """
+    wanted = with_image or crf is not None
+    ahead = read_ahead(scenes, partial(read, with_image=wanted))
+    if crf is None:
+        for scene, found in ahead:
+            yield scene, found, found.predicted
+        return
+    calls = (((scene, found), _refinement(crf, found)) for scene, found in ahead)
+    for (scene, found), refined in in_processes(calls):
+        given = zip(found.predicted, refined, strict=True)
+        yield scene, found, [label_map for both in given for label_map in both]
 
-    def read(pair: Pair) -> Ids:
-        sample, path = pair
-        limits = {"num_classes": num_classes, "max_pixels": max_pixels}
-        truth = read_mask(sample.mask, labels=sample.labels, **limits)
-        predicted = read_mask(path, labels=labels, **limits)
-        if predicted.shape != truth.shape:
-            raise InputError(
-                f"{path}: predicted mask is {_size(predicted)} but the true one, {sample.mask}, is "
-                f"{_size(truth)} (width x height); save predictions at their image's own size"
-            )
-        return np.stack((predicted, truth))  # (2, H, W)
 
-    own = own_part(pairs)
+def _refinement(crf: Crf, found: ReadScene) -> "partial[list[Ids]]":
+    assert found.image is not None  # it was asked for
+    return partial(refine_masks, crf, found.image, found.predicted)
+
+
+def score(
+    streamed: Iterator[Compared], names: Sequence[str], num_classes: int
+) -> tuple[dict[str, EvaluationResult], Comparison]:
+    """Score the masks of every record, and count where they differ; of all processes."""
+    tallies = [Tally(num_classes, boundary=True, unsure=True) for _ in names]
+    comparison = Comparison(names)
+    for scene, found, label_maps in streamed:
+        for tally, label_map in zip(tallies, label_maps, strict=True):
+            tally.add(scene.sample.name, label_map, found.truth)
+        comparison.add(label_maps, found.truth)
+    results = [tally.gather().result() for tally in tallies]
+    return dict(zip(names, results, strict=True)), comparison.gather()
+
+
+def about_masks(config: Config, comparison: Comparison) -> About:
+    """What the report says of masks."""
+    return About(
+        title=f"Masks scored on {config.data.eval_split}",
+        introduction=(
+            "mIoU is that of one confusion matrix over all images of the split, over the classes "
+            "in its ground truth. Pixels that a mask leaves unsure (255) are wrong."
+        ),
+        settings={"data": asdict(config.data), "eval": {"crf": config.eval.crf}},
+        pairs=comparison.pairs(),
+    )
+
+
+def shown_scenes(
+    scenes: Sequence[Scene], read: "partial[ReadScene]", crf: Crf | None, names: Sequence[str]
+) -> Iterator[ShownScene]:
+    """Read the scenes of these names again, to be shown, with their masks as they were scored."""
+    by_name = {scene.sample.name: scene for scene in scenes}
+    chosen = [by_name[name] for name in names]
+    for scene, found, label_maps in compared_masks(chosen, read, crf, with_image=True):
+        assert found.image is not None  # it was asked for
+        yield ShownScene(scene.sample.name, found.image, found.truth, label_maps)
+
+
+def _with_progress(
+    streamed: Iterator[Compared], count: int, console: Console
+) -> Iterator[Compared]:
     with progress_bar(console) as progress:
-        task = progress.add_task("evaluation", total=len(own), status="")
-        for (sample, _), (predicted, truth) in read_ahead(own, read):
-            yield sample.name, predicted, truth
+        task = progress.add_task("evaluation", total=count, status="")
+        for each in streamed:
+            yield each
             progress.advance(task)
-
-
-def _size(ids: Ids) -> str:
-    return f"{ids.shape[1]} x {ids.shape[0]}"

@@ -38,8 +38,12 @@ Labels = Annotated[
     ),
 ]
 Masks = Annotated[
-    Path | None,
-    typer.Option("--masks", help="Score these masks, PNGs of ids or colours, not a model."),
+    list[str] | None,
+    typer.Option(
+        "--masks",
+        metavar="[NAME=]DIR",
+        help="Score these masks, PNGs of ids or colours, not a model. Repeatable, to compare.",
+    ),
 ]
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Score the masks that are there.")
@@ -95,7 +99,7 @@ def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> 
         model: Values of `--model` and the options that go with it, by name.
         masks: The same of `--masks`.
     """
-    if (model["--model"] is None) == (masks["--masks"] is None):
+    if (model["--model"] is None) == (not masks["--masks"]):
         raise InputError(
             "give either --model RUN, to score a model, or --masks DIR with --data or "
             "--config, to score masks that are there"

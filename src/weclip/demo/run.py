@@ -17,6 +17,7 @@ from weclip.commands.evaluate import (
     score_labels,
     score_segmentation,
 )
+from weclip.commands.scored_report import REPORT_NAME
 from weclip.commands.train import train
 from weclip.config_file import load_config
 from weclip.data.batch import MaskedImage
@@ -27,7 +28,8 @@ from weclip.files import RUN_MARKER, claim_folder, write_json
 from weclip.inference.evaluate import EvaluationResult
 from weclip.inference.label_maps import make_label_maps
 from weclip.inference.record import scores_table
-from weclip.inference.report import SceneRow, write_report
+from weclip.inference.report import Report, write_report
+from weclip.inference.scenes import SceneRow
 from weclip.inference.visualize import heat_overlay, overlay
 from weclip.provenance import versions
 from weclip.training.runlog import LOG_NAME, read_log
@@ -35,7 +37,6 @@ from weclip.training.runlog import LOG_NAME, read_log
 KIND = "demo"
 TRAIN_SCENES = 2000
 VAL_SCENES = 200
-REPORT_NAME = "report.html"
 SHOWN = 6
 """Best and worst scenes of the report, this many each."""
 
@@ -81,13 +82,15 @@ def run_demo(
     console.print(scores_table(records))
     write_report(
         out / REPORT_NAME,
-        title="weclip demo: segmentation learnt from tags",
-        scores=records,
-        curves=read_curves(run / LOG_NAME),
-        scenes=pick_scenes(model, samples, scored["Segmentation"].result),
-        class_colours=model.file.classes.colours_by_name,
-        credits=[CREDIT],
-        settings=yaml.safe_load(model.file.config),
+        Report(
+            title="weclip demo: segmentation learnt from tags",
+            scores=records,
+            curves=read_curves(run / LOG_NAME),
+            scenes=pick_scenes(model, samples, scored["Segmentation"].result),
+            class_colours=model.file.classes.colours_by_name,
+            credits=[CREDIT],
+            settings=yaml.safe_load(model.file.config),
+        ),
     )
     return out / REPORT_NAME
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.errors import InputError
@@ -84,22 +85,27 @@ def confusion_matrix(
             f"label map of {_size(label_map)} pixels and mask of {_size(mask)} differ in size: "
             "a label map must have its image's size"
         )
-    counted = mask != IGNORE_INDEX
-    predicted, true = label_map[counted].long().cpu(), mask[counted].long().cpu()
-    if unsure:
-        decided = predicted != IGNORE_INDEX
-        left = torch.bincount(true[~decided], minlength=num_classes)
-        predicted, true = predicted[decided], true[decided]
-    for name, ids in (("label map", predicted), ("mask", true)):
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < num_classes:
-            raise InputError(
-                f"{name} has class ids {int(ids.min())} to {int(ids.max())}: allowed are 0 to "
-                f"{num_classes - 1}, and {IGNORE_INDEX} in masks; is the class list the right one?"
-            )
-    matrix: Tensor = multiclass_confusion_matrix(
-        predicted, true, num_classes=num_classes, validate_args=False
-    )
-    return torch.cat((matrix.long(), left[:, None]), dim=1) if unsure else matrix.long()
+    # NumPy: PyTorch's bincount is slow where deterministic algorithms are asked for, and its
+    # threads wait for each other where the processor is busy.
+    predicted, true = label_map.numpy(force=True), mask.numpy(force=True)
+    counted = true != IGNORE_INDEX
+    predicted, true = predicted[counted].astype(np.int64), true[counted].astype(np.int64)
+    _require_ids("mask", true, num_classes)
+    decided = predicted != IGNORE_INDEX if unsure else np.ones_like(predicted, dtype=np.bool_)
+    _require_ids("label map", predicted[decided], num_classes)
+    columns = num_classes + unsure
+    predicted[~decided] = num_classes  # the last column
+    counts = np.bincount(true * columns + predicted, minlength=num_classes * columns)
+    return torch.from_numpy(counts.reshape(num_classes, columns).astype(np.int64, copy=False))
+
+
+def _require_ids(name: str, ids: NDArray[np.int64], num_classes: int) -> None:
+    """InputError if there is an id outside [0, num_classes)."""
+    if ids.size and not 0 <= ids.min() <= ids.max() < num_classes:
+        raise InputError(
+            f"{name} has class ids {ids.min()} to {ids.max()}: allowed are 0 to "
+            f"{num_classes - 1}, and {IGNORE_INDEX} in masks; is the class list the right one?"
+        )
 
 
 def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:

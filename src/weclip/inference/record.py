@@ -32,8 +32,8 @@ def evaluation_record(
         class_names: C names, background first.
         kind: One of `KINDS`.
         split: Name of the split scored.
-        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`; for `masks`, of which none
-            of these is known, what `unsure` pixels count as, and which masks were `missing`.
+        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`; for `masks`, of which only
+            `crf` is known, also what `unsure` pixels count as, and which images were `missing`.
         checkpoint: What was scored; a file, or the CLIP for CAMs, or the folder of masks.
         seed: Seed of the training run, None if unknown.
         versions: Package versions and git commit.
@@ -42,7 +42,7 @@ def evaluation_record(
         ValueError: An unknown kind, or a protocol that leaves one of its entries out.
     """
     needed = {"long_side", "scales", "flip", "crf", "tags_used"}
-    missing = ({"unsure", "missing"} if kind == "masks" else needed) - protocol.keys()
+    missing = ({"unsure", "missing", "crf"} if kind == "masks" else needed) - protocol.keys()
     if kind not in KINDS or missing:
         raise ValueError(
             f"kind {kind!r} must be one of {KINDS}; missing in protocol: {sorted(missing)}"
@@ -108,8 +108,9 @@ def protocol_text(record: Mapping[str, Any]) -> str:
     """How a record was measured, in one line."""
     protocol = record["protocol"]
     if record["kind"] == "masks":
+        unsure = f"unsure (255) on {100 * record['unsure_share']:.2g} % of the pixels"
         return (
-            f"masks as given; unsure (255) on {100 * record['unsure_share']:.2g} % of the pixels, "
+            f"masks {'after the dense CRF' if protocol['crf'] else 'as given'}; {unsure}, "
             f"counted as {protocol['unsure']}; {protocol['missing']['count']} masks missing"
         )
     scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])

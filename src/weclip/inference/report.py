@@ -1,109 +1,149 @@
-"""One page that shows a run: scores, per-class bars, curves, scenes. A single HTML file.
+"""One page that shows scores: tables, bars per class, curves, scenes. A single HTML file.
 
 Stage 6. Pictures are inside the file, charts are SVG and HTML, and there is no script, so the
 page can be mailed, archived and read offline. The page's frame and style are in `report.html`.
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from PIL import Image
-
 from weclip.data.colours import RGB
 from weclip.files import write_text
 from weclip.inference.charts import class_bars, line_chart
-from weclip.inference.record import KINDS, percent, protocol_text
+from weclip.inference.comparison import method_colour
+from weclip.inference.record import percent, protocol_text
+from weclip.inference.scenes import SceneRow, scene_rows
 
 Records = Mapping[str, Mapping[str, Any]]
 """Name of a score -> record of `evaluation_record`."""
 
-_LONGEST_SIDE = 320  # pixels of a picture in the page: keeps the file small
+FROM_TAGS = (
+    "Trained from image tags only; masks are read for scoring. mIoU is that of one confusion "
+    "matrix over all images of a split, over the classes in its ground truth. CAMs and "
+    "pseudo-labels are given each image's tags; the segmenter is not."
+)
+"""Introduction of a page about a trained model."""
 
 
-@dataclass(frozen=True)
-class SceneRow:
-    """One scene of the report: several pictures of the same image.
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the page shows.
 
     Attributes:
-        name: The image's name.
-        note: Why it is shown, such as `best, 91.2`.
-        images: Captions and pictures; captions are the column heads.
-    """
-
-    name: str
-    note: str
-    images: Sequence[tuple[str, Image.Image]]
-
-
-def write_report(
-    path: Path,
-    *,
-    title: str,
-    scores: Records,
-    curves: Mapping[str, Sequence[tuple[float, float]]],
-    scenes: Sequence[SceneRow],
-    class_colours: Mapping[str, RGB],
-    credits: Sequence[str],
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the page.
-
-    Args:
-        path: The `.html` file.
         title: Heading of the page.
-        scores: Records by name, in the order of the table. The first of each kind is also in the
-            headline and in the bars.
-        curves: Curve name -> (step, value) pairs.
+        scores: Records by name, in the order of tables, headline and bars.
         scenes: Rows of pictures, all with the same captions.
         class_colours: C names with their colours, background first, for the colour key.
-        credits: Lines at the foot, such as picture sources.
         settings: The resolved configuration; may be nested.
+        introduction: What the scores are.
+        curves: Curve name -> (step, value) pairs; None where nothing was trained.
+        pairs: Of `Comparison.pairs`; none: nothing is said of where methods differ.
+        difference_colours: Colours in difference pictures and what they mean; those of several
+            records are also the records' own in the rest of the page.
+        credits: Lines at the foot, such as picture sources.
     """
+
+    title: str
+    scores: Records
+    scenes: Sequence[SceneRow]
+    class_colours: Mapping[str, RGB]
+    settings: Mapping[str, Any]
+    introduction: str = FROM_TAGS
+    curves: Mapping[str, Sequence[tuple[float, float]]] | None = None
+    pairs: Sequence[Mapping[str, Any]] = ()
+    difference_colours: Mapping[str, RGB] = field(default_factory=dict)
+    credits: Sequence[str] = ()
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write the page into an `.html` file."""
     frame = resources.files("weclip.inference").joinpath("report.html").read_text("utf-8")
-    by_kind = _first_of_kind(scores)
+    scores = report.scores
+    colours = _series(scores, by_kind=len(report.difference_colours) < 2)
     page = Template(frame).substitute(
-        title=escape(title),
-        headline=_headline(by_kind),
+        title=escape(report.title),
+        series_style=_series_style(len(scores)),
+        headline=_headline(scores, colours),
+        introduction=escape(report.introduction),
         score_table=_score_table(scores),
         group_table=_group_table(scores),
-        class_bars=class_bars(
-            {name: record["per_class_iou"] for name, record in by_kind.items()},
-            colours={name: record["kind"] for name, record in by_kind.items()},
-        ),
-        curves=_curves(curves),
-        scenes=_scenes(scenes),
-        colour_key=_colour_key(class_colours),
+        comparison=_comparison(report.pairs),
+        class_bars=_bars(scores, colours, "per_class_iou", "IoU per class, %"),
+        boundary_bars=_bars(scores, colours, "per_class_boundary_iou", "Boundary IoU per class, %"),
+        training="" if report.curves is None else _training(report.curves),
+        scenes=scene_rows(report.scenes),
+        difference_key=_colour_key(report.difference_colours),
+        colour_key=_colour_key(report.class_colours),
         provenance=_provenance(scores),
-        settings=_settings(settings),
-        credits="".join(f"<p>{escape(line)}</p>" for line in credits),
+        settings=_settings(report.settings),
+        credits="".join(f"<p>{escape(line)}</p>" for line in report.credits),
     )
     write_text(path, page)
 
 
-def _first_of_kind(scores: Records) -> dict[str, Mapping[str, Any]]:
-    chosen = {}
-    for kind in KINDS:
-        name = next((n for n, record in scores.items() if record["kind"] == kind), None)
-        if name is not None:
-            chosen[name] = scores[name]
-    return chosen
+def _series(scores: Records, *, by_kind: bool) -> dict[str, str]:
+    """CSS class of each record's colour: that of difference pictures, or that of its kind.
+
+    Only the first of a kind has the kind's colour, and masks have none.
+    """
+    classes: dict[str, str] = {}
+    for index, (name, record) in enumerate(scores.items()):
+        kind = record["kind"]
+        free = by_kind and kind != "masks" and kind not in classes.values()
+        classes[name] = kind if free else f"series-{index}"
+    return classes
 
 
-def _headline(by_kind: Records) -> str:
-    cards = [
-        f'<div class="card {record["kind"]}-edge"><div class="card-name">{escape(name)}</div>'
-        f'<div class="number">{percent(record["miou"])}</div>'
-        f'<div class="muted">mIoU, %</div></div>'
-        for name, record in by_kind.items()
+def _series_style(count: int) -> str:
+    rules = []
+    for index in range(count):
+        colour = "rgb({},{},{})".format(*method_colour(index))
+        rules.append(f".series-{index} {{ background: {colour}; }}")
+        rules.append(f".series-{index}-edge {{ border-top-color: {colour}; }}")
+    return "\n".join(rules)
+
+
+def _headline(scores: Records, colours: Mapping[str, str]) -> str:
+    """Cards; an arrow leads from one to the next where one is made from the other."""
+    parts, before = [], None
+    for name, css in colours.items():
+        record = scores[name]
+        if before not in (None, record["kind"]):
+            parts.append('<div class="arrow" aria-hidden="true">→</div>')
+        before = record["kind"]
+        parts.append(
+            f'<div class="card {css}-edge"><div class="card-name">{escape(name)}</div>'
+            f'<div class="number">{percent(record["miou"])}</div>'
+            f'<div class="muted">mIoU, %</div></div>'
+        )
+    return "".join(parts)
+
+
+def _bars(scores: Records, colours: Mapping[str, str], key: str, title: str) -> str:
+    """A section of bars of those records that have this score; empty if none has."""
+    series = {name: record[key] for name, record in scores.items() if key in record}
+    if not series:
+        return ""
+    return f"<h2>{title}</h2>{class_bars(series, colours=colours)}"
+
+
+def _comparison(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Who is right where two methods differ."""
+    if not pairs:
+        return ""
+    cases = ("differ", "first_right", "second_right", "both_wrong")
+    rows = [
+        [escape(pair["first"]), escape(pair["second"]), *(percent(pair[case]) for case in cases)]
+        for pair in pairs
     ]
-    return '<div class="arrow" aria-hidden="true">→</div>'.join(cards)
+    heads = ["A", "B", "pixels", "of these: A right", "B right", "both wrong"]
+    table = _table(heads, rows, numbers={2, 3, 4, 5}, compact=True)
+    return f"<h2>Where they differ, %</h2>{table}"
 
 
 def _score_table(scores: Records) -> str:
@@ -113,14 +153,15 @@ def _score_table(scores: Records) -> str:
             escape(record["split"]),
             str(record["num_images"]),
             percent(record["miou"]),
+            percent(record.get("boundary_iou")),
             percent(record["pixel_accuracy"]),
             percent(record["mean_class_accuracy"]),
             escape(protocol_text(record)),
         ]
         for name, record in scores.items()
     ]
-    heads = ["", "split", "images", "mIoU", "pixel accuracy", "class accuracy", "protocol"]
-    return _table(heads, rows, numbers={2, 3, 4, 5})
+    heads = ["", "split", "images", "mIoU", "boundary IoU", "pixel accuracy"]
+    return _table([*heads, "class accuracy", "protocol"], rows, numbers={2, 3, 4, 5, 6})
 
 
 def _group_table(scores: Records) -> str:
@@ -165,51 +206,23 @@ def _table(
     )
 
 
-def _curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+def _training(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     panels = []
     for name, points in curves.items():
         last = f'<span class="muted">last {points[-1][1]:.4g}</span>' if points else ""
         chart = line_chart(points, x_label="step", name=name)
         panels.append(f'<div class="panel"><h3>{escape(name)} {last}</h3>{chart}</div>')
-    return "".join(panels) or '<p class="muted">No curves were logged.</p>'
+    shown = "".join(panels) or '<p class="muted">No curves were logged.</p>'
+    return f'<h2>Training</h2><div class="curves">{shown}</div>'
 
 
-def _scenes(scenes: Sequence[SceneRow]) -> str:
-    if not scenes:
-        return '<p class="muted">No scenes.</p>'
-    columns = max(len(scene.images) for scene in scenes)
-    heads = "".join(f"<div>{escape(caption)}</div>" for caption, _ in scenes[0].images)
-    grid = f'style="--columns:{columns}"'
-    rows = [f'<div class="strip heads" {grid} aria-hidden="true">{heads}</div>']
-    for scene in scenes:
-        figures = "".join(
-            f'<figure><img src="{_data_uri(picture)}" alt="{escape(scene.name)}: {escape(caption)}"'
-            f' width="{picture.width}" height="{picture.height}" loading="lazy">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-            for caption, picture in scene.images
-        )
-        rows.append(
-            f'<div class="scene"><h3>{escape(scene.name)} <span class="muted">'
-            f"{escape(scene.note)}</span></h3>"
-            f'<div class="strip" {grid}>{figures}</div></div>'
-        )
-    return "".join(rows)
-
-
-def _data_uri(picture: Image.Image) -> str:
-    """A picture as a PNG inside an address."""
-    small = picture.copy()
-    small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-    buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _colour_key(class_colours: Mapping[str, RGB]) -> str:
-    return "".join(
+def _colour_key(colours: Mapping[str, RGB]) -> str:
+    """A list; nothing where there is nothing to explain."""
+    items = "".join(
         f'<li><span class="swatch" style="background:rgb({r},{g},{b})"></span>{escape(name)}</li>'
-        for name, (r, g, b) in class_colours.items()
+        for name, (r, g, b) in colours.items()
     )
+    return f'<ul class="legend key">{items}</ul>' if items else ""
 
 
 def _provenance(scores: Records) -> str:

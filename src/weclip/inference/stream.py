@@ -62,8 +62,8 @@ def in_processes(
 
 
 def read_ahead(
-    keys: Iterable[Key], read: Callable[[Key], Image], *, ahead: int = 4
-) -> Iterator[tuple[Key, Image]]:
+    keys: Iterable[Key], read: Callable[[Key], Result], *, ahead: int = 4
+) -> Iterator[tuple[Key, Result]]:
     """Read in a thread of its own, a few images ahead of who asks for them."""
     with ThreadPoolExecutor(1) as reader:
         yield from _in_order(((key, reader.submit(read, key)) for key in keys), ahead=ahead)
