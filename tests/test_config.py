@@ -297,5 +297,5 @@ def test_a_method_is_a_difference_to_any_preset():
     assert load_config("voc", [*base, "cam.source=gradcam"], method="excel").cam.source == "gradcam"
     spread = load_config("voc", base, method="cd-clip").affinity
     assert (spread.source, spread.power) == ("class-distribution", 1)
-    with pytest.raises(InputError, match="--method exel: there is none .* did you mean 'excel'"):
+    with pytest.raises(InputError, match=r"--method exel: there is none .* did you mean 'excel'"):
         load_config("voc", base, method="exel")
