@@ -162,6 +162,7 @@ def label(
     config: Preset = None,
     method: options.LabelMethod = "clip-es",
     overlays: options.Overlays = False,
+    soft: options.Soft = False,
     export: options.Export = None,
     shard: options.Shard = None,
     resume: options.Continue = False,
@@ -180,7 +181,8 @@ def label(
     how = LabelOptions(
         method=method,
         overlays=overlays,
-        export=export,
+        soft=soft,
+        export=tuple(export or ()),
         shard=shard,
         resume=resume,
         overwrite=overwrite,

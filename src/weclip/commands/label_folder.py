@@ -24,6 +24,7 @@ from weclip.files import (
     RUN_MARKER,
     claim_folder,
     is_output,
+    write_atomically,
     write_json,
     write_text,
 )
@@ -65,6 +66,7 @@ class LabelFolder:
         classes: Class list, for names and palette.
         recipe: Of `make_recipe`.
         overlays: Whether an image is done only with its overlay.
+        soft: Whether it is only with its soft maps.
     """
 
     out: Path
@@ -72,6 +74,7 @@ class LabelFolder:
     classes: ClassList
     recipe: Record
     overlays: bool
+    soft: bool = False
 
     def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
         """Make the folder, or join what is there.
@@ -130,19 +133,42 @@ class LabelFolder:
         """Where an image's overlay is."""
         return self.out / "overlays" / f"{image.name}.png"
 
+    def soft_path(self, image: TaggedImage) -> Path:
+        """Where an image's soft maps are."""
+        return self.out / "soft" / f"{image.name}.npz"
+
     def record(self, image: TaggedImage) -> Record | None:
         """The line of an image's mask; None if there is none, or one of other tags."""
         try:
             record = json.loads(read_note(self.mask_path(image)) or "")
-            same = record["tags"] == self._tag_names(image)
+            wanted = (image.name, self._tag_names(image))
+            same = (record["name"], record["tags"]) == wanted
         except (ValueError, KeyError, TypeError):
             return None
         return record if same else None
 
     def is_done(self, image: TaggedImage) -> bool:
         """Whether there is nothing left to do for an image."""
-        wanted = not self.overlays or self.overlay_path(image).exists()
-        return wanted and self.record(image) is not None
+        if self.overlays and not self.overlay_path(image).exists():
+            return False
+        if self.soft and not self.soft_path(image).exists():
+            return False
+        return self.record(image) is not None
+
+    def save_soft(self, image: TaggedImage, mask: LabelMask) -> None:
+        """Write soft maps (docs/exports.md); no time of day is in the file."""
+        if mask.soft is None:
+            return
+        maps, size = mask.soft, np.array(mask.label_map.shape, np.int32)
+        class_ids = np.array([tag + 1 for tag in image.tags], np.uint8)
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez_compressed(
+                    file, allow_pickle=False, maps=maps, class_ids=class_ids, size=size
+                )
+
+        write_atomically(self.soft_path(image), write)
 
     def save(self, image: TaggedImage, mask: LabelMask) -> None:
         """Write a mask with its line; both appear at once or not at all."""
