@@ -172,13 +172,12 @@ def label(
 
     For example: weclip label photos clip.weights=ViT-B-16.pt --out masks
     """
+    from weclip.commands import label as command
     from weclip.commands.datasets import configuration, split_data
-    from weclip.commands.label import LabelOptions
-    from weclip.commands.label import label as run
     from weclip.distributed import console
 
     shown = console()
-    how = LabelOptions(
+    how = command.LabelOptions(
         method=method,
         overlays=overlays,
         soft=soft,
@@ -187,8 +186,8 @@ def label(
         resume=resume,
         overwrite=overwrite,
     )
-    data, changes = split_data(arguments or ())
-    count = run(configuration(config, data, changes), out, how, console=shown)
+    resolved = configuration(config, *split_data(arguments or ()))
+    count = command.label(resolved, out, how, console=shown)
     shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
