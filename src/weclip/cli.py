@@ -176,7 +176,7 @@ def label(
     from weclip.commands.datasets import configuration, split_data
     from weclip.distributed import console
 
-    shown = console()
+    resolved, shown = configuration(config, *split_data(arguments or ())), console()
     how = command.LabelOptions(
         method=method,
         overlays=overlays,
@@ -186,7 +186,6 @@ def label(
         resume=resume,
         overwrite=overwrite,
     )
-    resolved = configuration(config, *split_data(arguments or ()))
     count = command.label(resolved, out, how, console=shown)
     shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
