@@ -22,6 +22,7 @@ ORDER = (
     "distributed",
     "provenance",
     *STAGES,
+    "exports",
     "config",
     "config_file",
     "build",

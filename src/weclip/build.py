@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip_text import ClipTextEncoder
@@ -82,8 +82,9 @@ def build_method(
     config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, decoder: Decoder
 ) -> WeClip:
     """WeCLIP of finished parts."""
+    imagenet = config.quirk("imagenet_normalisation")
     return WeClip(
-        maps=build_maps(config, image_encoder, text),
+        maps=build_maps(config, image_encoder, text, imagenet=imagenet),
         decoder=decoder,
         labels=label_settings(config),
         losses=LossSettings(
@@ -94,9 +95,10 @@ def build_method(
     )
 
 
-def build_maps(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures) -> TagMaps:
-    """Maps of tags from the frozen CLIP, and what spreads them."""
-    imagenet = config.quirk("imagenet_normalisation")
+def build_maps(
+    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, *, imagenet: bool
+) -> TagMaps:
+    """Maps of tags from the frozen CLIP, and what spreads them; `imagenet`: whose mean and std."""
     return TagMaps(
         image_encoder=image_encoder,
         text=text,
@@ -172,7 +174,7 @@ def build_predictor(config: Config, method: WeClip) -> Predictor:
 
 
 def build_training_free(
-    config: Config, clip: Clip, classes: ClassList, decoder: Decoder | None = None
+    config: Config, clip: Clip, classes: ClassList, decoder: nn.Module | None = None
 ) -> TrainingFree:
     """A method without training on a loaded CLIP, for a class list; `decoder` may refine it."""
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
@@ -183,12 +185,13 @@ def training_free(
     config: Config,
     image_encoder: ClipImageEncoder,
     text: TextFeatures,
-    decoder: Decoder | None = None,
+    decoder: nn.Module | None = None,
 ) -> TrainingFree:
     """A method without training, of finished parts."""
     labels = label_settings(config)
+    imagenet = decoder is not None and config.quirk("imagenet_normalisation")  # as it was trained
     return TrainingFree(
-        maps=build_maps(config, image_encoder, text),
+        maps=build_maps(config, image_encoder, text, imagenet=imagenet),
         settings=TrainingFreeSettings(
             attention_layers=labels.initial_layers,
             refined_layers=labels.refined_layers,

@@ -160,8 +160,9 @@ def label(
     out: Out,
     arguments: options.Arguments = None,
     config: Preset = None,
-    method: options.LabelMethod = "clip-es",
+    method: options.LabelMethod = None,
     overlays: options.Overlays = False,
+    soft: options.Soft = False,
     export: options.Export = None,
     shard: options.Shard = None,
     resume: options.Continue = False,
@@ -171,22 +172,21 @@ def label(
 
     For example: weclip label photos clip.weights=ViT-B-16.pt --out masks
     """
+    from weclip.commands import label as command
     from weclip.commands.datasets import configuration, split_data
-    from weclip.commands.label import LabelOptions
-    from weclip.commands.label import label as run
     from weclip.distributed import console
 
-    shown = console()
-    how = LabelOptions(
-        method=method,
+    data, changes = split_data(arguments or ())
+    resolved, shown = configuration(config, data, changes, method=method), console()
+    how = command.LabelOptions(
         overlays=overlays,
-        export=export,
+        soft=soft,
+        export=tuple(export or ()),
         shard=shard,
         resume=resume,
         overwrite=overwrite,
     )
-    data, changes = split_data(arguments or ())
-    count = run(configuration(config, data, changes), out, how, console=shown)
+    count = command.label(resolved, out, how, console=shown)
     shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
 
 

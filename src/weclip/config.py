@@ -167,6 +167,7 @@ class LabelConfig:
     crf_bilateral_weight: float = 4.0
     par: bool = False  # PAR in place of the CRF; not in CLIP-ES
     confidence: float | None = None  # under it a pixel is 255; null: 0.95 with CRF, else 0
+    model: str | None = None  # trained run or model file; its decoder refines, as in WeCLIP
     scale: float = 1.0  # how much larger than it is CLIP sees an image; CLIP-ES, released code
     max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
 

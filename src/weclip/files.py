@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and output folders that nobody loses work in."""
 
+import errno
 import json
 import os
 import shutil
@@ -43,6 +44,34 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary folder beside `path`, then rename it; an earlier one goes.
+
+    Killed in the moment between, no folder is left rather than half of one.
+
+    Args:
+        path: Final folder.
+        write: Receives the temporary folder, empty; its files are to be flushed by it.
+
+    Returns:
+        `path`.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        write(temporary)
+        while True:
+            try:
+                temporary.replace(path)
+                return path
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` in UTF-8, as `write_atomically` does."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
@@ -59,9 +88,12 @@ def is_output(out: Path, kind: str) -> bool:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what killed processes left, at any depth, of files that `write_atomically` began."""
-    for path in folder.rglob(TEMPORARY):
-        path.unlink(missing_ok=True)
+    """Delete what killed processes left, at any depth, of files and folders begun atomically."""
+    for path in list(folder.rglob(TEMPORARY)):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def claim_folder(

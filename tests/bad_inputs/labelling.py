@@ -54,8 +54,23 @@ CASES = (
     Case(
         "label-export-unknown",
         "An export that there is not",
-        f"{LABEL} --export yolo",
-        "--export yolo: there is none of this name; known: coco",
+        f"{LABEL} --export coco,yoloo",
+        "--export yoloo: there is none of this name; did you mean 'yolo'?",
+    ),
+    Case(
+        "label-export-other",
+        "An export of another kind",
+        f"{LABEL} --export 7",
+        "--export 7: there is none of this name; known: coco, yolo, cvat, label-studio, fiftyone, huggingface",
+    ),
+    Case(
+        "label-export-class-name",
+        "A class name that CVAT's label map cannot hold",
+        f"{LABEL} --export cvat data.classes=classes.yaml",
+        "--export cvat: the class 'cat:tabby' has ':', a line break or '#' at the front, which labelmap.txt cannot hold; rename it, or leave the export out",
+        files={
+            "classes.yaml": "classes: [bird, cat, dog, 'cat:tabby']\nbackground_words: [grass]\n"
+        },
     ),
     Case(
         "label-shard-zero",

@@ -86,16 +86,16 @@ def test_each_folder_is_scored_with_and_without_crf(
     voc_world, truth, shifted, tmp_path, monkeypatch
 ):
     """A CRF of the test, which takes a pixel's class from 3 pixels to its right."""
-    (tmp_path / "crfs_of_test.py").write_text(
+    (tmp_path / "shifting_crf.py").write_text(
         "import numpy as np\n"
         "def shift(image, probabilities):\n"
         "    assert image.shape[:2] == probabilities.shape[1:]\n"
         "    return np.roll(probabilities, -3, axis=2)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import crfs_of_test
+    import shifting_crf
 
-    monkeypatch.setattr(commands, "dense_crf", crfs_of_test.shift)
+    monkeypatch.setattr(commands, "dense_crf", shifting_crf.shift)
     monkeypatch.setattr(commands, "load_solver", lambda: None)
     out = tmp_path / "out"
     arguments = ("--masks", f"true={truth}", "eval.crf=true")

@@ -97,7 +97,7 @@ def test_the_manifest_says_what_is_in_the_masks(whole: Path) -> None:
 
 def test_the_recipe_says_how(whole: Path, clip_file: Path) -> None:
     recipe = json.loads((whole / "label.json").read_text())
-    assert recipe["method"] == "clip-es"
+    assert recipe["method"] == "gradcam, attention"
     assert recipe["classes"][:2] == ["background", "aeroplane"]
     assert recipe["clip"]["name"] == clip_file.name
     assert len(recipe["clip"]["sha256"]) == 64

@@ -4,16 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.api import default_device, open_clip
+from weclip.api import LoadedModel, clip_path, default_device, load_model, open_clip
 from weclip.build import build_label_crf, build_training_free
-from weclip.commands.coco_export import export_coco
 from weclip.commands.datasets import open_configured
 from weclip.commands.label_folder import LabelFolder, make_recipe
 from weclip.commands.predict import write_overlay
@@ -23,15 +21,15 @@ from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images import read_image
 from weclip.distributed import connect, own_part
-from weclip.errors import InputError, did_you_mean
+from weclip.errors import InputError
+from weclip.exports.cvat import require_cvat_names
+from weclip.exports.formats import EXPORTS, parse_exports
+from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.files import remove_temporaries, require_outside
-from weclip.inference.label_masks import LabelMask, Scores, label_stream
+from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
 from weclip.training.runlog import progress_bar
-
-METHODS = ("clip-es",)
-EXPORTS = ("coco",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +37,17 @@ class LabelOptions:
     """How `label` goes about it; no mask depends on it.
 
     Attributes:
-        method: One of `METHODS`.
         overlays: Also write each image with its mask painted over it.
-        export: One of `EXPORTS`, or None.
+        soft: Also write the maps that the masks are of.
+        export: Names of `EXPORTS`, also several in one text with commas.
         shard: `i/n`: the i-th of n parts, counted from 1; None: all images.
         resume: Do only what is missing in `out`.
         overwrite: Replace an earlier output in `out`.
     """
 
-    method: str = "clip-es"
     overlays: bool = False
-    export: str | None = None
+    soft: bool = False
+    export: tuple[str, ...] = ()
     shard: str | None = None
     resume: bool = False
     overwrite: bool = False
@@ -74,14 +72,18 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     dataset = open_configured(config, console)
     images = dataset.read_split(config.data.train_split)
     require_usable(images, config, out)
+    if "cvat" in parse_exports(options.export):
+        require_cvat_names(dataset.classes.names, [image.name for image in images])
     crf = build_label_crf(config)
     clip = open_clip(config)
+    refiner = open_refiner(config, dataset.classes)
     folder = LabelFolder(
         out,
         root=data_folder(config),
         classes=dataset.classes,
-        recipe=make_recipe(config, options.method, dataset.classes, clip),
+        recipe=make_recipe(config, dataset.classes, clip, refiner),
         overlays=options.overlays,
+        soft=options.soft,
     )
     place = connect()
     if place.is_main_process:
@@ -93,12 +95,16 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     place.wait_for_everyone()
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
-    method = build_training_free(config, clip, dataset.classes).to(default_device())
+    decoder = None if refiner is None else refiner.method.decoder
+    method = build_training_free(config, clip, dataset.classes, decoder).to(default_device())
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, partial(_read, max_pixels=config.data.max_pixels))
         labelled = label_stream(
-            partial(_score, method), read, crf=crf, threshold=config.label.threshold
+            partial(_score, method, soft=options.soft),
+            read,
+            crf=crf,
+            threshold=config.label.threshold,
         )
         for (image, pixels), mask in labelled:
             writer(_write, folder, image, pixels, mask)
@@ -109,23 +115,30 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     return finish(folder, images, options, dataset.classes, console)
 
 
+def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
+    """The trained model of `label.model`, whose decoder is the refinement module.
+
+    Raises:
+        InputError: As `load_model`; or its classes are others.
+    """
+    path = config.label.model
+    if path is None:
+        return None
+    model = load_model(path, clip=clip_path(config))
+    if model.file.classes.names != classes.names:
+        raise InputError(
+            f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "
+            f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
+        )
+    return model
+
+
 def check_options(options: LabelOptions) -> tuple[int, int] | None:
     """The shard (i, n); InputError for options that are unknown or contradict each other."""
-    for name, value, known in (
-        ("--method", options.method, METHODS),
-        ("--export", options.export, EXPORTS),
-    ):
-        if value is not None and value not in known:
-            hint = did_you_mean(value, known) or f"known: {', '.join(known)}"
-            raise InputError(f"{name} {value}: there is none of this name; {hint}")
+    parse_exports(options.export)
     if options.overwrite and (options.resume or options.shard):
         other = "--resume" if options.resume else "--shard"
         raise InputError(f"{other} and --overwrite contradict each other; give one of them")
-    if options.export == "coco" and find_spec("pycocotools") is None:
-        raise InputError(
-            "--export coco needs pycocotools, not installed here; "
-            'pip install "weclip[prepare]", or leave it out'
-        )
     if options.shard is None:
         return None
     found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", options.shard)
@@ -171,8 +184,19 @@ def finish(
         )
         return len(records)
     folder.write_manifest(records)
-    if options.export == "coco":
-        export_coco(folder.out, records, classes)
+    done = [
+        LabelledImage(
+            name=image.name,
+            path=image.path,
+            file=record["file"],
+            size=(record["height"], record["width"]),
+            confidence=record["confidence"],
+        )
+        for image, record in zip(images, records, strict=True)
+    ]
+    for name in parse_exports(options.export):
+        path = EXPORTS[name](Labelled(folder.out, classes, folder.recipe["method"], done))
+        console.print(f"export: {path}", soft_wrap=True, markup=False)
     return len(records)
 
 
@@ -180,15 +204,19 @@ def _read(image: TaggedImage, *, max_pixels: int) -> NDArray[np.uint8]:
     return np.array(read_image(image.path, max_pixels=max_pixels))
 
 
-def _score(method: TrainingFree, image: NDArray[np.uint8], tags: tuple[int, ...]) -> Scores:
+def _score(
+    method: TrainingFree, image: NDArray[np.uint8], tags: tuple[int, ...], *, soft: bool
+) -> Scores:
     maps = method(image, tags)
-    return maps.scores.cpu().numpy(), maps.class_ids
+    levels = soft_maps(maps.refined.float().cpu().numpy()) if soft else None
+    return Scores(maps.scores.cpu().numpy(), maps.class_ids, levels)
 
 
 def _write(
     folder: LabelFolder, image: TaggedImage, pixels: NDArray[np.uint8], mask: LabelMask
 ) -> None:
-    """The overlay first: where the mask is, all is."""
+    """The mask last: where it is, all is."""
+    folder.save_soft(image, mask)
     if folder.overlays:
         path = folder.overlay_path(image)
         write_overlay(pixels, mask.label_map, path, folder.classes.palette)

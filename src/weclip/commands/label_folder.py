@@ -4,6 +4,7 @@ A mask carries its line of the manifest in itself, so that both appear at once; 
 shards need not know of each other, and the manifest is collected from the masks at the end.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from weclip.api import LoadedModel
 from weclip.backbones.clip_weights import Clip
 from weclip.commands.resume import flatten
 from weclip.config import Config
@@ -24,6 +26,7 @@ from weclip.files import (
     RUN_MARKER,
     claim_folder,
     is_output,
+    write_atomically,
     write_json,
     write_text,
 )
@@ -34,19 +37,28 @@ KIND = "labelling"
 RECIPE_NAME = "label.json"
 MANIFEST_NAME = "manifest.jsonl"
 DECIDES = (
-    "faithful quirks.exclusive_box_edge data.format data.train_split clip.prompt_template cam. "
-    "affinity.initial_layers affinity.sinkhorn_rounds affinity.box_threshold par. label."
+    "faithful quirks. data.format data.train_split clip.prompt_template clip.more_templates "
+    "clip.description_ cam. affinity. par. label."
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
+
+PATHS = ("label.model",)
+"""Keys among them whose files count, not where these are."""
 
 Record = dict[str, Any]
 
 
-def make_recipe(config: Config, method: str, classes: ClassList, clip: Clip) -> Record:
+def make_recipe(
+    config: Config, classes: ClassList, clip: Clip, refiner: LoadedModel | None
+) -> Record:
     """What `label.json` holds: everything that the masks are made with."""
     return {
         "kind": KIND,
-        "method": method,
+        "method": f"{config.cam.source}, {config.affinity.source}",
+        "files": {
+            "label.model": refiner and _digest(refiner.path),
+            "clip.descriptions": config.clip.descriptions and _digest(config.clip.descriptions),
+        },
         "classes": list(classes.names_with_background),
         "class_list": json.loads(json.dumps(asdict(classes))),
         "clip": {"name": clip.name, "sha256": clip.sha256},
@@ -65,6 +77,7 @@ class LabelFolder:
         classes: Class list, for names and palette.
         recipe: Of `make_recipe`.
         overlays: Whether an image is done only with its overlay.
+        soft: Whether it is only with its soft maps.
     """
 
     out: Path
@@ -72,6 +85,7 @@ class LabelFolder:
     classes: ClassList
     recipe: Record
     overlays: bool
+    soft: bool = False
 
     def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
         """Make the folder, or join what is there.
@@ -130,19 +144,42 @@ class LabelFolder:
         """Where an image's overlay is."""
         return self.out / "overlays" / f"{image.name}.png"
 
+    def soft_path(self, image: TaggedImage) -> Path:
+        """Where an image's soft maps are."""
+        return self.out / "soft" / f"{image.name}.npz"
+
     def record(self, image: TaggedImage) -> Record | None:
         """The line of an image's mask; None if there is none, or one of other tags."""
         try:
             record = json.loads(read_note(self.mask_path(image)) or "")
-            same = record["tags"] == self._tag_names(image)
+            wanted = (image.name, self._tag_names(image))
+            same = (record["name"], record["tags"]) == wanted
         except (ValueError, KeyError, TypeError):
             return None
         return record if same else None
 
     def is_done(self, image: TaggedImage) -> bool:
         """Whether there is nothing left to do for an image."""
-        wanted = not self.overlays or self.overlay_path(image).exists()
-        return wanted and self.record(image) is not None
+        if self.overlays and not self.overlay_path(image).exists():
+            return False
+        if self.soft and not self.soft_path(image).exists():
+            return False
+        return self.record(image) is not None
+
+    def save_soft(self, image: TaggedImage, mask: LabelMask) -> None:
+        """Write soft maps (docs/exports.md); no time of day is in the file."""
+        if mask.soft is None:
+            return
+        maps, size = mask.soft, np.array(mask.label_map.shape, np.int32)
+        class_ids = np.array([tag + 1 for tag in image.tags], np.uint8)
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez_compressed(
+                    file, allow_pickle=False, maps=maps, class_ids=class_ids, size=size
+                )
+
+        write_atomically(self.soft_path(image), write)
 
     def save(self, image: TaggedImage, mask: LabelMask) -> None:
         """Write a mask with its line; both appear at once or not at all."""
@@ -179,11 +216,21 @@ LONG = ("class_list",)
 """Parts of a recipe that are too long to be shown."""
 
 
+def _digest(path: str | Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def decisive(recipe: Mapping[str, Any]) -> Record:
     """Those parts of a recipe that masks depend on."""
-    config = {k: v for k, v in recipe["config"].items() if k.startswith(tuple(DECIDES))}
+    config = {
+        key: value
+        for key, value in recipe["config"].items()
+        if key.startswith(tuple(DECIDES)) and key not in PATHS
+    }
     return {
-        "method": recipe["method"],
+        **recipe["files"],
         "class_list": recipe["class_list"],
         "CLIP's SHA-256": recipe["clip"]["sha256"],
         **config,

@@ -62,10 +62,18 @@ Json = Annotated[
 Overlays = Annotated[
     bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
 ]
-LabelMethod = Annotated[str, typer.Option("--method", help="What makes the masks: clip-es.")]
-Export = Annotated[
-    str | None, typer.Option("--export", help="Also write coco.json at the end: coco.")
+LabelMethod = Annotated[
+    str | None,
+    typer.Option("--method", help="What makes the masks: clip-es (the default), excel, cd-clip."),
 ]
+Export = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--export",
+        help="Also for other tools: coco, yolo, cvat, label-studio, fiftyone, huggingface.",
+    ),
+]
+Soft = Annotated[bool, typer.Option("--soft", help="Also write soft maps, small and 8-bit.")]
 Shard = Annotated[
     str | None,
     typer.Option("--shard", help="Do the i-th of n parts, such as 2/4; others may run beside it."),

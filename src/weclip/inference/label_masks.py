@@ -6,6 +6,7 @@ Stage 6, CLIP-ES section 3.5: dense CRF, and its confidence by which pixels are 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,20 @@ from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.inference.predictor import Crf
 from weclip.inference.stream import in_processes
 
-Scores = tuple[NDArray[np.float32], NDArray[np.uint8]]
-"""(1+K, H, W) scores, 0 or more, and the (1+K,) class ids that they are of."""
+
+class Scores(NamedTuple):
+    """What a method gives for one image with K tags.
+
+    Attributes:
+        values: (1+K, H, W) scores, 0 or more.
+        class_ids: (1+K,) uint8 class ids that they are of.
+        soft: (K, h, w) uint8, the maps of `soft_maps`; None where they are not asked for.
+    """
+
+    values: NDArray[np.float32]
+    class_ids: NDArray[np.uint8]
+    soft: NDArray[np.uint8] | None = None
+
 
 Scorer = Callable[[NDArray[np.uint8], tuple[int, ...]], Scores]
 """(H, W, 3) uint8 image and its tags -> scores."""
@@ -31,10 +44,26 @@ class LabelMask:
     Attributes:
         label_map: (H, W) uint8 class ids; 255 where the best probability is too small.
         confidence: Mean over all pixels of the best probability, in [0, 1].
+        soft: (K, h, w) uint8, as in `Scores`.
     """
 
     label_map: NDArray[np.uint8]
     confidence: float
+    soft: NDArray[np.uint8] | None = None
+
+
+def soft_maps(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Maps (K, h, w), each from its least to its greatest value, in 0..255; 0 if it has one value.
+
+    >>> soft_maps(np.array([[[1, 2, 3]], [[5, 5, 5]]], np.float32)).tolist()
+    [[[0, 128, 255]], [[0, 0, 0]]]
+    """
+    low = maps.min(axis=(1, 2), keepdims=True, initial=np.inf)
+    above = maps - low
+    high = above.max(axis=(1, 2), keepdims=True, initial=0)
+    share = np.divide(above, high, out=np.zeros_like(above), where=high > 0)
+    levels: NDArray[np.uint8] = np.round(255 * share).astype(np.uint8)
+    return levels
 
 
 def label_mask(
@@ -52,14 +81,14 @@ def label_mask(
         crf: Refines the probabilities; None for no CRF. Images without tags need none.
         threshold: Pixels whose best probability is under this become 255; 0: none does.
     """
-    values, class_ids = scores
+    values, class_ids, soft = scores
     probabilities = values / values.sum(axis=0, keepdims=True)  # 1+K,H,W
     if crf is not None and len(class_ids) > 1:
         probabilities = crf(image, probabilities)
     best = probabilities.max(axis=0)  # H,W
     label_map = class_ids[probabilities.argmax(axis=0)]
     label_map[best < threshold] = IGNORE_INDEX
-    return LabelMask(label_map, float(best.mean(dtype=np.float64)))
+    return LabelMask(label_map, float(best.mean(dtype=np.float64)), soft)
 
 
 def label_stream(
