@@ -22,7 +22,7 @@ class DataConfig:
     format: str = "voc"  # voc | coco | folder
     root: str = MISSING  # folder, or a dataset.yaml
     classes: str | None = None  # voc | coco | demo | a YAML file; None: the folder's own
-    tags_file: str | None = None  # CSV or JSONL of image and tags; None: the data set's own
+    tags_file: str | None = None  # CSV or JSONL; None: the data set's own; auto: made by CLIP
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
     crop_size: int = 320  # released code
@@ -166,6 +166,23 @@ class LabelConfig:
 
 
 @dataclass
+class TagsConfig:
+    """Tags by CLIP, of `weclip tag` and `data.tags_file=auto` (TagCLIP, released code)."""
+
+    released: bool = False  # True: TagCLIP as released, unless a key that can be null is set
+    self_attention_blocks: int | None = None  # null: 5 (ExCEL), released 0: the last one's values
+    attention_from: int = 8  # first of 12 blocks averaged, the last one apart
+    votes: int = 4  # of 12 blocks, for a pair of patches
+    reidentify: bool | None = None  # look again at crops; null: no, released yes
+    threshold: str | None = None  # split | relative; null: split (ours), released relative
+    relative_share: float = 0.5  # between lowest and highest score of an image
+    region_share: float = 0.5  # of a map's range, in the crop
+    local_weight: float = 0.5  # of patches beside crops
+    floor: float = 0.5  # of the threshold of all classes, for that of one; ours
+    max_side: int | None = 640  # as label.max_side
+
+
+@dataclass
 class Config:
     """One run, completely described."""
 
@@ -182,6 +199,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
+    tags: TagsConfig = field(default_factory=TagsConfig)
 
     def quirk(self, name: str) -> bool:
         """Whether a quirk of the released code is on: its own switch, or else `faithful`."""
@@ -200,11 +218,12 @@ NOT_NEGATIVE = (
     "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
     "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
     "train.seed train.eval_every cam.background_power label.crf_iterations "
-    "label.crf_gaussian_weight label.crf_bilateral_weight"
+    "label.crf_gaussian_weight label.crf_bilateral_weight tags.attention_from tags.votes tags.floor"
 ).split()
 SHARES = (
     "data.flip_probability data.max_unreadable affinity.box_threshold decoder.dropout "
-    "loss.background_weight optim.warmup_ratio"
+    "loss.background_weight optim.warmup_ratio tags.relative_share tags.region_share "
+    "tags.local_weight"
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
@@ -240,6 +259,10 @@ def validate(config: Config) -> None:
     )
     _require(config, "label.confidence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or null")
     _require(config, "label.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    _require(config, "tags.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    _require(config, "tags.self_attention_blocks", lambda v: (v or 0) >= 0, "0 or more, or null")
+    rules = (None, "split", "relative")
+    _require(config, "tags.threshold", rules.__contains__, "split, relative or null")
     if config.label.crf and config.label.par:
         raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")

@@ -18,6 +18,7 @@ from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.files import AUTO
 from weclip.data.masks import read_note, save_mask
 from weclip.errors import InputError
 from weclip.files import (
@@ -181,7 +182,9 @@ LONG = ("class_list",)
 
 def decisive(recipe: Mapping[str, Any]) -> Record:
     """Those parts of a recipe that masks depend on."""
-    config = {k: v for k, v in recipe["config"].items() if k.startswith(tuple(DECIDES))}
+    auto = recipe["config"].get("data.tags_file") == AUTO
+    keys = (*DECIDES, "tags.", "data.tags_file") if auto else tuple(DECIDES)
+    config = {k: v for k, v in recipe["config"].items() if k.startswith(keys)}
     return {
         "method": recipe["method"],
         "class_list": recipe["class_list"],
