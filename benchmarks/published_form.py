@@ -33,9 +33,8 @@ class PublishedForm(WeClip):
                         tokens[None], tags, k, features.patch_grid
                     )
                 attention.append(block_attention)
-            last = self.image_encoder.run_last_block(features.tokens[-1].float()[:0])  # nothing
         attention = [*features.attention, torch.cat(attention)]
-        return maps, Seen(last, attention, None, features.patch_grid)
+        return maps, Seen(None, attention, None, features.patch_grid)
 
     def _one_map(
         self, tokens: Tensor, tags: Tensor, k: int, grid: tuple[int, int]

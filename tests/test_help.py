@@ -7,7 +7,7 @@ import pytest
 
 from weclip import cli
 
-COMMANDS = ("train", "evaluate", "predict", "label", "demo")
+COMMANDS = ("train", "evaluate", "predict", "label", "tag", "demo")
 
 
 def test_the_command_lists_its_commands(capsys):

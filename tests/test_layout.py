@@ -24,6 +24,7 @@ ORDER = (
     *STAGES,
     "exports",
     "config",
+    "config_rules",
     "config_file",
     "build",
     "api",

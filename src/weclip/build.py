@@ -21,6 +21,7 @@ from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import MapSettings, TagMaps
 from weclip.methods.decoder import Decoder
+from weclip.methods.tag_clip import TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.methods.weclip import LabelSettings, LossSettings, WeClip
 
@@ -203,6 +204,31 @@ def training_free(
         ),
         decoder=decoder,
     )
+
+
+def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
+    """TagCLIP on a loaded CLIP, for a class list."""
+    use = config.tags
+    blocks = use.self_attention_blocks
+    return TagClip(
+        image_encoder=clip.image,
+        text=encode_classes(config.clip, clip.text, classes, scale=clip.scale),
+        settings=TagClipSettings(
+            self_attention_blocks=(0 if use.released else 5) if blocks is None else blocks,
+            attention_from=use.attention_from,
+            votes=use.votes,
+            reidentify=use.released if use.reidentify is None else use.reidentify,
+            candidate_share=use.relative_share,
+            region_share=use.region_share,
+            local_weight=use.local_weight,
+            max_side=use.max_side,
+        ),
+    )
+
+
+def tag_threshold(config: Config) -> str:
+    """`split` or `relative`: how scores become tags."""
+    return config.tags.threshold or ("relative" if config.tags.released else "split")
 
 
 def build_label_crf(config: Config) -> Crf | None:

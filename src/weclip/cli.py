@@ -13,6 +13,7 @@ from rich.console import Console
 from weclip.allocator import keep_freed_memory
 from weclip.commands import options
 from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
+from weclip.commands.tag_line import tag
 from weclip.errors import InputError
 from weclip.exits import run_app
 from weclip.processes import silence_pillow
@@ -142,16 +143,8 @@ def predict(
     from weclip.distributed import console
 
     shown = console()
-    count = run(
-        model,
-        inputs,
-        out,
-        console=shown,
-        overrides=change or (),
-        clip=clip,
-        overlays=overlays,
-        overwrite=overwrite,
-    )
+    how = {"overlays": overlays, "overwrite": overwrite}
+    count = run(model, inputs, out, console=shown, overrides=change or (), clip=clip, **how)
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
@@ -188,6 +181,9 @@ def label(
     )
     count = command.label(resolved, out, how, console=shown)
     shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
+
+
+app.command()(tag)
 
 
 @app.command("import")

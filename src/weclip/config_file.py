@@ -16,7 +16,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from weclip.config import Config, validate
+from weclip.config import Config
+from weclip.config_rules import validate
 from weclip.errors import InputError, did_you_mean
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")

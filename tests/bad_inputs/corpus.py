@@ -14,6 +14,7 @@ from tests.bad_inputs import (
     outputs,
     predicted_masks,
     runs,
+    tagging,
     weights,
     yaml_files,
 )
@@ -31,6 +32,7 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Weights, models, checkpoints": weights.CASES + runs.CASES,
     "Output folders and inputs of prediction": outputs.CASES,
     "Masks without training": labelling.CASES,
+    "Tags by CLIP": tagging.CASES,
     "Convert and prepare": converted.CASES,
 }
 CASES = tuple(case for cases in AREAS.values() for case in cases)

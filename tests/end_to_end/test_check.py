@@ -135,3 +135,13 @@ def test_names_are_shown_as_they_are(photos, capsys):
     (photos / "[red]x[bold].jpg").write_bytes(b"")
     assert run(photos) == 1
     assert "    [red]x[bold].jpg\n" in capsys.readouterr().out
+
+
+def test_tags_by_clip_are_no_finding(tmp_path: Path, capsys):
+    worlds.write_folder(tmp_path / "photos")
+    (tmp_path / "photos" / "tags.jsonl").unlink()
+    assert cli.run(["check", str(tmp_path / "photos"), "data.tags_file=auto"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Tags are left to CLIP (data.tags_file=auto)" in shown
+    assert "without a training image" not in shown
+    assert "images without tags" not in shown

@@ -53,7 +53,7 @@ def write_published() -> None:
 
 
 def test_every_situation_is_there():
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 14
     assert len(PAGE.splitlines()) < 500
 
 

@@ -1,7 +1,7 @@
 """`weclip check`: read all that training would read, once, and say what is wrong with it."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
 from weclip.data.file_facts import facts_of
+from weclip.data.files import AUTO
 from weclip.data.images import MAX_PIXELS
 from weclip.data.inspection import Range, Report, Splits, SplitSummary, make_report
 from weclip.errors import InputError
@@ -24,6 +25,8 @@ from weclip.training.runlog import progress_bar
 KIND = "check"
 UNUSED = ("clip.weights",)
 """Keys of the configuration that checking does without."""
+OF_TAGS = ("untrained_classes", "one_sided_classes", "untagged_images")
+"""Findings that mean nothing before CLIP has made the tags."""
 SHOWN_EXAMPLES = 3
 SHOWN_PAIRS = 10
 COLOURS = {"error": "red", "warning": "yellow", "information": "cyan"}
@@ -48,6 +51,10 @@ def check(config: Config, *, console: Console, json_file: Path | None = None) ->
     dataset = open_configured(config, console)
     splits = read_splits(config, dataset)
     report = inspect(splits, dataset.classes, console, max_pixels=config.data.max_pixels)
+    if config.data.tags_file == AUTO:  # no image has a tag yet
+        findings = tuple(each for each in report.findings if each.kind not in OF_TAGS)
+        report = replace(report, findings=findings)
+        console.print("Tags are left to CLIP (data.tags_file=auto); none is counted here.")
     if json_file is not None:
         write_json(json_file, record(report, config))
     show(report, console)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from weclip.api import LoadedModel, clip_path, default_device, load_model, open_clip
 from weclip.build import build_label_crf, build_training_free
+from weclip.commands.auto_tags import AUTO_TAGS, tagged_once
 from weclip.commands.datasets import open_configured
 from weclip.commands.label_folder import LabelFolder, make_recipe
 from weclip.commands.predict import write_overlay
@@ -19,13 +20,14 @@ from weclip.commands.train import read_paths
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.files import AUTO
 from weclip.data.images import read_image
 from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.exports.cvat import require_cvat_names
 from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
-from weclip.files import remove_temporaries, require_outside
+from weclip.files import remove_temporaries, require_outside, write_text
 from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
@@ -91,8 +93,13 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
         folder.enter(joins=joins, overwrite=options.overwrite, inputs=read_paths(config))
         if options.resume and shard is None:
             remove_temporaries(out)  # no shard may be writing
-        tell(images, console)
     place.wait_for_everyone()
+    if config.data.tags_file == AUTO:
+        given = (config, dataset.classes, images, clip, console)
+        images, text = tagged_once(*given, stored=out / AUTO_TAGS)
+        if place.is_main_process:
+            write_text(out / AUTO_TAGS, text)
+    tell(images, console)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
     decoder = None if refiner is None else refiner.method.decoder

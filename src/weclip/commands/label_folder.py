@@ -20,6 +20,7 @@ from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.files import AUTO
 from weclip.data.masks import read_note, save_mask
 from weclip.errors import InputError
 from weclip.files import (
@@ -224,10 +225,12 @@ def _digest(path: str | Path) -> str:
 
 def decisive(recipe: Mapping[str, Any]) -> Record:
     """Those parts of a recipe that masks depend on."""
+    auto = recipe["config"].get("data.tags_file") == AUTO
+    keys = (*DECIDES, "tags.", "data.tags_file") if auto else tuple(DECIDES)
     config = {
         key: value
         for key, value in recipe["config"].items()
-        if key.startswith(tuple(DECIDES)) and key not in PATHS
+        if key.startswith(keys) and key not in PATHS
     }
     return {
         **recipe["files"],

@@ -9,6 +9,7 @@ from rich.table import Table
 from torch import Tensor
 
 from weclip.build import build_weclip, load_decoder
+from weclip.commands.auto_tags import AUTO_TAGS
 from weclip.commands.resume import digests
 from weclip.commands.train import precision, seed_everything
 from weclip.commands.training_inputs import make_loader, read_inputs, warn
@@ -37,7 +38,7 @@ def replay(path: Path, *, console: Console, overrides: Sequence[str] = ()) -> in
     """
     state = load_replay(path)
     config = override(from_yaml(state.config, str(path)), overrides)
-    inputs = read_inputs(config, console)
+    inputs = read_inputs(config, console, path.parent / AUTO_TAGS)
     changed = [what for what, digest in digests(inputs).items() if state.inputs[what] != digest]
     for what in changed:
         warn(console, f"the {what} are not those of the run")

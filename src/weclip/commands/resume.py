@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from weclip.commands.training_inputs import Inputs
+from weclip.data.files import AUTO
 from weclip.errors import InputError
 from weclip.training.checkpoint import Checkpoint
 
@@ -40,6 +41,8 @@ def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str])
         and key not in FREE_ON_RESUME
         and not key.startswith("label.")
     ]
+    if now.get("data.tags_file") != AUTO:  # nothing else depends on how CLIP makes tags
+        changed = [text for text in changed if not text.startswith("tags.")]
     others = [what for what in inputs if inputs[what] != checkpoint.inputs.get(what)]
     return changed + [f"the {what} are others" for what in others]
 

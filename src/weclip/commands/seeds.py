@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from weclip.commands.train import train
-from weclip.config import Config, validate
+from weclip.config import Config
+from weclip.config_rules import validate
 from weclip.distributed import connect
 from weclip.errors import InputError
 from weclip.files import RUN_MARKER, claim_folder, is_output, write_json

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from weclip.api import MODEL_NAME, clip_path
 from weclip.build import build_weclip
+from weclip.commands.auto_tags import AUTO_TAGS
 from weclip.commands.resume import changes, digests, require_same
 from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
 from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.classes import SHIPPED
+from weclip.data.files import AUTO
 from weclip.data.full_images import full_images
 from weclip.distributed import connect, from_first, make_accelerator, own_part
 from weclip.errors import InputError
@@ -75,8 +77,12 @@ def train(
         InputError: Anything given cannot be used; nothing was written.
         RunError: The run ended early (`Trainer.fit`).
     """
-    connect()
-    inputs = read_inputs(config, console)
+    place = connect()
+    goes_on = resume and from_first(lambda: is_output(out, KIND))
+    new = not (goes_on or overwrite)
+    if config.data.tags_file == AUTO and place.is_main_process and new and out.exists():
+        claim_folder(out, KIND)  # only to refuse it before CLIP tags all images
+    inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
     checkpoint = find_checkpoint(out, console) if resume else None
     if checkpoint and not accept_changes:
@@ -96,7 +102,8 @@ def train(
     if checkpoint:
         resume_from(checkpoint, trainer, out)
     if accelerator.is_main_process:
-        enter_folder(config, out, checkpoint, resume=resume, overwrite=overwrite)
+        how = {"resume": resume, "overwrite": overwrite}
+        enter_folder(config, out, checkpoint, auto_tags=inputs.auto_tags, **how)
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
@@ -127,7 +134,13 @@ def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
 
 
 def enter_folder(
-    config: Config, out: Path, checkpoint: Checkpoint | None, *, resume: bool, overwrite: bool
+    config: Config,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    *,
+    auto_tags: str | None,
+    resume: bool,
+    overwrite: bool,
 ) -> None:
     """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
     if not (resume and is_output(out, KIND)):
@@ -140,6 +153,8 @@ def enter_folder(
         count=config.train.keep_last,
     )
     write_text(out / CONFIG_NAME, to_yaml(config))
+    if auto_tags is not None:
+        write_text(out / AUTO_TAGS, auto_tags)
 
 
 def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
@@ -156,7 +171,8 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
 def read_paths(config: Config) -> list[Path]:
     """Files and folders of the user's that a configuration names; names of ours are none."""
     data = config.data
-    named = [data.root, data.tags_file, None if data.classes in SHIPPED else data.classes]
+    tags_file = None if data.tags_file == AUTO else data.tags_file
+    named = [data.root, tags_file, None if data.classes in SHIPPED else data.classes]
     return [clip_path(config), *(Path(path) for path in named if path)]
 
 

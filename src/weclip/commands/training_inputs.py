@@ -9,11 +9,13 @@ from rich.markup import escape
 
 from weclip.api import open_clip
 from weclip.backbones.clip_weights import Clip
+from weclip.commands.auto_tags import tagged_once
 from weclip.commands.datasets import open_configured
 from weclip.config import Config
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.decoded_cache import DecodedCache
+from weclip.data.files import AUTO
 from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.data.transforms import Augmentation
@@ -30,6 +32,7 @@ class Inputs:
         masked: Images to score on; empty where there are none.
         clip: The frozen CLIP.
         read: Reads a training image.
+        auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
     """
 
     classes: ClassList
@@ -37,24 +40,35 @@ class Inputs:
     masked: list[MaskedImage]
     clip: Clip
     read: ReadImage
+    auto_tags: str | None = None
 
 
-def read_inputs(config: Config, console: Console) -> Inputs:
-    """Read lists, tags and weights; scores are given up, aloud, where masks are missing."""
+def read_inputs(config: Config, console: Console, stored: Path | None = None) -> Inputs:
+    """Read lists, tags and weights; scores are given up, aloud, where masks are missing.
+
+    Args:
+        config: Resolved configuration.
+        console: Where is told what the user should know.
+        stored: Where an interrupted run keeps the tags that CLIP made, if it has any.
+    """
     data = config.data
     dataset = open_configured(config, console)
     classes = dataset.classes
     images = dataset.read_split(data.train_split)
     if not images:
         raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
-    warn_of_untrained(images, classes, console)
     masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:
         warn(console, f"no scores during training: {reason}")
-    clip = open_clip(config)
+    clip, text = open_clip(config), None
+    if data.tags_file == AUTO:
+        images, text = tagged_once(
+            config, classes, images, clip, console, stored=stored, skip_unreadable=True
+        )
+    warn_of_untrained(images, classes, console)
     if data.decoded_cache is None:
         read = partial(read_image, max_pixels=data.max_pixels)
-        return Inputs(classes, images, masked, clip, read)
+        return Inputs(classes, images, masked, clip, read, text)
     cache = DecodedCache(Path(data.decoded_cache), max_pixels=data.max_pixels)
     size = cache.bytes_needed(images) / 1e9
     console.print(
@@ -62,7 +76,7 @@ def read_inputs(config: Config, console: Console) -> Inputs:
         f"{len(images)} images.",
         soft_wrap=True,
     )
-    return Inputs(classes, images, masked, clip, cache)
+    return Inputs(classes, images, masked, clip, cache, text)
 
 
 def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Console) -> None:

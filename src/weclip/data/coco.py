@@ -6,7 +6,8 @@ Stage 1. Expected below the root, or below MSCOCO in it:
     SegmentationClass/<split>/<id>.png         evaluation only; the COCO_ prefix is accepted
     annotations/instances_<split>2014.json     tags; not needed with a tags file
 
-A split is every image that has at least one tag, as in the lists of the released code.
+A split is every image that has at least one tag, as in the lists of the released code; where CLIP
+makes the tags, every image, or for evaluation every image with a mask.
 """
 
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.files import (
+    AUTO,
     IMAGE_SUFFIXES,
     find_root,
     find_tags_file,
@@ -37,6 +39,8 @@ def read_split(
     """
     folder = _find(root)
     images = _list_images(folder, split)
+    if tags_file == AUTO:
+        return [TaggedImage(file.stem, file, ()) for file in images.values()]
     if tags_file is None:
         path = folder / "annotations" / f"instances_{split}2014.json"
         tags = {_image_id(name): tags for name, tags in read_coco_tags(path, classes).items()}
@@ -65,10 +69,17 @@ def read_masked_split(
     mask_folder = _find(root) / "SegmentationClass" / split
     files = list_files(mask_folder, "mask folder", {".png"})
     masks = {_image_id(name): file for name, file in files.items()}
+    auto = tags_file == AUTO
     ids = {sample.name: _image_id(sample.name) for sample in samples}
+    if auto and masks.keys() & ids.values():
+        samples = [sample for sample in samples if ids[sample.name] in masks]
+        ids = {sample.name: ids[sample.name] for sample in samples}
     require_files(list(ids.values()), masks, "masks", str(mask_folder))
     labels = mask_labels(classes)
-    return [MaskedImage(s.name, s.path, masks[ids[s.name]], s.tags, labels) for s in samples]
+    return [
+        MaskedImage(s.name, s.path, masks[ids[s.name]], None if auto else s.tags, labels)
+        for s in samples
+    ]
 
 
 def _find(root: str | Path) -> Path:

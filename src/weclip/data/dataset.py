@@ -12,6 +12,7 @@ from weclip.data import coco, folder, voc
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import SHIPPED, ClassList, load_classes, parse_classes
 from weclip.data.description import Description, describe
+from weclip.data.files import AUTO
 from weclip.data.tags import read_tag_names
 from weclip.errors import InputError, did_you_mean
 
@@ -129,7 +130,7 @@ def open_dataset(
             what `dataset.yaml` gives, or else `classes.yaml` beside it, or else the names of the
             class folders or the tags of the tags file, sorted.
         tags_file: CSV or JSONL with tags (see `tags.py`), as given or relative to `root`, in place
-            of the layout's own annotations.
+            of the layout's own annotations. `auto`: images and splits only, no image has a tag.
         faithful: Keep the released code's misspelt prompts.
 
     Raises:
@@ -148,7 +149,13 @@ def open_dataset(
                 f"data.classes is null, but a data set of format {format} has no class list of "
                 f"its own; give data.classes={format}, or a YAML file"
             )
-        classes, guessed = _own_classes(describe(root, tags_file), faithful)
+        place = describe(root, None if tags_file == AUTO else tags_file)
+        if tags_file == AUTO and place.classes is None and _class_list(place) is None:
+            raise InputError(
+                f"{place.origin}: no class list, and tags by CLIP (auto) need the names; give "
+                f"data.classes=FILE, or list them under 'classes' in {CLASSES_FILE}"
+            )
+        classes, guessed = _own_classes(place, faithful)
     return Dataset(format, root, classes, tags_file, guessed)
 
 

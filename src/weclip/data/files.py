@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from weclip.errors import InputError
 
+AUTO = "auto"
+"""In place of a tags file: no tag of the data set is used, since CLIP makes them."""
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 

@@ -4,11 +4,14 @@ Stage 1. Where everything is: `description.py`. The tags file (format: `tags.py`
 relative to their folder, with or without their suffix. Its optional `split` column assigns each
 image to a split; without it, and without a ratio, every image belongs to split `train`. Without a
 tags file, folders tell the tag: `<class>/` or `<split>/<class>/`; those in `background/` have none.
+Where CLIP makes the tags (`auto`), a table or such folders only tell images and splits; without a
+table it is every image, in the splits `train/` and `val/` if there are such folders.
 For evaluation, `masks/<image without suffix>.png` may hold masks, of some images or all.
 """
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, splitext
 
@@ -16,6 +19,7 @@ from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.description import FILE_NAME, TAGS_FILES, Description, describe
 from weclip.data.files import (
+    AUTO,
     IMAGE_SUFFIXES,
     Listings,
     existing_folder,
@@ -43,6 +47,8 @@ def read_split(
     Raises:
         InputError: The root, tags file, split or an image is missing, or a tag is unknown.
     """
+    if tags_file == AUTO:
+        return _read_untagged(describe(root), classes, split)
     return _read_described(describe(root, tags_file), classes, split)
 
 
@@ -54,8 +60,9 @@ def read_masked_split(
     Raises:
         InputError: As `read_split`, or there is no mask folder or no mask in it.
     """
-    place = describe(root, tags_file)
-    samples = _read_described(place, classes, split)
+    auto = tags_file == AUTO
+    place = describe(root, None if auto else tags_file)
+    samples = read_split(root, classes, split, tags_file)
     masks = existing_folder(place.masks, "mask folder")
     labels = mask_labels(classes)
     if place.mask_labels is not None:
@@ -63,7 +70,7 @@ def read_masked_split(
     listings = Listings(masks)
     found = [(sample, listings.find(PurePosixPath(f"{sample.name}.png"))) for sample in samples]
     masked = [
-        MaskedImage(sample.name, sample.path, masks / mask, sample.tags, labels)
+        MaskedImage(sample.name, sample.path, masks / mask, None if auto else sample.tags, labels)
         for sample, mask in found
         if listings.exists(mask)
     ]
@@ -84,18 +91,23 @@ def unlisted_images(
         Sorted paths relative to the images' folder, none where folders tell the tags; what is not
         UTF-8 in them is replaced.
     """
-    place = describe(root, tags_file)
+    place = describe(root, None if tags_file == AUTO else tags_file)
     if place.tags is None:
         return []
     listed = {nfc(normpath(row.image)) for row in read_tags_file(place.tags, classes)}
+    unlisted = (f for f in _all_images(place) if not {nfc(f), nfc(splitext(f)[0])} & listed)
+    return sorted(os.fsencode(file).decode("utf-8", "replace") for file in unlisted)
+
+
+def _all_images(place: Description) -> list[str]:
+    """Relative paths of all images outside the mask folder and hidden folders."""
     found = []
     for folder, folders, files in os.walk(place.images):
         inside = Path(folder).relative_to(place.images)
         folders[:] = [path.name for path in _folders(Path(folder), place, folders)]
         images = [file for file in files if not file.startswith(".") and is_image(file)]
         found += images if inside == Path() else [f"{inside.as_posix()}/{name}" for name in images]
-    unlisted = (f for f in found if not {nfc(f), nfc(splitext(f)[0])} & listed)
-    return sorted(os.fsencode(file).decode("utf-8", "replace") for file in unlisted)
+    return found
 
 
 def class_folders(place: Description) -> list[str]:
@@ -122,6 +134,29 @@ def class_folders(place: Description) -> list[str]:
     if not names:
         raise _no_tags(place)
     return sorted(names)
+
+
+def _read_untagged(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
+    """As `read_split`, where no tag is used."""
+    if place.tags is not None:
+        return [replace(each, tags=()) for each in _read_described(place, classes, split)]
+    files: dict[str, Path] = {}
+    for file in sorted(_all_images(place)):
+        if (same := files.setdefault(splitext(file)[0], place.images / file)).name != Path(
+            file
+        ).name:
+            raise InputError(f"{same}: {Path(file).name} has the same name; keep one of them")
+    splits = {ONLY_SPLIT}
+    if place.ratio is not None:
+        splits = {*RATIO_SPLITS}
+    elif all((place.images / name).is_dir() for name in RATIO_SPLITS):
+        splits = {*RATIO_SPLITS}
+        files = {name: path for name, path in files.items() if name.startswith(f"{split}/")}
+    if split not in splits:
+        raise unknown_split(split, splits, str(place.origin))
+    if not files:
+        raise InputError(f"{place.images}: no image in it; add some, or see {FILE_NAME}")
+    return _share(place, [TaggedImage(name, path, ()) for name, path in files.items()], split)
 
 
 def _read_described(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:

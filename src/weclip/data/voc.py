@@ -14,6 +14,7 @@ from pathlib import Path
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.files import (
+    AUTO,
     IMAGE_SUFFIXES,
     find_root,
     find_tags_file,
@@ -41,7 +42,10 @@ def read_split(
     """
     folder = find_root(root, _INSIDE, _LISTS, "VOC")
     images = _split_images(folder, split)
-    if tags_file is None:
+    tags: dict[str, tuple[int, ...]]
+    if tags_file == AUTO:
+        tags = dict.fromkeys(images, ())
+    elif tags_file is None:
         annotations = list_files(folder / "Annotations", "annotation folder", {".xml"})
         require_files(list(images), annotations, "annotations", str(folder / "Annotations"))
         tags = {name: read_voc_tags(annotations[name], classes) for name in images}
@@ -69,9 +73,9 @@ def read_masked_split(
     require_files(list(images), masks, "masks", str(mask_folder))
 
     tags: dict[str, tuple[int, ...]] = {}
-    if tags_file is not None:
+    if tags_file is not None and tags_file != AUTO:
         tags = read_tags_by_name(find_tags_file(tags_file, root), classes)
-    elif (folder / "Annotations").is_dir():
+    elif tags_file is None and (folder / "Annotations").is_dir():
         annotations = list_files(folder / "Annotations", "annotation folder", {".xml"})
         tags = {n: read_voc_tags(annotations[n], classes) for n in images if n in annotations}
     labels = mask_labels(classes)

@@ -25,7 +25,7 @@ def outlines(region: NDArray[np.bool_]) -> list[Vertices]:
         Polygons in the order of their first edges, each without its first corner repeated.
 
     >>> [each.tolist() for each in outlines(np.array([[True, False], [True, True]]))]
-    [[[0, 0], [1, 0], [1, 1], [2, 1], [2, 2], [0, 2]]]
+    [[[1, 0], [1, 1], [2, 1], [2, 2], [0, 2], [0, 0]]]
     """
     edges = _Edges(region)
     loops = list(edges.loops())

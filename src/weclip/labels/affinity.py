@@ -89,11 +89,25 @@ def box_mask(cam: Tensor, threshold: float, *, exclusive_edge: bool) -> Tensor:
     peak = levels.amax(dim=(1, 2), keepdim=True).long().clamp(0, 255)
     # Python's product, since a float32 one can fall on the other side of a whole number.
     cuts = torch.tensor([int(threshold * level) for level in range(256)], device=cam.device)
-    strong = levels > cuts[peak]
-    y0, x0, y1, x1 = _component_boxes(_connected_components(strong))  # (B*K, n+1) each
+    boxes = region_boxes(levels > cuts[peak], exclusive_edge=exclusive_edge)
+    return boxes.view(batch, slots, height, width)
+
+
+def region_boxes(strong: Tensor, *, exclusive_edge: bool) -> Tensor:
+    """Union of the bounding boxes of each map's 8-connected regions.
+
+    Args:
+        strong: (M, h, w) bool, the patches of the regions.
+        exclusive_edge: As in `box_mask`.
+
+    Returns:
+        (M, h, w) bool.
+    """
+    _, height, width = strong.shape
+    y0, x0, y1, x1 = _component_boxes(_connected_components(strong))  # (M, n+1) each
     if exclusive_edge:
         y1, x1 = y1.clamp(max=height - 1), x1.clamp(max=width - 1)
-    return _fill_boxes(y0, x0, y1, x1, (height, width)).view(batch, slots, height, width)
+    return _fill_boxes(y0, x0, y1, x1, (height, width))
 
 
 def propagate(cam: Tensor, transition: Tensor, mask: Tensor) -> Tensor:

@@ -56,13 +56,13 @@ class Seen:
     """What the frozen CLIP computed of B images, as maps and affinities read it.
 
     Attributes:
-        last: Block L.
+        last: Block L; None where maps have been made in another way.
         attention: Maps (B, 1+N, 1+N) of the last blocks, block L's included.
         embedding: (B, 1+N, J) unit rows of patches, where a part reads them.
         patch_grid: (h, w), with h * w = N.
     """
 
-    last: LastBlock
+    last: LastBlock | None
     attention: list[Tensor]
     embedding: Tensor | None
     patch_grid: tuple[int, int]
@@ -149,6 +149,7 @@ class TagMaps(nn.Module):
 
 
 def _gradcam(maps: TagMaps, seen: Seen, slots: TagSlots) -> Tensor:
+    assert seen.last is not None
     return softmax_gradcam(
         seen.last,
         slots,

@@ -1,0 +1,106 @@
+"""What values of a configuration are allowed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import reduce
+from math import isfinite
+from typing import Any, cast
+
+from weclip.config import Config
+from weclip.errors import InputError
+
+POSITIVE = (
+    "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "
+    "affinity.power affinity.temperature cam.self_self_blocks "
+    "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
+    "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
+    "train.image_every train.save_every train.keep_last label.crf_gaussian_sxy "
+    "label.scale label.crf_bilateral_sxy label.crf_bilateral_srgb"
+).split()
+NOT_NEGATIVE = (
+    "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
+    "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
+    "clip.description_weight train.seed train.eval_every cam.background_power label.crf_iterations "
+    "label.crf_gaussian_weight label.crf_bilateral_weight tags.attention_from tags.votes tags.floor"
+).split()
+SHARES = (
+    "data.flip_probability data.max_unreadable clip.description_share affinity.box_threshold "
+    "decoder.dropout loss.background_weight optim.warmup_ratio tags.relative_share "
+    "tags.region_share tags.local_weight"
+).split()
+CHOICES = {
+    "data.format": ("voc", "coco", "folder"),
+    "cam.source": ("gradcam", "patch-text"),
+    "affinity.source": ("attention", "class-distribution", "none"),
+    "train.precision": ("auto", "float32", "bf16", "fp16"),
+    "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
+}
+
+
+def validate(config: Config) -> None:
+    """InputError for a value out of range; the message gives key, value and what is allowed."""
+    for key in _numbers(config):
+        _require(config, key, _is_finite, "finite")
+    for key in POSITIVE:
+        _require(config, key, lambda v: v > 0, "more than 0")
+    for key in NOT_NEGATIVE:
+        _require(config, key, lambda v: v >= 0, "0 or more")
+    for key in SHARES:
+        _require(config, key, lambda v: 0 <= v <= 1, "from 0 to 1")
+    for key, choices in CHOICES.items():
+        _require(config, key, choices.__contains__, " or ".join(choices))
+    _require(config, "data.scale_range", lambda v: 0 < v[0] <= v[1], "two rising numbers over 0")
+    _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
+    _require(config, "eval.scales", lambda v: v and min(v) >= 0.1, "numbers from 0.1 on")
+    _require(config, "eval.long_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    place = "one {}, where the class goes"
+    _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
+    _require(
+        config, "clip.more_templates", lambda v: all(map(_is_template, v)), f"texts with {place}"
+    )
+    _require(config, "clip.description_clusters", lambda v: v is None or v > 0, "over 0, or null")
+    _require(
+        config, "optim.betas", lambda v: all(0 <= b < 1 for b in v), "two numbers from 0 to under 1"
+    )
+    _require(config, "label.confidence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or null")
+    _require(config, "label.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    _require(config, "tags.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    _require(config, "tags.self_attention_blocks", lambda v: (v or 0) >= 0, "0 or more, or null")
+    rules = (None, "split", "relative")
+    _require(config, "tags.threshold", rules.__contains__, "split, relative or null")
+    if config.label.crf and config.label.par:
+        raise InputError("label.crf and label.par are both true; one of them refines the masks")
+    _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
+    if config.decoder.width % config.decoder.heads:
+        raise InputError(
+            f"decoder.width={config.decoder.width} must be a multiple of "
+            f"decoder.heads={config.decoder.heads}"
+        )
+
+
+def _numbers(section: Any, prefix: str = "") -> Iterator[str]:
+    """Dotted keys of all numbers and lists of numbers."""
+    for each in fields(section):
+        value = getattr(section, each.name)
+        if is_dataclass(value):
+            yield from _numbers(value, f"{prefix}{each.name}.")
+        elif isinstance(value, float) or _is_list_of_numbers(value):
+            yield prefix + each.name
+
+
+def _is_template(text: str) -> bool:
+    return [text.count(part) for part in ("{}", "{", "}")] == [1, 1, 1]
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, tuple | list) and not any(isinstance(each, str) for each in value)
+
+
+def _is_finite(value: Any) -> bool:
+    return all(map(isfinite, value if isinstance(value, tuple | list) else [value]))
+
+
+def _require(config: Config, key: str, ok: Callable[[Any], bool], allowed: str) -> None:
+    value = reduce(getattr, key.split("."), cast(Any, config))
+    if not ok(value):
+        raise InputError(f"{key}={value} is not allowed; it must be {allowed}")

@@ -1,0 +1,160 @@
+"""Scores of all classes for an image by a frozen CLIP alone: which of them are in it?
+
+Stage 4. TagCLIP: Lin et al., "TagCLIP: A Local-to-Global Framework to Enhance Open-Vocabulary
+Multi-Label Classification of CLIP Without Training", AAAI 2024. The embedding of patches may also
+be that of ExCEL (`dense_embedding.py`), which TagCLIP does not have.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
+from weclip.backbones.dense_embedding import self_self_embedding, value_embedding
+from weclip.backbones.region_embedding import region_embedding
+from weclip.backbones.text_features import TextFeatures
+from weclip.labels.affinity import patch_attention
+from weclip.labels.auto_tags import (
+    dual_masked_attention,
+    min_max,
+    refine_scores,
+    relative_choice,
+    text_probabilities,
+)
+from weclip.methods.training_free import fit_to_patches
+
+PUBLISHED_BLOCKS = 12
+"""Blocks of ViT-B, for which TagCLIP's numbers of blocks are given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagClipSettings:
+    """Constants of TagCLIP; sources in `weclip.config`.
+
+    Attributes:
+        self_attention_blocks: Last blocks whose patches attend to those like them; 0: the last
+            block's values alone, as in TagCLIP.
+        attention_from: First block, of 12, whose attention is averaged.
+        votes: Blocks, of 12, that must agree on a pair of patches.
+        reidentify: Whether the class token looks at each candidate again.
+        candidate_share: Between lowest and highest score of an image, where candidates begin.
+        region_share: Of a candidate's map, above which a patch is in its region.
+        local_weight: Of the patches' score; the class token's has the rest.
+        max_side: Pixels; a longer image is seen smaller. None: never.
+    """
+
+    self_attention_blocks: int
+    attention_from: int
+    votes: int
+    reidentify: bool
+    candidate_share: float
+    region_share: float
+    local_weight: float
+    max_side: int | None
+
+
+class TagClip(nn.Module):
+    """TagCLIP on a frozen CLIP.
+
+    Args:
+        image_encoder: Frozen CLIP image encoder.
+        text: Text features of the classes and background words.
+        settings: Constants. Numbers of blocks are scaled to CLIPs of fewer or more than 12.
+    """
+
+    def __init__(
+        self, *, image_encoder: ClipImageEncoder, text: TextFeatures, settings: TagClipSettings
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.settings = settings
+        self.scale = text.scale
+        self.num_classes = len(text.classes)
+        texts = torch.cat([text.classes, text.background])
+        self.register_buffer("texts", texts, persistent=False)
+        self.register_buffer("mean", 255 * torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
+
+    texts: Tensor
+    mean: Tensor
+    std: Tensor
+
+    @torch.no_grad()
+    def forward(self, image: NDArray[np.uint8]) -> Tensor:
+        """Score the classes of an image.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            (C-1,) in [0, 1], higher where the class is likelier in the image.
+        """
+        encoder, use = self.image_encoder, self.settings
+        seen = fit_to_patches(image, encoder.patch_size, use.max_side)
+        pixels = torch.tensor(seen, device=self.mean.device).permute(2, 0, 1)[None].float()
+        normalised = (pixels - self.mean) / self.std  # (1, 3, H', W')
+        maps = self.local_scores(normalised)  # (1, C-1, h, w)
+        local = maps.amax(dim=(2, 3))[0]  # (C-1,)
+        if not use.reidentify:
+            return local
+        chosen = relative_choice(local[None], use.candidate_share)[0].nonzero()[:, 0]
+        looked = torch.zeros_like(local)
+        looked[chosen] = self.look_again(normalised, min_max(maps[0, chosen]), chosen)
+        return use.local_weight * local + (1 - use.local_weight) * looked
+
+    def local_scores(self, image: Tensor) -> Tensor:
+        """Probability of each class at each patch, refined by attention.
+
+        Args:
+            image: (B, 3, H, W) normalised.
+
+        Returns:
+            (B, C-1, h, w), 0 or more.
+        """
+        encoder, use = self.image_encoder, self.settings
+        features = encoder(image)
+        tokens, depth = features.tokens, encoder.depth
+        last = encoder.run_last_block(tokens[-1])
+        if use.self_attention_blocks:
+            embedding = self_self_embedding(encoder, tokens, use.self_attention_blocks)
+        else:
+            embedding = value_embedding(encoder, tokens[-1])
+        classes = text_probabilities(embedding[:, 1:], self.texts, self.scale)  # (B, N, texts)
+        classes = classes[..., : self.num_classes].transpose(1, 2)  # (B, C-1, N)
+        attention = dual_masked_attention(
+            patch_attention([*features.attention, last.attention], depth),
+            first=round(use.attention_from * depth / PUBLISHED_BLOCKS),
+            votes=round(use.votes * depth / PUBLISHED_BLOCKS),
+        )
+        height, width = features.patch_grid
+        return refine_scores(classes.reshape(*classes.shape[:2], height, width), attention)
+
+    def look_again(self, image: Tensor, maps: Tensor, chosen: Tensor) -> Tensor:
+        """Class-wise re-identification: the class token sees the crop round each candidate.
+
+        Args:
+            image: (1, 3, H, W) normalised.
+            maps: (K, h, w) in [0, 1] of the K candidates.
+            chosen: (K,) their 0-based class indices.
+
+        Returns:
+            (K,) probability of each candidate in its own crop.
+        """
+        encoder, patch = self.image_encoder, self.image_encoder.patch_size
+        side, crops, regions = encoder.native_grid, [], []
+        for region in maps > self.settings.region_share:
+            y, x = region.nonzero(as_tuple=True)
+            if not len(y):  # a constant map has no region of its own
+                region, (y, x) = ~region, (~region).nonzero(as_tuple=True)
+            y0, y1, x0, x1 = int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1
+            crop = image[:, :, y0 * patch : y1 * patch, x0 * patch : x1 * patch]
+            crops.append(F.interpolate(crop, (side * patch, side * patch), mode="bicubic"))
+            inside = region[None, None, y0:y1, x0:x1].float()
+            regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
+        embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
+        probabilities = text_probabilities(embedding, self.texts, self.scale)  # (K, texts)
+        return probabilities.gather(1, chosen[:, None])[:, 0]
