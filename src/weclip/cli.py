@@ -12,6 +12,7 @@ from rich.console import Console
 
 from weclip.allocator import keep_freed_memory
 from weclip.commands import options
+from weclip.commands.label_line import label
 from weclip.commands.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
 from weclip.commands.tag_line import tag
 from weclip.errors import InputError
@@ -33,6 +34,7 @@ def train(
     changes: Changes = None,
     config: Preset = None,
     data: Data = None,
+    tags: options.TagsFile = None,
     resume: options.Resume = False,
     accept_changes: options.AcceptChanges = False,
     seeds: options.Seeds = None,
@@ -52,7 +54,8 @@ def train(
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
     how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
-    resolved, shown = configuration(config, data, changes or ()), console()
+    given = [*options.tags_change(tags), *(changes or ())]
+    resolved, shown = configuration(config, data, given), console()
     if seeds is not None:
         path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
         shown.print(f"scores: {path}", soft_wrap=True, markup=False)
@@ -148,41 +151,7 @@ def predict(
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
-@app.command()
-def label(
-    out: Out,
-    arguments: options.Arguments = None,
-    config: Preset = None,
-    method: options.LabelMethod = None,
-    overlays: options.Overlays = False,
-    soft: options.Soft = False,
-    export: options.Export = None,
-    shard: options.Shard = None,
-    resume: options.Continue = False,
-    overwrite: Overwrite = False,
-) -> None:
-    """Make masks of images with tags, by a frozen CLIP alone: no training, no decoder.
-
-    For example: weclip label photos clip.weights=ViT-B-16.pt --out masks
-    """
-    from weclip.commands import label as command
-    from weclip.commands.datasets import configuration, split_data
-    from weclip.distributed import console
-
-    data, changes = split_data(arguments or ())
-    resolved, shown = configuration(config, data, changes, method=method), console()
-    how = command.LabelOptions(
-        overlays=overlays,
-        soft=soft,
-        export=tuple(export or ()),
-        shard=shard,
-        resume=resume,
-        overwrite=overwrite,
-    )
-    count = command.label(resolved, out, how, console=shown)
-    shown.print(f"{count} masks in {out / 'masks'}", soft_wrap=True, markup=False)
-
-
+app.command()(label)
 app.command()(tag)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tests.literal import tag_clip as literal
 
+from weclip.backbones.text_features import text_probabilities
 from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,
@@ -12,7 +13,6 @@ from weclip.labels.auto_tags import (
     refine_scores,
     relative_choice,
     split_thresholds,
-    text_probabilities,
 )
 
 HEIGHT, WIDTH = 5, 7

@@ -8,9 +8,9 @@ from tests.literal import class_distribution as literal
 from tests.literal.patch_text import patch_text
 from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
 
+from weclip.backbones.text_features import text_probabilities
 from weclip.labels.cam import pack_tags
 from weclip.labels.class_distribution import (
-    class_distribution,
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
@@ -42,7 +42,7 @@ def test_patch_text_maps(rows):
 
 def test_class_distribution(rows):
     embedding, texts = rows
-    shares = class_distribution(embedding, texts, 7.0)
+    shares = text_probabilities(embedding[:, 1:], texts, 7.0)
     alike = jensen_shannon_similarity(shares)
     attention = torch.rand(2, 6, 6, generator=torch.Generator().manual_seed(1))
     ours = class_distribution_affinity(alike, attention, 0.1)
@@ -64,7 +64,7 @@ def test_similarity_of_certain_patches():
 
 
 def test_a_large_temperature_leaves_the_attention(rows):
-    alike = jensen_shannon_similarity(class_distribution(*rows, 7.0))
+    alike = jensen_shannon_similarity(text_probabilities(rows[0][:, 1:], rows[1], 7.0))
     attention = torch.rand(2, 6, 6, generator=torch.Generator().manual_seed(1))
     ours = class_distribution_affinity(alike, attention, 1e6)
     torch.testing.assert_close(ours, attention / attention.sum(-1, keepdim=True))

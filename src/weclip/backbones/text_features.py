@@ -27,6 +27,20 @@ class TextFeatures:
     scale: float
 
 
+def text_probabilities(embedding: Tensor, text: Tensor, scale: float) -> Tensor:
+    """Softmax over all texts, of classes and background words together.
+
+    Args:
+        embedding: (..., J) of unit length.
+        text: (M, J) of unit length.
+        scale: CLIP's temperature.
+
+    Returns:
+        (..., M), summing to 1.
+    """
+    return (scale * embedding.float() @ text.float().T).softmax(dim=-1)
+
+
 def mean_unit(features: Tensor) -> Tensor:
     """(J,) mean of unit rows (P, J), made unit again; a single row stays what it is.
 

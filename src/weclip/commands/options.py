@@ -1,5 +1,6 @@
 """Options of the commands: how each is called and what its help says."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +60,10 @@ Arguments = Annotated[
 Json = Annotated[
     Path | None, typer.Option("--json", help="Also write the whole record to this file.")
 ]
+TagsFile = Annotated[
+    str | None,
+    typer.Option("--tags", help="Tags file, or auto for tags by CLIP: data.tags_file=..."),
+]
 Overlays = Annotated[
     bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
 ]
@@ -98,6 +103,11 @@ ClipName = Annotated[str, typer.Option("--name", help="Which CLIP: ViT-B/16 or V
 VoidBorder = Annotated[
     bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
 ]
+
+
+def tags_change(tags: str | None) -> list[str]:
+    """The change of the configuration that `--tags` is short for."""
+    return [] if tags is None else [f"data.tags_file={json.dumps(tags, ensure_ascii=False)}"]
 
 
 def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> None:

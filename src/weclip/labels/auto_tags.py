@@ -11,20 +11,6 @@ from torch import Tensor
 from weclip.labels.affinity import propagate, region_boxes
 
 
-def text_probabilities(embedding: Tensor, text: Tensor, scale: float) -> Tensor:
-    """Softmax over all texts, of classes and background words together.
-
-    Args:
-        embedding: (..., J) of unit length.
-        text: (M, J) of unit length.
-        scale: CLIP's temperature.
-
-    Returns:
-        (..., M), summing to 1.
-    """
-    return (scale * embedding.float() @ text.float().T).softmax(dim=-1)
-
-
 def dual_masked_attention(attention: Tensor, *, first: int, votes: int) -> Tensor:
     """Mean attention of late blocks, kept where enough blocks agree (TagCLIP section 3.3).
 

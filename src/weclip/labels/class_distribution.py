@@ -11,21 +11,6 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def class_distribution(embedding: Tensor, texts: Tensor, scale: float) -> Tensor:
-    """What each patch is of, as CLIP sees it.
-
-    Args:
-        embedding: (B, 1+N, J) unit rows, class token first.
-        texts: (M, J) unit rows, classes and background words.
-        scale: CLIP's temperature, the exponential of its `logit_scale`.
-
-    Returns:
-        (B, N, M), rows sum to 1.
-    """
-    return (scale * (embedding[:, 1:] @ texts.T)).softmax(dim=-1)
-
-
-@torch.no_grad()
 def jensen_shannon_similarity(distribution: Tensor) -> Tensor:
     """1 minus the Jensen-Shannon divergence, in bits, of all pairs of patches.
 

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
 from weclip.backbones.dense_embedding import self_self_embedding
 from weclip.backbones.last_block import LastBlock
-from weclip.backbones.text_features import TextFeatures
+from weclip.backbones.text_features import TextFeatures, text_probabilities
 from weclip.labels.affinity import box_mask, propagate, sinkhorn_transition
 from weclip.labels.cam import TagSlots, softmax_gradcam
 from weclip.labels.class_distribution import (
-    class_distribution,
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
@@ -182,7 +181,7 @@ def _by_attention(maps: TagMaps, cam: Tensor, affinity: Tensor, seen: Seen) -> R
 
 def _by_class_distribution(maps: TagMaps, cam: Tensor, affinity: Tensor, seen: Seen) -> Refined:
     assert seen.embedding is not None
-    distribution = class_distribution(seen.embedding, maps.texts, maps.scale)
+    distribution = text_probabilities(seen.embedding[:, 1:], maps.texts, maps.scale)  # (B, N, M)
     similarity = jensen_shannon_similarity(distribution)
     affinity = class_distribution_affinity(similarity, affinity, maps.settings.temperature)
     transition = torch.linalg.matrix_power(affinity, maps.settings.power)

@@ -16,14 +16,13 @@ from torch import Tensor, nn
 from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.dense_embedding import self_self_embedding, value_embedding
 from weclip.backbones.region_embedding import region_embedding
-from weclip.backbones.text_features import TextFeatures
+from weclip.backbones.text_features import TextFeatures, text_probabilities
 from weclip.labels.affinity import patch_attention
 from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,
     refine_scores,
     relative_choice,
-    text_probabilities,
 )
 from weclip.methods.training_free import fit_to_patches
 
