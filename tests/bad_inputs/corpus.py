@@ -9,6 +9,7 @@ from tests.bad_inputs import (
     exports,
     images,
     json_lines,
+    label_parts,
     labelling,
     layouts,
     outputs,
@@ -31,7 +32,7 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Predicted masks": predicted_masks.CASES,
     "Weights, models, checkpoints": weights.CASES + runs.CASES,
     "Output folders and inputs of prediction": outputs.CASES,
-    "Masks without training": labelling.CASES,
+    "Masks without training": labelling.CASES + label_parts.CASES,
     "Tags by CLIP": tagging.CASES,
     "Convert and prepare": converted.CASES,
 }

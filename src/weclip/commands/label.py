@@ -79,6 +79,8 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     crf = build_label_crf(config)
     clip = open_clip(config)
     refiner = open_refiner(config, dataset.classes)
+    decoder = None if refiner is None else refiner.method.decoder
+    method = build_training_free(config, clip, dataset.classes, decoder).to(default_device())
     folder = LabelFolder(
         out,
         root=data_folder(config),
@@ -102,8 +104,6 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     tell(images, console)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
-    decoder = None if refiner is None else refiner.method.decoder
-    method = build_training_free(config, clip, dataset.classes, decoder).to(default_device())
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, partial(_read, max_pixels=config.data.max_pixels))

@@ -151,7 +151,7 @@ class TagClip(nn.Module):
                 region, (y, x) = ~region, (~region).nonzero(as_tuple=True)
             y0, y1, x0, x1 = int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1
             crop = image[:, :, y0 * patch : y1 * patch, x0 * patch : x1 * patch]
-            crops.append(F.interpolate(crop, (side * patch, side * patch), mode="bicubic"))
+            crops.append(F.interpolate(crop, (side * patch, side * patch), mode="bilinear"))
             inside = region[None, None, y0:y1, x0:x1].float()
             regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
         embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
