@@ -66,6 +66,7 @@ def load_model(
     *,
     clip: str | PathLike[str] | None = None,
     overrides: Sequence[str] = (),
+    maps: bool = False,
 ) -> LoadedModel:
     """As `load`, with the method and its configuration, on the CPU.
 
@@ -73,6 +74,8 @@ def load_model(
         run_or_file: As in `load`.
         clip: As in `load`.
         overrides: As in `load`.
+        maps: Whether maps of tags will be made, which texts decide: only then `clip.descriptions`
+            is read, which may have been left behind.
     """
     path = Path(run_or_file)
     path = path / MODEL_NAME if path.is_dir() else path
@@ -92,6 +95,8 @@ def load_model(
             f"but {config.clip.weights} is {loaded.name} ({loaded.sha256[:12]}...); "
             "give the right weights with --clip"
         )
+    if not maps:
+        config.clip.descriptions = None
     method = build_weclip(config, loaded, file.classes)
     load_decoder(method, file.decoder, path)
     return LoadedModel(path, file, config, method.eval())

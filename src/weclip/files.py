@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and output folders that nobody loses work in."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,19 @@ RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
 
 TEMPORARY = ".*.*.tmp"
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -4,7 +4,6 @@ Stage 2. Read the tensors, bring their names to the OpenAI layout, check every n
 both encoders. No code in a weight file is ever run.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 from os import PathLike
@@ -23,6 +22,7 @@ from weclip.backbones.clip_text import ClipTextEncoder, build_text_encoder
 from weclip.backbones.hugging_face_layout import check_config, is_hugging_face, to_openai_layout
 from weclip.backbones.weight_file import read_tensors
 from weclip.errors import InputError
+from weclip.files import sha256_of
 
 IGNORED = ("input_resolution", "context_length", "vocab_size")
 """Entries of the OpenAI archives that the shapes tell already."""
@@ -88,13 +88,11 @@ def load_clip(path: str | PathLike[str]) -> Clip:
     for name, value in state.items():
         if not value.isfinite().all():
             raise InputError(f"{file}: {name} is not finite; download the weights again")
-    with file.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return Clip(
         image=build_image_encoder(state),
         text=build_text_encoder(state),
         scale=math.exp(state["logit_scale"].item()),
-        sha256=digest,
+        sha256=sha256_of(file),
         name=path.absolute().name,
     )
 

@@ -63,7 +63,7 @@ def evaluate(
     Returns:
         Records by name.
     """
-    model = load_model(run_or_file, clip=clip, overrides=overrides)
+    model = load_model(run_or_file, clip=clip, overrides=overrides, maps=labels)
     samples = masked_images(model, console)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     score = score_labels if labels else score_segmentation

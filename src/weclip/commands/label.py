@@ -16,7 +16,7 @@ from weclip.commands.auto_tags import AUTO_TAGS, tagged_once
 from weclip.commands.datasets import open_configured
 from weclip.commands.label_folder import LabelFolder, make_recipe
 from weclip.commands.predict import write_overlay
-from weclip.commands.train import read_paths
+from weclip.commands.training_inputs import read_paths
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList

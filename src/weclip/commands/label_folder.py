@@ -4,7 +4,6 @@ A mask carries its line of the manifest in itself, so that both appear at once; 
 shards need not know of each other, and the manifest is collected from the masks at the end.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from weclip.files import (
     RUN_MARKER,
     claim_folder,
     is_output,
+    sha256_of,
     write_atomically,
     write_json,
     write_text,
@@ -57,8 +57,8 @@ def make_recipe(
         "kind": KIND,
         "method": f"{config.cam.source}, {config.affinity.source}",
         "files": {
-            "label.model": refiner and _digest(refiner.path),
-            "clip.descriptions": config.clip.descriptions and _digest(config.clip.descriptions),
+            "label.model": refiner and sha256_of(refiner.path),
+            "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
         },
         "classes": list(classes.names_with_background),
         "class_list": json.loads(json.dumps(asdict(classes))),
@@ -215,12 +215,6 @@ class LabelFolder:
 
 LONG = ("class_list",)
 """Parts of a recipe that are too long to be shown."""
-
-
-def _digest(path: str | Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def decisive(recipe: Mapping[str, Any]) -> Record:

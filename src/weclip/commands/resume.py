@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from weclip.commands.training_inputs import Inputs
+from weclip.config_file import from_yaml, to_yaml
 from weclip.data.files import AUTO
 from weclip.errors import InputError
 from weclip.training.checkpoint import Checkpoint
@@ -28,12 +29,13 @@ def digests(inputs: Inputs) -> dict[str, str]:
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
         "CLIP weights": inputs.clip.sha256,
+        **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
     }
 
 
 def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str]) -> list[str]:
     """What differs between a run and what it would go on with; a mixture of both would result."""
-    before, now = flatten(checkpoint.config), flatten(config_yaml)
+    before, now = flatten(_with_defaults(checkpoint.config)), flatten(config_yaml)
     changed = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -45,6 +47,14 @@ def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str])
         changed = [text for text in changed if not text.startswith("tags.")]
     others = [what for what in inputs if inputs[what] != checkpoint.inputs.get(what)]
     return changed + [f"the {what} are others" for what in others]
+
+
+def _with_defaults(config_yaml: str) -> str:
+    """The configuration of an earlier version, with defaults for keys that it did not know."""
+    try:
+        return to_yaml(from_yaml(config_yaml, "checkpoint"))
+    except InputError:
+        return config_yaml
 
 
 def require_same(checkpoint: Checkpoint, changed: Sequence[str], out: Path) -> None:

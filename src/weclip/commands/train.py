@@ -13,14 +13,19 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from weclip.api import MODEL_NAME, clip_path
+from weclip.api import MODEL_NAME
 from weclip.build import build_weclip
 from weclip.commands.auto_tags import AUTO_TAGS
 from weclip.commands.resume import changes, digests, require_same
-from weclip.commands.training_inputs import Inputs, make_loader, read_inputs, warn
+from weclip.commands.training_inputs import (
+    Inputs,
+    make_loader,
+    read_inputs,
+    read_paths,
+    warn,
+)
 from weclip.config import Config
 from weclip.config_file import to_yaml
-from weclip.data.classes import SHIPPED
 from weclip.data.files import AUTO
 from weclip.data.full_images import full_images
 from weclip.distributed import connect, from_first, make_accelerator, own_part
@@ -166,14 +171,6 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
             f"--resume {out}: its checkpoint of step {checkpoint.step} does not fit the model of "
             "this configuration; start anew in another --out"
         ) from None
-
-
-def read_paths(config: Config) -> list[Path]:
-    """Files and folders of the user's that a configuration names; names of ours are none."""
-    data = config.data
-    tags_file = None if data.tags_file == AUTO else data.tags_file
-    named = [data.root, tags_file, None if data.classes in SHIPPED else data.classes]
-    return [clip_path(config), *(Path(path) for path in named if path)]
 
 
 def seed_everything(config: Config) -> None:

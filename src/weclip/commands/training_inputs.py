@@ -7,19 +7,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from weclip.api import open_clip
+from weclip.api import clip_path, open_clip
 from weclip.backbones.clip_weights import Clip
 from weclip.commands.auto_tags import tagged_once
 from weclip.commands.datasets import open_configured
 from weclip.config import Config
 from weclip.data.batch import MaskedImage, TaggedImage
-from weclip.data.classes import ClassList
+from weclip.data.classes import SHIPPED, ClassList
 from weclip.data.decoded_cache import DecodedCache
 from weclip.data.files import AUTO
 from weclip.data.images import read_image
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.data.transforms import Augmentation
 from weclip.errors import InputError
+from weclip.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Inputs:
         clip: The frozen CLIP.
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
+        descriptions: SHA-256 of the descriptions that enrich the classes; None without.
     """
 
     classes: ClassList
@@ -40,7 +42,8 @@ class Inputs:
     masked: list[MaskedImage]
     clip: Clip
     read: ReadImage
-    auto_tags: str | None = None
+    auto_tags: str | None
+    descriptions: str | None
 
 
 def read_inputs(config: Config, console: Console, stored: Path | None = None) -> Inputs:
@@ -66,17 +69,33 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
             config, classes, images, clip, console, stored=stored, skip_unreadable=True
         )
     warn_of_untrained(images, classes, console)
-    if data.decoded_cache is None:
-        read = partial(read_image, max_pixels=data.max_pixels)
-        return Inputs(classes, images, masked, clip, read, text)
-    cache = DecodedCache(Path(data.decoded_cache), max_pixels=data.max_pixels)
+    described = config.clip.descriptions and sha256_of(config.clip.descriptions)
+    read: ReadImage = partial(read_image, max_pixels=data.max_pixels)
+    if data.decoded_cache is not None:
+        read = open_cache(data.decoded_cache, images, data.max_pixels, console)
+    return Inputs(classes, images, masked, clip, read, text, described)
+
+
+def read_paths(config: Config) -> list[Path]:
+    """Files and folders of the user's that a configuration names; names of ours are none."""
+    data = config.data
+    tags_file = None if data.tags_file == AUTO else data.tags_file
+    classes = None if data.classes in SHIPPED else data.classes
+    named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
+    return [clip_path(config), *(Path(path) for path in named if path)]
+
+
+def open_cache(
+    folder: str, images: list[TaggedImage], max_pixels: int, console: Console
+) -> DecodedCache:
+    """The cache of decoded images, whose size is told."""
+    cache = DecodedCache(Path(folder), max_pixels=max_pixels)
     size = cache.bytes_needed(images) / 1e9
     console.print(
-        f"Decoded images are kept in {escape(data.decoded_cache)}: {size:.2f} GB for "
-        f"{len(images)} images.",
+        f"Decoded images are kept in {escape(folder)}: {size:.2f} GB for {len(images)} images.",
         soft_wrap=True,
     )
-    return Inputs(classes, images, masked, clip, cache, text)
+    return cache
 
 
 def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Console) -> None:

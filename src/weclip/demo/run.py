@@ -73,7 +73,7 @@ def run_demo(
     write_world(world, train_scenes=scenes[0], val_scenes=scenes[1], seed=seed)
     console.print("Training from tags alone, on a frozen tiny CLIP.")
     train(config, run, console=console)
-    model = load_model(run)
+    model = load_model(run, maps=True)
     samples = masked_images(model, console)
     scored = score_labels(model, samples, console=console, group_of=drawing_groups(world))
     scored |= score_segmentation(model, samples, console=console, group_of=drawing_groups(world))
