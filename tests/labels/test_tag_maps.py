@@ -94,6 +94,16 @@ def test_every_source_trains(parts):
     assert not torch.allclose(output.cam[0], theirs.cam[0], atol=0.05)
 
 
+def test_every_source_trains_in_bfloat16(parts):
+    """Autocast reaches the encoder only: maps stay near those of float32."""
+    method, batch = tiny_weclip(parts, dropout=0.0), make_batch()
+    exact = method.training_step(batch, step=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = method.training_step(batch, step=0)
+    assert output.cam.dtype == output.refined.cam.dtype == torch.float32
+    assert (output.cam - exact.cam).abs().mean() < 0.05
+
+
 @pytest.mark.parametrize("source", list(AFFINITY_SOURCES))
 def test_the_transition_is_what_spreads(source):
     config = tiny_config()

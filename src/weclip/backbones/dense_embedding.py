@@ -68,5 +68,6 @@ def _attend_to_alike(attention: Attention, x: Tensor) -> Tensor:
 
 
 def _joint(encoder: ClipImageEncoder, x: Tensor) -> Tensor:
-    """Tokens (B, T, D) after the last block as unit rows (B, T, J) of the joint space."""
-    return F.normalize(encoder.ln_post(x).float() @ encoder.proj.float(), dim=-1)
+    """Tokens (B, T, D) after the last block as unit rows (B, T, J) of the joint space, float32."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.normalize(encoder.ln_post(x.float()) @ encoder.proj.float(), dim=-1)
