@@ -112,3 +112,20 @@ def test_killed_while_it_writes(tmp_path, line, whole, what):
     require_nothing_half_written(out, reference)
     finish(line, out)
     assert results(out) == reference
+
+
+def test_shards_at_once_one_of_them_killed(tmp_path, line, whole):
+    """Both that are left may find all masks there, and write the exports at once."""
+    reference, seconds = whole
+    out = tmp_path / "run"
+    for shards in ((1, 2, 3), (2, 3)):
+        running = [start([*line, "--shard", f"{index}/3"], out) for index in shards]
+        if len(shards) == 3:
+            time.sleep(seconds / 2)
+            running.pop(1).kill()
+        for process in running:
+            process.join()
+            assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+        require_nothing_half_written(out, reference)
+    finish(line, out)
+    assert results(out) == reference
