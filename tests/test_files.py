@@ -1,7 +1,17 @@
+import errno
+import shutil
+
 import pytest
 
 from weclip.errors import InputError
-from weclip.files import RUN_MARKER, claim_folder, write_atomically, write_json, write_text
+from weclip.files import (
+    RUN_MARKER,
+    claim_folder,
+    write_atomically,
+    write_folder_atomically,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -47,6 +57,88 @@ def test_json_without_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert names(tmp_path) == ["a.json"]
+
+
+def fill(*file_names):
+    """What writes these files into a folder, each holding its name."""
+
+    def write(folder):
+        for name in file_names:
+            write_text(folder / name, name)
+
+    return write
+
+
+def test_a_new_folder_replaces_an_earlier_one(tmp_path):
+    path = tmp_path / "new" / "a"
+    for files in (["1", "2/3"], ["4"], []):
+        assert write_folder_atomically(path, fill(*files)) == path
+        assert sorted(str(p.relative_to(path)) for p in path.rglob("[1-9]") if p.is_file()) == files
+        assert names(tmp_path / "new") == ["a"]
+
+
+def test_a_folder_that_breaks_off_leaves_the_earlier_one(tmp_path):
+    path = write_folder_atomically(tmp_path / "a", fill("old"))
+
+    def crash(folder):
+        fill("new")(folder)
+        assert names(path) == ["old"]
+        raise KeyboardInterrupt
+
+    for target in (path, tmp_path / "b"):
+        with pytest.raises(KeyboardInterrupt):
+            write_folder_atomically(target, crash)
+    assert names(tmp_path) == ["a"]
+    assert names(path) == ["old"]
+
+
+def test_an_earlier_folder_is_not_deleted_where_it_is(tmp_path, monkeypatch):
+    """Killed while it deletes, the command would leave half of it under its name."""
+    path, deleted, remove = (
+        write_folder_atomically(tmp_path / "a", fill("1", "2")),
+        [],
+        shutil.rmtree,
+    )
+
+    def record(folder, **options):
+        deleted.append(folder)
+        assert not path.exists() or names(path) == ["3"]
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", record)
+    write_folder_atomically(path, fill("3"))
+    assert deleted
+    assert path not in deleted
+    assert names(tmp_path) == ["a"]
+
+
+def test_two_processes_write_one_folder_at_once(tmp_path):
+    """The other is faster."""
+    path = tmp_path / "a"
+
+    def write(folder):
+        fill("mine")(folder)
+        write_folder_atomically(path, fill("theirs"))
+
+    write_folder_atomically(path, write)
+    assert names(path) == ["mine"]
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_folder_that_cannot_be_renamed_is_an_error(tmp_path, monkeypatch):
+    path = write_folder_atomically(tmp_path / "a", fill("old"))
+    replace = type(path).replace
+
+    def refuse(self, target):
+        if self == path:
+            raise OSError(errno.EACCES, "Permission denied", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(type(path), "replace", refuse)
+    with pytest.raises(PermissionError):
+        write_folder_atomically(path, fill("new"))
+    assert names(tmp_path) == ["a"]
+    assert names(path) == ["old"]
 
 
 @pytest.fixture

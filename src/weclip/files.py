@@ -61,7 +61,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` fill a temporary folder beside `path`, then rename it; an earlier one goes.
 
-    Killed in the moment between, no folder is left rather than half of one.
+    An earlier folder is first renamed and then deleted: killed in the moment between, no folder is
+    left rather than half of one.
 
     Args:
         path: Final folder.
@@ -70,7 +71,9 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
     Returns:
         `path`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+    temporary, earlier = (
+        path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp") for _ in range(2)
+    )
     try:
         temporary.mkdir(parents=True)
         write(temporary)
@@ -81,7 +84,9 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process has just done the same
+                path.replace(earlier)
+            shutil.rmtree(earlier, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

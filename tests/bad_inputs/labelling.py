@@ -15,6 +15,12 @@ def _labelled() -> None:
     assert cli.run(LABEL.split()) == 0
 
 
+def _name_like_a_comment() -> None:
+    Path("photos/#1.jpg").write_bytes(Path("photos/train/train_0.jpg").read_bytes())
+    with Path("photos/tags.jsonl").open("a") as file:
+        file.write('\n{"image": "#1.jpg", "tags": ["dog"], "split": "train"}')
+
+
 def _other_weights() -> None:
     _labelled()
     worlds.write_clip(Path("other.safetensors"), seed=1)
@@ -71,6 +77,13 @@ CASES = (
         files={
             "classes.yaml": "classes: [bird, cat, dog, 'cat:tabby']\nbackground_words: [grass]\n"
         },
+    ),
+    Case(
+        "label-export-image-name",
+        "An image name that CVAT's list cannot hold",
+        f"{MANY} --export yolo,cvat",
+        "--export cvat: the image '#1' has a space at an end, a line break or '#' at the front, which ImageSets/Segmentation/default.txt cannot hold; rename it, or leave the export out",
+        make=_name_like_a_comment,
     ),
     Case(
         "label-shard-zero",

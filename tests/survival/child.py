@@ -1,4 +1,4 @@
-"""One training that may be killed; run by `processes.start`, which sets `TASK`.
+"""One command that may be killed; run by `processes.start`, which sets `TASK`.
 
 It is run by its path: in a new process `tests` may be another installed package.
 """
@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from pathlib import Path
+
+import torch
 
 import weclip.files
 from weclip import cli
@@ -32,8 +34,10 @@ class KillingOs:
         os.fsync(descriptor)
 
 
-def main(arguments: list[str], output: str, kill_at_write: int | None) -> int:
+def main(arguments: list[str], output: str, kill_at_write: int | None, threads: int | None) -> int:
     """Run a command line with its output in a file; its exit code."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     if kill_at_write is not None:
         weclip.files.os = KillingOs(kill_at_write)  # type: ignore[assignment]
     with (

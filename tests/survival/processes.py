@@ -1,4 +1,4 @@
-"""Training in processes that may be killed; each starts in a fraction of a second.
+"""Commands in processes that may be killed; each starts in a fraction of a second.
 
 They are forked from a server that has imported everything and has run nothing.
 """
@@ -11,12 +11,20 @@ from pathlib import Path
 CHILD = Path(__file__).with_name("child.py")
 CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["weclip.commands.train", "torch._dynamo", "torch.utils.tensorboard.writer"]
+    [
+        "weclip.commands.train",
+        "weclip.commands.label",
+        "torch._dynamo",
+        "torch.utils.tensorboard.writer",
+    ]
 )
 
 
 def start(
-    arguments: list[str], output: Path, kill_at_write: int | None = None
+    arguments: list[str],
+    output: Path,
+    kill_at_write: int | None = None,
+    threads: int | None = None,
 ) -> ForkServerProcess:
     """Start `weclip ARGUMENTS`; its output goes to a file.
 
@@ -25,8 +33,14 @@ def start(
         output: File for what it prints.
         kill_at_write: How many files are written whole before the process kills itself while it
             writes the next, half of which is on disk then.
+        threads: Of PyTorch; None for its own choice. With one, tiny work is quick on busy cores.
     """
-    task = {"arguments": arguments, "output": str(output), "kill_at_write": kill_at_write}
+    task = {
+        "arguments": arguments,
+        "output": str(output),
+        "kill_at_write": kill_at_write,
+        "threads": threads,
+    }
     named = {"init_globals": {"TASK": task}, "run_name": "__main__"}
     process = CONTEXT.Process(target=runpy.run_path, args=(str(CHILD),), kwargs=named)
     process.start()

@@ -1,0 +1,131 @@
+"""`weclip label` that is killed anywhere and resumed leaves the files of one that was not."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from tests.end_to_end import worlds
+from tests.survival import processes
+
+from weclip.exports.formats import EXPORTS
+
+KILLS = 12
+OF_VERSIONS = {"run.json", "label.json"}
+FOLDERS = ("yolo", "label-studio", "fiftyone", "huggingface")
+WRITES = {
+    "the marker": 0,
+    "soft maps": 2,
+    "a mask": 16,
+    "the manifest": 26,
+    "a label of yolo": 30,
+    "cvat.zip": 37,
+    "a label of fiftyone": 43,
+    "the last of huggingface": 59,
+}
+"""How many files are written before the one that is cut off."""
+
+
+@pytest.fixture(scope="module")
+def line(voc_world, clip_file):
+    """The command line on the VOC folder, with all that `label` writes, without `--out`."""
+    pytest.importorskip("pycocotools", reason="needs the extra 'prepare'")
+    data = [f"data.root={voc_world}", "data.tags_file=tags.csv", "data.train_split=train"]
+    wanted = ["--overlays", "--soft", "--export", ",".join(EXPORTS)]
+    return ["label", "--config", "voc", *data, f"clip.weights={clip_file}", *wanted]
+
+
+def start(line, out, **options):
+    """Start or resume."""
+    command = [*line, "--out", str(out), "--resume"]
+    return processes.start(command, out.with_suffix(".txt"), threads=1, **options)
+
+
+def finish(line, out):
+    process = start(line, out)
+    process.join()
+    assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, line):
+    """Files of an output that was left alone, and how long the command took."""
+    root = tmp_path_factory.mktemp("whole")
+    for name in ("first", "second"):  # the first one also starts the server
+        began = time.monotonic()
+        finish(line, root / name)
+        seconds = time.monotonic() - began
+    return results(root / "second"), seconds
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """All files but those that name versions."""
+    files = worlds.folder_content(out).items()
+    return {name: content for name, content in files if name not in OF_VERSIONS}
+
+
+def require_nothing_half_written(out: Path, whole: dict[str, bytes]) -> None:
+    """What has its final name is final, and a folder of an export is whole."""
+    found = {name: data for name, data in results(out).items() if ".tmp" not in name}
+    assert found.items() <= whole.items()
+    for folder in FOLDERS:
+        if (out / folder).exists():
+            assert {name for name in whole if name.startswith(f"{folder}/")} <= found.keys()
+
+
+def test_the_reference_has_everything(whole):
+    files, _ = whole
+    for folder, count in {"masks": 8, "overlays": 8, "soft": 8, "yolo": 17, "fiftyone": 17}.items():
+        assert sum(name.startswith(f"{folder}/") for name in files) == count
+    assert {"manifest.jsonl", "coco.json", "cvat.zip", "huggingface/metadata.jsonl"} <= files.keys()
+
+
+def test_killed_at_random_moments(tmp_path, line, whole):
+    """Whenever an output is finished it is compared, and the next one is killed."""
+    reference, seconds = whole
+    moments = random.Random(6)
+    kills = runs = 0
+    while kills < KILLS:
+        out = tmp_path / f"run{runs}"
+        while True:
+            process = start(line, out)
+            process.join(moments.uniform(0, seconds) if kills < KILLS else None)
+            if process.exitcode is not None:
+                break
+            process.kill()
+            process.join()
+            kills += process.exitcode == -9
+            require_nothing_half_written(out, reference)
+        assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+        assert results(out) == reference
+        runs += 1
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_killed_while_it_writes(tmp_path, line, whole, what):
+    reference, _ = whole
+    out = tmp_path / "run"
+    process = start(line, out, kill_at_write=WRITES[what])
+    process.join()
+    assert process.exitcode == -9
+    assert list(out.rglob(".*.tmp")), "no file was half written"
+    require_nothing_half_written(out, reference)
+    finish(line, out)
+    assert results(out) == reference
+
+
+def test_shards_at_once_one_of_them_killed(tmp_path, line, whole):
+    """Both that are left may find all masks there, and write the exports at once."""
+    reference, seconds = whole
+    out = tmp_path / "run"
+    for shards in ((1, 2, 3), (2, 3)):
+        running = [start([*line, "--shard", f"{index}/3"], out) for index in shards]
+        if len(shards) == 3:
+            time.sleep(seconds / 2)
+            running.pop(1).kill()
+        for process in running:
+            process.join()
+            assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+        require_nothing_half_written(out, reference)
+    finish(line, out)
+    assert results(out) == reference
