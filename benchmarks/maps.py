@@ -27,13 +27,14 @@ from weclip.data.full_images import EvalItem, full_images
 from weclip.demo.run import VAL_SCENES
 from weclip.demo.world import write_world
 from weclip.inference.evaluate import Tally
-from weclip.inference.label_masks import label_mask
+from weclip.inference.label_masks import Scores, label_mask
 from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
 from weclip.methods.training_free import TrainingFree
 
 REFINED = "attention + refinement module"
 SETTINGS = {
     "patch-text": ("cam.self_self_blocks=5",),
+    "attention": ("affinity.power=2",),
     "class-distribution": ("affinity.power=1",),
 }
 """Changes that go with a source; otherwise the configuration's."""
@@ -56,7 +57,7 @@ def score(
     for item in items:
         start = time.perf_counter()
         maps = method(item.image, item.tags or ())
-        scores = maps.scores.cpu().numpy(), maps.class_ids
+        scores = Scores(maps.scores.cpu().numpy(), maps.class_ids)
         mask = label_mask(item.image, scores, crf, 0.0)
         seconds += time.perf_counter() - start
         tally.add(item.name, mask.label_map, item.mask)
