@@ -34,3 +34,17 @@ def test_check(tmp_path: Path, images: int):
     _, said = command.communicate(timeout=60)
     assert command.returncode == 130
     assert said == "weclip: error: interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="needs fork")
+def test_an_interrupt_does_not_hit_processes_that_only_begin(tmp_path: Path):
+    """Ctrl-C reaches each process of `check` right after its fork; the check goes on."""
+    for index in range(40):
+        write_image(tmp_path / f"{index}.png")
+    rows = "".join(f"{index}.png,dog\n" for index in range(40))
+    (tmp_path / "tags.csv").write_text(f"image,tags\n{rows}")
+    hit = "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))"
+    run = f"sys.exit(cli.run(['check', {str(tmp_path)!r}]))"
+    code = f"import os, signal, sys\nfrom weclip import cli\n{hit}\n{run}"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (found.stderr, found.returncode) == ("", 1)  # warned of: all images are the same

@@ -19,7 +19,7 @@ from weclip.data.batch import MaskedImage
 from weclip.data.images import MAX_PIXELS, grey_of, open_image, orientation, to_rgb
 from weclip.data.masks import class_ids, read_pixels
 from weclip.errors import InputError
-from weclip.processes import cores, leave_interrupts_to_the_parent
+from weclip.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
 
 ProblemKind = Literal[
     "unreadable_images", "unreadable_masks", "unknown_mask_ids", "wrong_mask_sizes"
@@ -135,7 +135,9 @@ def facts_of(
         return
     executor = ProcessPoolExecutor(count, initializer=leave_interrupts_to_the_parent)
     try:
-        yield executor.map(read, files, chunksize=CHUNK)
+        with interrupts_wait():  # the processes begin with the first call
+            facts = executor.map(read, files, chunksize=CHUNK)
+        yield facts
     except BrokenProcessPool:
         raise InputError(
             "a process that read images was killed, perhaps for want of memory: "

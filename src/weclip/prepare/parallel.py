@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from weclip.errors import InputError
 from weclip.prepare.sources import Report
-from weclip.processes import cores, leave_interrupts_to_the_parent
+from weclip.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
 
 Item = TypeVar("Item")
 
@@ -34,7 +34,8 @@ def for_each(
     try:
         with ProcessPoolExecutor(workers, initializer=leave_interrupts_to_the_parent) as pool:
             try:
-                results = pool.map(work, items, chunksize=_CHUNK)
+                with interrupts_wait():  # the processes begin with the first call
+                    results = pool.map(work, items, chunksize=_CHUNK)
                 for done, _ in enumerate(results, 1):
                     report(what, done, len(items))
             except BaseException:
