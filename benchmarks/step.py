@@ -49,8 +49,9 @@ def full_size_method() -> tuple[WeClip, Config]:
 
 
 def demo_method() -> tuple[WeClip, Config]:
-    """WeCLIP as the demo trains it."""
-    config = load_config("demo", ["data.root=."])
+    """WeCLIP at the demo's size, with the published affinity, which both forms have."""
+    published = ("affinity.source=attention", "affinity.power=2")
+    config = load_config("demo", ["data.root=.", *published])
     return build_weclip(config, open_clip(config), load_classes("demo")), config
 
 
