@@ -116,6 +116,9 @@ def map_settings(config: Config) -> MapSettings:
         affinity=config.affinity.source,
         min_max_eps=config.cam.min_max_eps,
         self_self_blocks=config.cam.self_self_blocks,
+        initial_layers=config.affinity.initial_layers,
+        refined_layers=config.affinity.refined_layers,
+        signed_layer_distance=config.quirk("signed_layer_distance"),
         sinkhorn_rounds=config.affinity.sinkhorn_rounds,
         power=config.affinity.power,
         box_threshold=config.affinity.box_threshold,
@@ -128,8 +131,6 @@ def label_settings(config: Config) -> LabelSettings:
     """The constants of the pseudo-labels."""
     return LabelSettings(
         background_power=config.cam.background_power,
-        initial_layers=config.affinity.initial_layers,
-        refined_layers=config.affinity.refined_layers,
         refine_from=config.affinity.refine_from,
         par=ParSettings(
             iterations=config.par.iterations,
@@ -138,7 +139,6 @@ def label_settings(config: Config) -> LabelSettings:
             position_width=config.par.position_width,
             position_weight=config.par.position_weight,
         ),
-        signed_layer_distance=config.quirk("signed_layer_distance"),
         par_on_normalised_image=config.quirk("par_on_normalised_image"),
         train_on_padding=config.quirk("train_on_padding"),
     )
@@ -162,14 +162,12 @@ def build_predictor(config: Config, method: WeClip) -> Predictor:
     Raises:
         InputError: A CRF is asked for but not installed.
     """
-    if config.eval.crf:
-        load_solver()
     return Predictor(
         method,
         long_side=config.eval.long_side,
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
-        crf=dense_crf if config.eval.crf else None,
+        crf=build_eval_crf(config),
         device=method.device,
     )
 
@@ -194,9 +192,6 @@ def training_free(
     return TrainingFree(
         maps=build_maps(config, image_encoder, text, imagenet=imagenet),
         settings=TrainingFreeSettings(
-            attention_layers=labels.initial_layers,
-            refined_layers=labels.refined_layers,
-            signed_layer_distance=labels.signed_layer_distance,
             background_power=labels.background_power,
             scale=config.label.scale,
             max_side=config.label.max_side,
@@ -210,9 +205,9 @@ def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
     """TagCLIP on a loaded CLIP, for a class list."""
     use = config.tags
     blocks = use.self_attention_blocks
+    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return TagClip(
-        image_encoder=clip.image,
-        text=encode_classes(config.clip, clip.text, classes, scale=clip.scale),
+        maps=build_maps(config, clip.image, text, imagenet=False),
         settings=TagClipSettings(
             self_attention_blocks=(0 if use.released else 5) if blocks is None else blocks,
             attention_from=use.attention_from,
@@ -229,6 +224,14 @@ def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
 def tag_threshold(config: Config) -> str:
     """`split` or `relative`: how scores become tags."""
     return config.tags.threshold or ("relative" if config.tags.released else "split")
+
+
+def build_eval_crf(config: Config) -> Crf | None:
+    """The dense CRF that models are tested with, or None; errors as in `build_label_crf`."""
+    if not config.eval.crf:
+        return None
+    load_solver()
+    return dense_crf
 
 
 def build_label_crf(config: Config) -> Crf | None:

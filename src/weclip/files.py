@@ -42,7 +42,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         OSError: It cannot be written; the error names `path`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
@@ -71,9 +71,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
     Returns:
         `path`.
     """
-    temporary, earlier = (
-        path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp") for _ in range(2)
-    )
+    temporary, earlier = _temporary(path), _temporary(path)
     try:
         temporary.mkdir(parents=True)
         write(temporary)
@@ -89,6 +87,11 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
             shutil.rmtree(earlier, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other call takes, and that `TEMPORARY` finds."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:

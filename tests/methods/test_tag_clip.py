@@ -71,7 +71,7 @@ def test_local_scores_without_a_mask_are_the_attended_probabilities(clip: Clip):
     pixels = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
     features = clip.image(pixels)
     embedding = value_embedding(clip.image, features.tokens[-1])[0, 1:]
-    probabilities = (method.scale * embedding @ method.texts.T).softmax(dim=-1)[:, :20]
+    probabilities = (method.maps.scale * embedding @ method.maps.texts.T).softmax(dim=-1)[:, :20]
     expected = literal.refine_scores(
         probabilities.T.double().numpy(), features.attention[1][0, 1:, 1:].double().numpy(), 6, 6
     )

@@ -133,10 +133,10 @@ def test_only_attention_maps_that_are_read_are_made():
     config = tiny_config()
     config.affinity.refine_from = 7
     config.affinity.initial_layers, config.affinity.refined_layers = 1, 3
-    labels = tiny_weclip(config).labels
-    assert [labels.attention_maps(step) for step in (0, 6, 7, 100)] == [0, 0, 2, 2]
+    method = tiny_weclip(config)
+    assert [method.attention_maps(step) for step in (0, 6, 7, 100)] == [0, 0, 2, 2]
     config.affinity.refine_from = -1
-    assert tiny_weclip(config).labels.attention_maps(100) == 0
+    assert tiny_weclip(config).attention_maps(100) == 0
 
 
 def test_quirks_follow_faithful_unless_set_alone():

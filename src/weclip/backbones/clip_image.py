@@ -126,6 +126,11 @@ class ClipImageEncoder(Frozen):
             tokens.append(x)
         return ImageFeatures(tuple(tokens), tuple(attention), grid)
 
+    def to_joint(self, tokens: Tensor) -> Tensor:
+        """Tokens (..., D) after the last block as float32 unit rows (..., J) of the joint space."""
+        with torch.autocast(tokens.device.type, enabled=False):
+            return F.normalize(self.ln_post(tokens.float()) @ self.proj.float(), dim=-1)
+
     def run_last_block(self, tokens: Tensor) -> LastBlock:
         """Run block L, `ln_post`, the mean over patches and the projection.
 

@@ -7,7 +7,6 @@ that purpose. Both functions here leave that mixing out, from tokens that are th
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import ClipImageEncoder
@@ -30,7 +29,7 @@ def value_embedding(encoder: ClipImageEncoder, tokens: Tensor) -> Tensor:
     """
     block = encoder.transformer.blocks[-1]
     _, _, value = block.attn.project(block.ln_1(tokens))
-    return _joint(encoder, tokens + block.attn.merge(value))
+    return encoder.to_joint(tokens + block.attn.merge(value))
 
 
 @torch.no_grad()
@@ -56,7 +55,7 @@ def self_self_embedding(encoder: ClipImageEncoder, tokens: Sequence[Tensor], blo
     x = entering[0]
     for block, token in zip(encoder.transformer.blocks[-blocks:], entering, strict=True):
         x = x + _attend_to_alike(block.attn, block.ln_1(token))
-    return _joint(encoder, x)
+    return encoder.to_joint(x)
 
 
 def _attend_to_alike(attention: Attention, x: Tensor) -> Tensor:
@@ -65,9 +64,3 @@ def _attend_to_alike(attention: Attention, x: Tensor) -> Tensor:
     alike = sum(attention.weights(each, each).sum(dim=1) for each in (query, key, value))
     assert isinstance(alike, Tensor)
     return attention.merge((alike / 3).to(value.dtype)[:, None] @ value)
-
-
-def _joint(encoder: ClipImageEncoder, x: Tensor) -> Tensor:
-    """Tokens (B, T, D) after the last block as unit rows (B, T, J) of the joint space, float32."""
-    with torch.autocast(x.device.type, enabled=False):
-        return F.normalize(encoder.ln_post(x.float()) @ encoder.proj.float(), dim=-1)

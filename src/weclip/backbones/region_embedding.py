@@ -4,7 +4,6 @@ Stage 2. Used to look at one candidate class again (TagCLIP, Lin et al., AAAI 20
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip_image import ClipImageEncoder
@@ -28,5 +27,4 @@ def region_embedding(encoder: ClipImageEncoder, image: Tensor, region: Tensor) -
     seen[:, 0, 0, 1:] = region.flatten(1)
     for block in encoder.transformer.blocks:
         x = block(x, seen)
-    joint = encoder.ln_post(x[:, 0]).float() @ encoder.proj.float()
-    return F.normalize(joint, dim=-1)
+    return encoder.to_joint(x[:, 0])

@@ -21,10 +21,10 @@ from weclip.build import build_tag_clip, tag_threshold
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
-from weclip.data.images import read_image
 from weclip.data.tags import read_tags_file
 from weclip.distributed import everyones, from_first, own_part
 from weclip.errors import InputError
+from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.training.runlog import progress_bar
@@ -165,7 +165,7 @@ def _score(
 
     def read(image: TaggedImage) -> NDArray[np.uint8]:
         try:
-            return np.array(read_image(image.path, max_pixels=config.data.max_pixels))
+            return as_rgb(image.path, max_pixels=config.data.max_pixels)
         except InputError:
             if not skip_unreadable:
                 raise

@@ -31,7 +31,7 @@ from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label
 from weclip.inference.record import evaluation_record, scores_table
 from weclip.inference.report import FROM_TAGS
 from weclip.provenance import versions
-from weclip.training.runlog import progress_bar
+from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"
 KIND = "evaluation"
@@ -209,13 +209,10 @@ def _shown(
 ) -> Iterator[EvalItem]:
     """This process's part of the images in order, with a progress bar."""
     own = own_part(samples)
-    with progress_bar(console) as progress:
-        task = progress.add_task("evaluation", total=len(own), status="")
-        for item in full_images(
-            own,
-            num_classes=model.file.classes.num_classes,
-            workers=model.config.data.workers,
-            max_pixels=model.config.data.max_pixels,
-        ):
-            yield item
-            progress.advance(task)
+    items = full_images(
+        own,
+        num_classes=model.file.classes.num_classes,
+        workers=model.config.data.workers,
+        max_pixels=model.config.data.max_pixels,
+    )
+    return tracked(items, "evaluation", len(own), console)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from weclip.build import build_eval_crf
 from weclip.commands.check import UNUSED
 from weclip.commands.datasets import configuration, open_configured
 from weclip.commands.evaluate import claim, eval_split, keep
@@ -41,9 +42,8 @@ from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
 from weclip.inference.predictor import Crf
 from weclip.inference.record import evaluation_record
 from weclip.inference.stream import in_processes, read_ahead
-from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.provenance import versions
-from weclip.training.runlog import progress_bar
+from weclip.training.runlog import tracked
 
 COMPARISON_NAME = "comparison.json"
 WITH_CRF = " + CRF"
@@ -86,7 +86,7 @@ def evaluate_masks(
     folders = named_folders(masks)
     sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)
-    crf = build_crf(config)
+    crf = build_eval_crf(config)
     dataset = open_configured(config, console)
     classes = dataset.classes
     samples = dataset.read_masked_split(split)
@@ -99,7 +99,7 @@ def evaluate_masks(
         max_pixels=config.data.max_pixels,
     )
     own = own_part(scenes)
-    streamed = _with_progress(compared_masks(own, read, crf), len(own), console)
+    streamed = tracked(compared_masks(own, read, crf), "evaluation", len(own), console)
     results, comparison = score(streamed, list(sources), classes.num_classes)
     scored = {}
     for name, (folder, refined) in sources.items():
@@ -150,14 +150,6 @@ def record_sources(folders: dict[str, Path], *, crf: bool) -> dict[str, tuple[Pa
                 )
             sources[f"{name}{WITH_CRF}"] = folder, True
     return sources
-
-
-def build_crf(config: Config) -> Crf | None:
-    """The dense CRF that models are tested with, or None; InputError if it is not installed."""
-    if not config.eval.crf:
-        return None
-    load_solver()
-    return dense_crf
 
 
 def protocol(missing: Sequence[str], *, crf: bool) -> dict[str, Any]:
@@ -232,13 +224,3 @@ def shown_scenes(
     for scene, found, label_maps in compared_masks(chosen, read, crf, with_image=True):
         assert found.image is not None  # it was asked for
         yield ShownScene(scene.sample.name, found.image, found.truth, label_maps)
-
-
-def _with_progress(
-    streamed: Iterator[Compared], count: int, console: Console
-) -> Iterator[Compared]:
-    with progress_bar(console) as progress:
-        task = progress.add_task("evaluation", total=count, status="")
-        for each in streamed:
-            yield each
-            progress.advance(task)

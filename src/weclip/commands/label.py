@@ -21,7 +21,6 @@ from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.files import AUTO
-from weclip.data.images import read_image
 from weclip.distributed import connect, own_part
 from weclip.errors import InputError
 from weclip.exports.cvat import require_cvat_names
@@ -29,6 +28,7 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.files import remove_temporaries, require_outside, write_text
 from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
+from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
 from weclip.training.runlog import progress_bar
@@ -104,9 +104,10 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     tell(images, console)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
+    limit = config.data.max_pixels
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
-        read = read_ahead(missing, partial(_read, max_pixels=config.data.max_pixels))
+        read = read_ahead(missing, lambda image: as_rgb(image.path, max_pixels=limit))
         labelled = label_stream(
             partial(_score, method, soft=options.soft),
             read,
@@ -205,10 +206,6 @@ def finish(
         path = EXPORTS[name](Labelled(folder.out, classes, folder.recipe["method"], done))
         console.print(f"export: {path}", soft_wrap=True, markup=False)
     return len(records)
-
-
-def _read(image: TaggedImage, *, max_pixels: int) -> NDArray[np.uint8]:
-    return np.array(read_image(image.path, max_pixels=max_pixels))
 
 
 def _score(

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from weclip.data.full_images import EvalItem
 from weclip.errors import InputError
 from weclip.inference.evaluate import EvaluationResult, Tally
 from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
-from weclip.labels.cam import TagSlots, pack_tags
+from weclip.labels.cam import TagSlots, tag_slots
 from weclip.labels.pseudo_label import label_map_of, resize_cam, with_background
 from weclip.methods.weclip import WeClip
 
@@ -53,13 +52,11 @@ def make_label_maps(
         raise InputError(f"image {item.name}: its data set has no tags, which CAM scores need")
     device = method.device
     size = item.image.shape[:2]
-    tags = torch.zeros(1, len(method.maps.class_text), dtype=torch.bool)
-    tags[0, list(item.tags)] = True
-    slots = pack_tags(tags).to(device)
+    slots = tag_slots(item.tags, len(method.maps.class_text)).to(device)
     with inference_mode(method):
         image = resize_long_side(item.image, long_side, smallest_side=LARGEST_PATCH).to(device)
         normalised = method.normalise(image)
-        features = method.image_encoder(normalised, method.labels.attention_maps(step))
+        features = method.image_encoder(normalised, method.attention_maps(step))
         decoded = method.decoder(features.tokens, features.patch_grid)
         cam, seen = method.make_cam(features, slots)
         refined = method.refine(cam, seen, decoded.feature_affinity, step)

@@ -110,18 +110,18 @@ def region_boxes(strong: Tensor, *, exclusive_edge: bool) -> Tensor:
     return _fill_boxes(y0, x0, y1, x1, (height, width))
 
 
-def propagate(cam: Tensor, transition: Tensor, mask: Tensor) -> Tensor:
-    """Spread each map from the patches inside its boxes along the transition.
+def propagate(cam: Tensor, transition: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Spread each map along the transition, from all patches or those inside its boxes.
 
     Args:
         cam: (B, K, h, w).
         transition: (B, N, N), row: target patch, column: source patch.
-        mask: (B, K, h, w) bool, the source patches that count.
+        mask: (B, K, h, w) bool, the source patches that count; None: all.
 
     Returns:
         (B, K, h, w).
     """
-    sources = (cam * mask).flatten(2)  # (B, K, N)
+    sources = (cam if mask is None else cam * mask).flatten(2)  # (B, K, N)
     return torch.einsum("bnm,bkm->bkn", transition, sources).view_as(cam)
 
 

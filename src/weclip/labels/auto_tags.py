@@ -45,8 +45,7 @@ def refine_scores(scores: Tensor, attention: Tensor) -> Tensor:
     Returns:
         (B, K, h, w).
     """
-    everywhere = torch.ones_like(scores, dtype=torch.bool)
-    spread = min_max(propagate(scores, attention, everywhere))
+    spread = min_max(propagate(scores, attention))
     strong = spread > spread.mean(dim=(2, 3), keepdim=True)
     boxes = region_boxes(strong.flatten(0, 1), exclusive_edge=False).view_as(scores)
     return propagate(scores, attention, boxes)

@@ -3,6 +3,7 @@
 Stage 3, CLIP-ES section 3.2 (Lin et al., CVPR 2023), as used by WeCLIP section 3.3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,6 +62,13 @@ def pack_tags(tags: Tensor) -> TagSlots:
     order = tags.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :slots]
     filled = torch.arange(slots, device=tags.device) < counts
     return TagSlots(order * filled, filled, *filled.nonzero(as_tuple=True))
+
+
+def tag_slots(tags: Sequence[int], classes: int) -> TagSlots:
+    """Slots of one image from its 0-based class indices, of C-1 `classes`."""
+    multi_hot = torch.zeros(1, classes, dtype=torch.bool)
+    multi_hot[0, list(tags)] = True
+    return pack_tags(multi_hot)
 
 
 def min_max(maps: Tensor, eps: float) -> Tensor:

@@ -14,7 +14,13 @@ from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
 from weclip.backbones.dense_embedding import self_self_embedding
 from weclip.backbones.last_block import LastBlock
 from weclip.backbones.text_features import TextFeatures, text_probabilities
-from weclip.labels.affinity import box_mask, propagate, sinkhorn_transition
+from weclip.labels.affinity import (
+    box_mask,
+    patch_attention,
+    propagate,
+    refined_affinity,
+    sinkhorn_transition,
+)
 from weclip.labels.cam import TagSlots, softmax_gradcam
 from weclip.labels.class_distribution import (
     class_distribution_affinity,
@@ -32,6 +38,9 @@ class MapSettings:
         affinity: A key of `AFFINITY_SOURCES`.
         min_max_eps: Added to the maximum in the min-max scaling.
         self_self_blocks: How many of the last blocks attend to alike tokens in patch embeddings.
+        initial_layers: How many of the last attention maps are averaged.
+        refined_layers: How many of them a decoder's affinity chooses from.
+        signed_layer_distance: As in `refined_affinity`.
         sinkhorn_rounds: Normalisations of columns and rows.
         power: How often the map is spread.
         box_threshold: Share of a map's maximum above which a patch is strong.
@@ -43,6 +52,9 @@ class MapSettings:
     affinity: str
     min_max_eps: float
     self_self_blocks: int
+    initial_layers: int
+    refined_layers: int
+    signed_layer_distance: bool
     sinkhorn_rounds: int
     power: int
     box_threshold: float
@@ -125,6 +137,10 @@ class TagMaps(nn.Module):
         """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
+    def probabilities(self, embedding: Tensor) -> Tensor:
+        """Softmax (..., M) over all texts of unit rows (..., J), as `text_probabilities`."""
+        return text_probabilities(embedding, self.texts, self.scale)
+
     def see(self, features: ImageFeatures) -> Seen:
         """Run block L, and embed patches where maps or affinity ask for them."""
         last = self.image_encoder.run_last_block(features.tokens[-1].float())
@@ -140,11 +156,31 @@ class TagMaps(nn.Module):
         """Maps (B, K, h, w) in [0, 1] of the tags; 0 in empty slots."""
         return MAP_SOURCES[self.settings.source](self, seen, slots)
 
+    def attention_maps(self, *, refined: bool) -> int:
+        """How many attention maps before block L's are read, where a decoder refines or not."""
+        use = self.settings
+        return (use.refined_layers if refined else use.initial_layers) - 1
+
     @torch.no_grad()
-    def spread(self, cam: Tensor, affinity: Tensor, seen: Seen) -> Refined:
-        """Spread maps (B, K, h, w) by an affinity (B, N, N) made of attention."""
+    def spread(self, cam: Tensor, seen: Seen, feature_affinity: Tensor | None) -> Refined:
+        """Spread maps (B, K, h, w) by attention.
+
+        Args:
+            cam: The maps.
+            seen: What they were made of.
+            feature_affinity: (B, N, N) of a decoder that refines the attention; None without.
+        """
         with torch.autocast(self.mean.device.type, enabled=False):
+            affinity = self._attention(seen, feature_affinity)
             return AFFINITY_SOURCES[self.settings.affinity](self, cam, affinity, seen)
+
+    def _attention(self, seen: Seen, feature_affinity: Tensor | None) -> Tensor:
+        """(B, N, N): the mean of the last attention maps, or what a decoder makes of them."""
+        use = self.settings
+        if feature_affinity is None:
+            return patch_attention(seen.attention, use.initial_layers).mean(dim=0)
+        maps = patch_attention(seen.attention, use.refined_layers)
+        return refined_affinity(maps, feature_affinity, signed=use.signed_layer_distance)
 
 
 def _gradcam(maps: TagMaps, seen: Seen, slots: TagSlots) -> Tensor:
@@ -181,12 +217,11 @@ def _by_attention(maps: TagMaps, cam: Tensor, affinity: Tensor, seen: Seen) -> R
 
 def _by_class_distribution(maps: TagMaps, cam: Tensor, affinity: Tensor, seen: Seen) -> Refined:
     assert seen.embedding is not None
-    distribution = text_probabilities(seen.embedding[:, 1:], maps.texts, maps.scale)  # (B, N, M)
+    distribution = maps.probabilities(seen.embedding[:, 1:])  # (B, N, M)
     similarity = jensen_shannon_similarity(distribution)
     affinity = class_distribution_affinity(similarity, affinity, maps.settings.temperature)
     transition = torch.linalg.matrix_power(affinity, maps.settings.power)
-    everywhere = torch.ones_like(cam, dtype=torch.bool)
-    return Refined(affinity, transition, propagate(cam, transition, everywhere))
+    return Refined(affinity, transition, propagate(cam, transition))
 
 
 def _by_nothing(maps: TagMaps, cam: Tensor, affinity: Tensor, seen: Seen) -> Refined:

@@ -13,10 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.dense_embedding import self_self_embedding, value_embedding
 from weclip.backbones.region_embedding import region_embedding
-from weclip.backbones.text_features import TextFeatures, text_probabilities
 from weclip.labels.affinity import patch_attention
 from weclip.labels.auto_tags import (
     dual_masked_attention,
@@ -24,7 +22,8 @@ from weclip.labels.auto_tags import (
     refine_scores,
     relative_choice,
 )
-from weclip.methods.training_free import fit_to_patches
+from weclip.labels.tag_maps import TagMaps
+from weclip.methods.training_free import as_batch, fit_to_patches
 
 PUBLISHED_BLOCKS = 12
 """Blocks of ViT-B, for which TagCLIP's numbers of blocks are given."""
@@ -60,27 +59,14 @@ class TagClip(nn.Module):
     """TagCLIP on a frozen CLIP.
 
     Args:
-        image_encoder: Frozen CLIP image encoder.
-        text: Text features of the classes and background words.
+        maps: The frozen CLIP with its texts and its normalisation.
         settings: Constants. Numbers of blocks are scaled to CLIPs of fewer or more than 12.
     """
 
-    def __init__(
-        self, *, image_encoder: ClipImageEncoder, text: TextFeatures, settings: TagClipSettings
-    ) -> None:
+    def __init__(self, *, maps: TagMaps, settings: TagClipSettings) -> None:
         super().__init__()
-        self.image_encoder = image_encoder
+        self.maps = maps
         self.settings = settings
-        self.scale = text.scale
-        self.num_classes = len(text.classes)
-        texts = torch.cat([text.classes, text.background])
-        self.register_buffer("texts", texts, persistent=False)
-        self.register_buffer("mean", 255 * torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
-
-    texts: Tensor
-    mean: Tensor
-    std: Tensor
 
     @torch.no_grad()
     def forward(self, image: NDArray[np.uint8]) -> Tensor:
@@ -92,10 +78,10 @@ class TagClip(nn.Module):
         Returns:
             (C-1,) in [0, 1], higher where the class is likelier in the image.
         """
-        encoder, use = self.image_encoder, self.settings
+        encoder, use = self.maps.image_encoder, self.settings
         seen = fit_to_patches(image, encoder.patch_size, use.max_side)
-        pixels = torch.tensor(seen, device=self.mean.device).permute(2, 0, 1)[None].float()
-        normalised = (pixels - self.mean) / self.std  # (1, 3, H', W')
+        pixels = as_batch(seen).to(self.maps.mean.device)
+        normalised = self.maps.normalise(pixels)  # (1, 3, H', W')
         maps = self.local_scores(normalised)  # (1, C-1, h, w)
         local = maps.amax(dim=(2, 3))[0]  # (C-1,)
         if not use.reidentify:
@@ -114,7 +100,7 @@ class TagClip(nn.Module):
         Returns:
             (B, C-1, h, w), 0 or more.
         """
-        encoder, use = self.image_encoder, self.settings
+        encoder, use = self.maps.image_encoder, self.settings
         features = encoder(image)
         tokens, depth = features.tokens, encoder.depth
         last = encoder.run_last_block(tokens[-1])
@@ -122,8 +108,8 @@ class TagClip(nn.Module):
             embedding = self_self_embedding(encoder, tokens, use.self_attention_blocks)
         else:
             embedding = value_embedding(encoder, tokens[-1])
-        classes = text_probabilities(embedding[:, 1:], self.texts, self.scale)  # (B, N, texts)
-        classes = classes[..., : self.num_classes].transpose(1, 2)  # (B, C-1, N)
+        classes = self.maps.probabilities(embedding[:, 1:])  # (B, N, texts)
+        classes = classes[..., : len(self.maps.class_text)].transpose(1, 2)  # (B, C-1, N)
         attention = dual_masked_attention(
             patch_attention([*features.attention, last.attention], depth),
             first=round(use.attention_from * depth / PUBLISHED_BLOCKS),
@@ -143,7 +129,7 @@ class TagClip(nn.Module):
         Returns:
             (K,) probability of each candidate in its own crop.
         """
-        encoder, patch = self.image_encoder, self.image_encoder.patch_size
+        encoder, patch = self.maps.image_encoder, self.maps.image_encoder.patch_size
         side, crops, regions = encoder.native_grid, [], []
         for region in maps > self.settings.region_share:
             y, x = region.nonzero(as_tuple=True)
@@ -155,5 +141,5 @@ class TagClip(nn.Module):
             inside = region[None, None, y0:y1, x0:x1].float()
             regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
         embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
-        probabilities = text_probabilities(embedding, self.texts, self.scale)  # (K, texts)
+        probabilities = self.maps.probabilities(embedding)  # (K, texts)
         return probabilities.gather(1, chosen[:, None])[:, 0]

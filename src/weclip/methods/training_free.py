@@ -14,11 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from weclip.backbones.clip_image import ImageFeatures
-from weclip.labels.affinity import patch_attention, refined_affinity
-from weclip.labels.cam import pack_tags
+from weclip.labels.cam import tag_slots
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 from weclip.labels.pseudo_label import resize_cam, with_background
-from weclip.labels.tag_maps import Seen, TagMaps
+from weclip.labels.tag_maps import TagMaps
 from weclip.methods.decoder import Decoded
 
 
@@ -27,18 +26,12 @@ class TrainingFreeSettings:
     """Constants beside those of the maps; sources in `weclip.config`.
 
     Attributes:
-        attention_layers: How many of the last attention maps are averaged.
-        refined_layers: How many of them a trained decoder chooses from.
-        signed_layer_distance: As in `refined_affinity`.
         background_power: Exponent of the background score.
         scale: How much larger than it is an image is seen.
         max_side: Pixels; a longer image is seen smaller. None: never.
         par: Constants of PAR, which CLIP-ES does not have; None for no PAR.
     """
 
-    attention_layers: int
-    refined_layers: int
-    signed_layer_distance: bool
     background_power: float
     scale: float
     max_side: int | None
@@ -96,40 +89,31 @@ class TrainingFree(nn.Module):
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
         patch = self.maps.image_encoder.patch_size
         seen_image = fit_to_patches(image, patch, use.max_side, use.scale)
-        normalised = self.maps.normalise(_as_batch(seen_image).to(device))  # (1, 3, H', W')
-        features = self.maps.image_encoder(normalised, self._attention_maps() - 1)
+        normalised = self.maps.normalise(as_batch(seen_image).to(device))  # (1, 3, H', W')
+        maps = self.maps.attention_maps(refined=self.decoder is not None)
+        features = self.maps.image_encoder(normalised, maps)
         seen = self.maps.see(features)
         # 2. A map of each tag
-        multi_hot = torch.zeros(1, len(self.maps.class_text), dtype=torch.bool)
-        multi_hot[0, list(tags)] = True
-        slots = pack_tags(multi_hot).to(device)
+        slots = tag_slots(tags, len(self.maps.class_text)).to(device)
         cam = self.maps.make(seen, slots)  # (1, K, h, w)
         # 3. Affinity: spread each map
-        refined = self.maps.spread(cam, self._affinity(features, seen), seen).cam  # (1, K, h, w)
+        refined = self.maps.spread(cam, seen, self._feature_affinity(features)).cam  # (1, K, h, w)
         # 4. Pixels: resize, background score, PAR if asked for
         height, width = size
         eps = self.maps.settings.min_max_eps
         at_pixels = resize_cam(refined, slots, (height, width), eps)  # (1, K, H, W)
         scores = with_background(at_pixels, use.background_power)  # (1, 1+K, H, W)
         if use.par is not None:
-            guide = _as_batch(image).to(scores.device)
+            guide = as_batch(image).to(scores.device)
             scores = pixel_adaptive_refinement(scores, guide, use.par)
         return TrainingFreeMaps(cam[0], refined[0], scores[0], class_ids)
 
-    def _attention_maps(self) -> int:
-        """How many of the last attention maps the affinity reads."""
-        use = self.settings
-        return use.attention_layers if self.decoder is None else use.refined_layers
-
-    def _affinity(self, features: ImageFeatures, seen: Seen) -> Tensor:
-        """(1, N, N) of attention, by the decoder if there is one."""
-        maps = patch_attention(seen.attention, self._attention_maps())
+    def _feature_affinity(self, features: ImageFeatures) -> Tensor | None:
+        """(1, N, N) of the decoder, if there is one."""
         if self.decoder is None:
-            return maps.mean(dim=0)
+            return None
         decoded: Decoded = self.decoder(features.tokens, features.patch_grid)
-        return refined_affinity(
-            maps, decoded.feature_affinity, signed=self.settings.signed_layer_distance
-        )
+        return decoded.feature_affinity
 
 
 def fit_to_patches(
@@ -163,6 +147,6 @@ def fit_to_patches(
     return np.array(picture)
 
 
-def _as_batch(image: NDArray[np.uint8]) -> Tensor:
+def as_batch(image: NDArray[np.uint8]) -> Tensor:
     """(1, 3, H, W) float32 in 0..255 of (H, W, 3) uint8."""
     return torch.tensor(image).permute(2, 0, 1)[None].float()

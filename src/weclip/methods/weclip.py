@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.affinity import patch_attention, refined_affinity
 from weclip.labels.cam import TagSlots, pack_tags
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
@@ -32,21 +31,14 @@ class LabelSettings:
     """Constants of the pseudo-labels; sources in `weclip.config`."""
 
     background_power: float
-    initial_layers: int
-    refined_layers: int
     refine_from: int
     par: ParSettings
-    signed_layer_distance: bool
     par_on_normalised_image: bool
     train_on_padding: bool
 
     def refines(self, step: int) -> bool:
         """Whether the refinement module is on at a training step."""
         return 0 <= self.refine_from <= step
-
-    def attention_maps(self, step: int) -> int:
-        """How many attention maps before the last block's are read at a training step."""
-        return (self.refined_layers if self.refines(step) else self.initial_layers) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +123,7 @@ class WeClip(nn.Module):
         """
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         image = self.normalise(batch.image)  # (B, 3, H, W)
-        features = self.image_encoder(image, self.labels.attention_maps(step))  # L-1 x (B, 1+N, D)
+        features = self.image_encoder(image, self.attention_maps(step))  # L-1 x (B, 1+N, D)
         # 2. Decoder: logits (B, C, h, w) and its own affinity (B, N, N)
         decoded = self.decoder(features.tokens, features.patch_grid, batch.share)
         # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
@@ -157,24 +149,18 @@ class WeClip(nn.Module):
         """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
         return self.maps.normalise(image)
 
+    def attention_maps(self, step: int) -> int:
+        """How many attention maps before block L's are read at a training step."""
+        return self.maps.attention_maps(refined=self.labels.refines(step))
+
     def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Tensor, Seen]:
         """CAMs (B, K, h, w) of the tags, and what they were made of."""
         seen = self.maps.see(features)
         return self.maps.make(seen, slots), seen
 
-    @torch.no_grad()
     def refine(self, cam: Tensor, seen: Seen, feature_affinity: Tensor, step: int) -> Refined:
         """Spread CAMs (B, K, h, w) by attention, and by the decoder from `refine_from` on."""
-        with torch.autocast(self.device.type, enabled=False):
-            if self.labels.refines(step):
-                maps = patch_attention(seen.attention, self.labels.refined_layers)
-                affinity = refined_affinity(
-                    maps, feature_affinity, signed=self.labels.signed_layer_distance
-                )
-            else:
-                maps = patch_attention(seen.attention, self.labels.initial_layers)
-                affinity = maps.mean(dim=0)
-            return self.maps.spread(cam, affinity, seen)
+        return self.maps.spread(cam, seen, feature_affinity if self.labels.refines(step) else None)
 
     def make_label(
         self, cam: Tensor, slots: TagSlots, guide: Tensor, size: tuple[int, int] | None = None

@@ -5,10 +5,11 @@ Stage 5.
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from rich.progress import (
 )
 
 from weclip.files import write_text
+
+Item = TypeVar("Item")
 
 LOG_NAME = "log.jsonl"
 
@@ -110,6 +113,22 @@ def read_log(path: Path) -> list[dict[str, float]]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+def tracked(items: Iterable[Item], what: str, count: int, console: Console) -> Iterator[Item]:
+    """Pass items on under a progress bar, which advances when the next one is asked for.
+
+    Args:
+        items: The items.
+        what: Shown before the bar.
+        count: How many there are.
+        console: Where it is shown.
+    """
+    with progress_bar(console) as progress:
+        task = progress.add_task(what, total=count, status="")
+        for item in items:
+            yield item
+            progress.advance(task)
 
 
 def progress_bar(console: Console) -> Progress:
