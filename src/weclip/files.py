@@ -106,7 +106,15 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 
 def is_output(out: Path, kind: str) -> bool:
     """Whether a folder is an output of ours of this kind."""
-    return _kind_of(out) == kind
+    return kind_of(out / RUN_MARKER) == kind
+
+
+def kind_of(record: Path) -> str | None:
+    """The `kind` that a JSON record of ours tells; None where there is no such record."""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -138,7 +146,7 @@ def claim_folder(
     if out.is_dir() and not set(out.iterdir()) <= set(out.glob(TEMPORARY)):
         if not overwrite:
             raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
-        found = _kind_of(out)
+        found = kind_of(out / RUN_MARKER)
         if found != kind:
             raise InputError(
                 f"--out {out} holds {f'a {found}' if found else 'other files'} and no {kind} of "
@@ -174,11 +182,3 @@ def what_it_is(path: Path) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "it is a pointer of git-LFS; run git lfs pull where it is from"
     return ""
-
-
-def _kind_of(out: Path) -> str | None:
-    """The kind that the marker in a folder tells; None where there is no marker of ours."""
-    try:
-        return str(json.loads((out / RUN_MARKER).read_text(encoding="utf-8"))["kind"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,6 +1,5 @@
 """`weclip check`: read all that training would read, once, and say what is wrong with it."""
 
-import json
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +18,7 @@ from weclip.data.files import AUTO
 from weclip.data.images import MAX_PIXELS
 from weclip.data.inspection import Range, Report, Splits, SplitSummary, make_report
 from weclip.errors import InputError
-from weclip.files import write_json
+from weclip.files import kind_of, write_json
 from weclip.training.runlog import progress_bar
 
 KIND = "check"
@@ -120,13 +119,7 @@ def _require_free(path: Path) -> None:
     """Refuse to replace what is no earlier record; said before anything is read."""
     if path.is_dir() or (path.parent.exists() and not path.parent.is_dir()):
         raise InputError(f"--json {path}: cannot be written; give the path of a file")
-    if not path.exists():
-        return
-    try:
-        ours = json.loads(path.read_text(encoding="utf-8"))["kind"] == KIND
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = False
-    if not ours:
+    if path.exists() and kind_of(path) != KIND:
         raise InputError(f"--json {path} exists and is no record of weclip check; choose another")
 
 

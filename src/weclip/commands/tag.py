@@ -1,7 +1,6 @@
 """`weclip tag`: a tags file made by CLIP from images and class names."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from weclip.data.description import describe
 from weclip.data.files import AUTO, find_tags_file
 from weclip.distributed import connect
 from weclip.errors import InputError
-from weclip.files import write_json, write_text
+from weclip.files import kind_of, write_json, write_text
 from weclip.inference.tag_scores import TagScores, score_tags
 from weclip.provenance import versions
 
@@ -107,10 +106,7 @@ def record_path(out: Path) -> Path:
 
 def is_made_by_clip(path: Path) -> bool:
     """Whether a tags file is an output of this command, and so no truth."""
-    try:
-        return bool(json.loads(record_path(path).read_text(encoding="utf-8"))["kind"] == KIND)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    return kind_of(record_path(path)) == KIND
 
 
 def list_images(config: Config, dataset: Dataset) -> Listed:
