@@ -15,11 +15,11 @@ from rich.console import Console
 
 from loader import SIZE, write_images
 from measuring import now, show, write
-from weclip.commands.check import check
 from weclip.config import Config, DataConfig
-from weclip.data.file_facts import CHUNK
-from weclip.data.images import read_image
-from weclip.processes import cores
+from weclip.data.images.decoding import read_image
+from weclip.data.inspection.file_facts import CHUNK
+from weclip.system.processes import cores
+from weclip.tasks.check import check
 
 CLASSES = "classes: [{name: bird}]\nbackground_words: [grass]\n"
 

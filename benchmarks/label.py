@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from measuring import device, seconds, show, write
 from step import full_size_method
-from weclip.allocator import keep_freed_memory
-from weclip.backbones.text_features import TextFeatures
+from weclip.backbones.clip.text_features import TextFeatures
 from weclip.build import training_free
 from weclip.config_file import label_methods, load_config
 from weclip.inference.label_masks import Scores, label_mask
 from weclip.methods.training_free import TrainingFree
 from weclip.methods.weclip import WeClip
+from weclip.system.allocator import keep_freed_memory
 
 SIZE = (375, 500)
 """Height and width of a typical VOC image."""

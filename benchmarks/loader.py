@@ -15,10 +15,10 @@ from measuring import now, seconds, show, write
 from par import natural_image
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import load_classes
-from weclip.data.decoded_cache import DecodedCache
-from weclip.data.images import read_image
+from weclip.data.images.crops import Augmentation
+from weclip.data.images.decoded_cache import DecodedCache
+from weclip.data.images.decoding import read_image
 from weclip.data.loader import ReadImage, train_loader
-from weclip.data.transforms import Augmentation
 
 SIZE = (500, 375)
 """Width and height of a typical VOC image."""

@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 
 from measuring import device, show, write
-from weclip.api import load_model, open_clip
 from weclip.build import build_label_crf, build_training_free
-from weclip.commands.datasets import open_configured
 from weclip.config import Config
 from weclip.config_file import load_config
-from weclip.data.full_images import EvalItem, full_images
+from weclip.data.images.full_images import EvalItem, full_images
 from weclip.demo.run import VAL_SCENES
 from weclip.demo.world import write_world
-from weclip.inference.evaluate import Tally
 from weclip.inference.label_masks import Scores, label_mask
+from weclip.inference.scores.evaluate import Tally
 from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
 from weclip.methods.training_free import TrainingFree
+from weclip.tasks.datasets import open_configured
+from weclip.tasks.load import load_model, open_clip
 
 REFINED = "attention + refinement module"
 SETTINGS = {

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from weclip.provenance import versions
+from weclip.system.provenance import versions
 
 
 def device() -> str:

@@ -11,8 +11,8 @@ import torch
 
 from measuring import device, seconds, show, write
 from step import full_size_method
-from weclip.allocator import keep_freed_memory
 from weclip.inference.predictor import Predictor
+from weclip.system.allocator import keep_freed_memory
 
 PROTOCOLS = {"single scale": ((1.0,), False), "multi-scale and flip": ((1.0, 0.75), True)}
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.backbones.clip_image import ImageFeatures
-from weclip.labels.cam import TagSlots, min_max
+from weclip.backbones.clip.image_encoder import ImageFeatures
+from weclip.labels.maps.gradcam import TagSlots, min_max
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_refine.settings import DIRECTIONS, position_weights
 from weclip.labels.pseudo_label import PseudoLabel, label_map_of, resize_cam, with_background

@@ -14,12 +14,12 @@ import torch
 from measuring import device, seconds, show, write
 from par import natural_image
 from step import full_size_method, random_batch
-from weclip.allocator import keep_freed_memory
 from weclip.build import label_settings
 from weclip.config import Config
-from weclip.labels.cam import pack_tags
+from weclip.labels.maps.gradcam import pack_tags
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
 from weclip.methods.weclip import WeClip
+from weclip.system.allocator import keep_freed_memory
 
 Job = Callable[[], Any]
 

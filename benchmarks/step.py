@@ -18,16 +18,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from measuring import device, matrix_peak, now, show, write
 from published_form import PublishedForm
-from weclip.allocator import keep_freed_memory
-from weclip.api import open_clip
-from weclip.backbones.clip_image import ClipImageEncoder
-from weclip.backbones.text_features import TextFeatures
+from weclip.backbones.clip.image_encoder import ClipImageEncoder
+from weclip.backbones.clip.text_features import TextFeatures
 from weclip.build import build_decoder, build_method, build_weclip
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.methods.weclip import WeClip
+from weclip.system.allocator import keep_freed_memory
+from weclip.tasks.load import open_clip
 from weclip.training.schedule import build_optimizer
 
 STAGES = {

@@ -6,7 +6,7 @@ import pytest
 
 REUSE = """
 import resource, sys
-from weclip.allocator import keep_freed_memory
+from weclip.system.allocator import keep_freed_memory
 assert sys.argv[1] == "no" or keep_freed_memory()
 import numpy as np
 np.ones(2**22)

@@ -6,14 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from weclip.api import open_clip
-from weclip.backbones.text_features import cluster
+from weclip.backbones.clip.text_features import cluster
 from weclip.build import encode_classes
 from weclip.config import ClipConfig
 from weclip.config_file import load_config
+from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import load_classes, parse_classes
-from weclip.data.descriptions import read_descriptions
-from weclip.errors import InputError
+from weclip.system.errors import InputError
+from weclip.tasks.load import open_clip
 
 TEMPLATE = "a clean origami {}."
 

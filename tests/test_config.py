@@ -7,7 +7,7 @@ import pytest
 
 from weclip.config import Config, QuirkConfig
 from weclip.config_file import from_yaml, label_methods, load_config, override, presets, to_yaml
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 NEEDED = ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]
 

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from weclip.errors import InputError
-from weclip.files import (
+from weclip.system.errors import InputError
+from weclip.system.files import (
     RUN_MARKER,
     claim_folder,
     write_atomically,

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from weclip.backbones.clip_image import build_image_encoder
-from weclip.backbones.clip_text import build_text_encoder
+from weclip.backbones.clip.image_encoder import build_image_encoder
+from weclip.backbones.clip.text_encoder import build_text_encoder
 from weclip.build import build_decoder, build_method, encode_classes
 from weclip.config import Config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
-from weclip.labels.cam import softmax_gradcam
+from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.methods.published import decoder_key, decoder_state
 from weclip.training.schedule import build_optimizer, learning_rate
 

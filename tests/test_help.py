@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from weclip import cli
+from weclip.cli import app as cli
 
 COMMANDS = ("train", "evaluate", "predict", "label", "tag", "demo")
 
@@ -44,7 +44,7 @@ def test_no_command_shows_the_help(capsys):
     assert captured.err == "weclip: error: no command given (see weclip --help)\n"
 
 
-@pytest.mark.parametrize("module", ["weclip", "weclip.cli"])
+@pytest.mark.parametrize("module", ["weclip", "weclip.cli.app"])
 def test_help_does_not_wait_for_pytorch(module):
     code = f"import {module}, sys; print([m for m in ('torch', 'accelerate') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import ClipImageEncoder
-from weclip.backbones.clip_text import ClipTextEncoder, tokenize
+from weclip.backbones.clip.image_encoder import ClipImageEncoder
+from weclip.backbones.clip.text_encoder import ClipTextEncoder, tokenize
 from weclip.demo.world import CLASS_NAMES
 
 CLASSES = len(CLASS_NAMES)

@@ -6,11 +6,11 @@ import torch
 
 from demo_captions import Pool
 from demo_composition import LabelledPool
-from weclip.backbones.clip_weights import load_clip
+from weclip.backbones.clip.weights import load_clip
 from weclip.build import build_weclip
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
-from weclip.labels.cam import pack_tags
+from weclip.labels.maps.gradcam import pack_tags
 
 BATCH = 32
 LABEL_SETTINGS = (

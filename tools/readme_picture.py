@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from weclip.api import load_model
-from weclip.commands.evaluate import masked_images, score_segmentation
 from weclip.demo.run import scene_row
 from weclip.inference.visualize import picture_row
+from weclip.tasks.evaluate.model import masked_images, score_segmentation
+from weclip.tasks.load import load_model
 
 RANKS = (0.05, 0.25, 0.5, 0.75)
 """Which scenes, as shares of the list from the best to the worst."""

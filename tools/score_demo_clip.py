@@ -11,8 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
-from weclip.backbones.clip_weights import Clip, load_clip
+from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
+from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.build import demo_clip, encode_classes
 from weclip.config import ClipConfig
 from weclip.data.classes import load_classes

@@ -34,7 +34,7 @@ from demo_captions import Pool, Vocabulary, render_pool
 from demo_clip_model import CLASSES, PATCH, CaptionedImages, TinyClip, losses
 from demo_composition import LabelledPool, compose, patch_shares
 from demo_pseudo_labels import label_objects, label_scenery, object_scenes
-from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
+from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
 
 LOSS_WEIGHTS = {
     "patch": 1.0,

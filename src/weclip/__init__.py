@@ -4,11 +4,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weclip.api import load
     from weclip.config import Config
     from weclip.config_file import load_config
-    from weclip.errors import InputError
     from weclip.inference.segmenter import SegmentationModel
+    from weclip.system.errors import InputError
+    from weclip.tasks.load import load
 
 __version__ = metadata.version("weclip")
 
@@ -16,9 +16,9 @@ __all__ = ["Config", "InputError", "SegmentationModel", "__version__", "load", "
 
 _HOME = {
     "Config": "weclip.config",
-    "InputError": "weclip.errors",
+    "InputError": "weclip.system.errors",
     "SegmentationModel": "weclip.inference.segmenter",
-    "load": "weclip.api",
+    "load": "weclip.tasks.load",
     "load_config": "weclip.config_file",
 }
 

@@ -1,5 +1,5 @@
 """`python -m weclip`, for `accelerate launch -m weclip train ...`."""
 
-from weclip.cli import main
+from weclip.cli.app import main
 
 main()

@@ -8,14 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD, ClipImageEncoder
-from weclip.backbones.clip_text import ClipTextEncoder
-from weclip.backbones.clip_weights import Clip
-from weclip.backbones.text_features import TextFeatures, cluster, enrich, mean_unit
+from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEncoder
+from weclip.backbones.clip.text_encoder import ClipTextEncoder
+from weclip.backbones.clip.text_features import TextFeatures, cluster, enrich, mean_unit
+from weclip.backbones.clip.weights import Clip
 from weclip.config import ClipConfig, Config
+from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import ClassList
-from weclip.data.descriptions import read_descriptions
-from weclip.errors import InputError
 from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
@@ -24,6 +23,7 @@ from weclip.methods.decoder import Decoder
 from weclip.methods.tag_clip import TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.methods.weclip import LabelSettings, LossSettings, WeClip
+from weclip.system.errors import InputError
 
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from weclip.data.images import MAX_PIXELS
+from weclip.data.images.decoding import MAX_PIXELS
 
 
 @dataclass

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from weclip.config import Config
 from weclip.config_rules import validate
-from weclip.errors import InputError, did_you_mean
+from weclip.system.errors import InputError, did_you_mean
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
 KINDS: dict[Any, str] = {

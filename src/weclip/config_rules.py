@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, cast
 
 from weclip.config import Config
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 POSITIVE = (
     "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.bad_inputs.case import Case
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 
 LABEL = "label --config voc.yaml --out out"
 MANY = "label --config folder.yaml --out out"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.bad_inputs.case import Case
 
-from weclip import cli
+from weclip.cli import app as cli
 
 TAG = "tag --config voc.yaml --out tags.csv"
 AUTO = "data.tags_file=auto"

@@ -14,7 +14,7 @@ from tests.bad_inputs.case import PREFIX, Case, fits
 from tests.bad_inputs.corpus import CASES, table
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 
 REAL = "misspelt-option json-is-input convert-code weights-html image-jpeg-cut-off".split()
 """Cases that are also run as a command of their own."""

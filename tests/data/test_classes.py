@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from weclip.data.classes import ClassList, load_classes, parse_classes
-from weclip.data.colours import VOC_COLOURS
-from weclip.errors import InputError
+from weclip.data.masks.colours import VOC_COLOURS
+from weclip.system.errors import InputError
 
 
 def changed_prompts(classes: ClassList) -> dict[str, str]:

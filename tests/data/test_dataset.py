@@ -7,7 +7,7 @@ from tests.data.builders import write_image, write_mask
 
 from weclip.data.classes import ClassList, load_classes
 from weclip.data.dataset import LAYOUTS, open_dataset
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 CASES = [
     ("voc", "train_aug", None, ["SegmentationClass", "SegmentationClassAug"]),

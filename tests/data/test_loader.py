@@ -9,9 +9,9 @@ from PIL import Image
 
 from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.images.crops import Augmentation
 from weclip.data.loader import StepSampler, TrainLoader, train_loader
-from weclip.data.transforms import Augmentation
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from weclip import cli
+from weclip.cli import app as cli
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import torch
 from tests.distributed import launch
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.demo.world import write_world
 from weclip.training.checkpoint import latest_checkpoint
 from weclip.training.runlog import read_log

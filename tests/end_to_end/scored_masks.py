@@ -5,7 +5,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from weclip import cli
+from weclip.cli import app as cli
 
 NAMES = ("val_8", "val_9", "val_10")
 VOC = ("data.tags_file=tags.csv",)

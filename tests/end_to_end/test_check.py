@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """`weclip convert`: every format of tags gives the same tags file."""
 
 import pytest
-from tests.data import tag_formats
+from tests.data.tags import tag_formats
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.data.classes import load_classes
-from weclip.data.files import image_name
-from weclip.data.tags import read_tags_file
+from weclip.data.images.listing import image_name
+from weclip.data.tags.tags_file import read_tags_file
 
 EXPECTED = {"a": (1, 2), "naïve": (0,), "none": ()}
 PETS = "classes:\n" + "".join(f"  - name: {name}\n" for name in tag_formats.NAMES)

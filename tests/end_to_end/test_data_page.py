@@ -10,7 +10,7 @@ from PIL import Image
 from tests.data.builders import write_annotation
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.DOTALL | re.MULTILINE))

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.demo import run as demo
 from weclip.demo.sprites import CREDIT, drawings_folder
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from tests.end_to_end import worlds
 
-from weclip import cli
-from weclip.commands.resume import changes
+from weclip.cli import app as cli
 from weclip.config_file import load_config, to_yaml
+from weclip.tasks.train.resume import changes
 
 
 @pytest.fixture

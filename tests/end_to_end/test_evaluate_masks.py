@@ -11,7 +11,7 @@ import pytest
 from tests.end_to_end import worlds
 from tests.end_to_end.scored_masks import NAMES, evaluate, evaluate_voc, read, record, save
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.data.classes import load_classes
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluation.md"

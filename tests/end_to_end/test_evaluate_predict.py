@@ -9,9 +9,9 @@ from PIL import Image
 from tests.end_to_end import worlds
 
 import weclip
-from weclip import cli
-from weclip.data.colours import voc_palette
-from weclip.errors import InputError
+from weclip.cli import app as cli
+from weclip.data.masks.colours import voc_palette
+from weclip.system.errors import InputError
 
 
 def predict(run, out, *arguments):

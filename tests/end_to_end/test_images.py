@@ -12,8 +12,8 @@ from PIL import Image
 from tests.end_to_end import worlds
 
 import weclip
-from weclip import cli
-from weclip.errors import InputError
+from weclip.cli import app as cli
+from weclip.system.errors import InputError
 
 SIZE = worlds.SIZE
 FEWER = f"data.max_pixels={SIZE**2 - 1}"

@@ -7,7 +7,7 @@ import pytest
 from tests.end_to_end import worlds
 
 import weclip
-from weclip import cli
+from weclip.cli import app as cli
 
 
 @pytest.fixture

@@ -45,6 +45,6 @@ def test_an_interrupt_does_not_hit_processes_that_only_begin(tmp_path: Path):
     (tmp_path / "tags.csv").write_text(f"image,tags\n{rows}")
     hit = "os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))"
     run = f"sys.exit(cli.run(['check', {str(tmp_path)!r}]))"
-    code = f"import os, signal, sys\nfrom weclip import cli\n{hit}\n{run}"
+    code = f"import os, signal, sys\nfrom weclip.cli import app as cli\n{hit}\n{run}"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (found.stderr, found.returncode) == ("", 1)  # warned of: all images are the same

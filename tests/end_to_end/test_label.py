@@ -12,13 +12,13 @@ from PIL import Image
 from tests.distributed import launch
 from tests.end_to_end import worlds
 
-from weclip import cli
-from weclip.commands import label as command
-from weclip.commands import label_folder
-from weclip.commands.resume import changes
+from weclip.cli import app as cli
 from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
-from weclip.errors import InputError
+from weclip.system.errors import InputError
+from weclip.tasks.label import folder as label_folder
+from weclip.tasks.label import run as command
+from weclip.tasks.train.resume import changes
 
 NAMES = [name for name, _ in worlds.scenes() if name.startswith("train")]
 TAGS = dict(worlds.scenes())

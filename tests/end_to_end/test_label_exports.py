@@ -14,7 +14,7 @@ from tests.end_to_end.scored_masks import read
 from tests.exports import decoders
 from tests.exports.decoders import CLASSES, NAMES, without_unsure
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.data.classes import load_classes
 from weclip.exports.formats import EXPORTS
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.end_to_end import worlds
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.training.model_file import read_model_file
 
 COLOURS = {"bird": (250, 120, 10), "cat": (0, 128, 0), "dog": (12, 34, 56)}

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.end_to_end import worlds
 
 import weclip
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.training.model_file import read_model_file
 from weclip.training.runlog import read_log
 

@@ -14,7 +14,7 @@ from tests.data.builders import write_annotation
 from tests.end_to_end import worlds
 
 import weclip.demo.run
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.demo.sprites import CLASS_DRAWINGS
 
 ROOT = Path(__file__).parents[2]

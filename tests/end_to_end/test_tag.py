@@ -13,10 +13,10 @@ from PIL import Image
 from tests.distributed import launch
 from tests.end_to_end import worlds
 
-from weclip import cli
-from weclip.commands import auto_tags
+from weclip.cli import app as cli
 from weclip.data.classes import load_classes
-from weclip.data.tags import read_tags_file
+from weclip.data.tags.tags_file import read_tags_file
+from weclip.tasks.tag import auto_tags
 from weclip.training.checkpoint import latest_checkpoint
 from weclip.training.model_file import read_model_file
 
@@ -252,6 +252,6 @@ def test_an_image_that_cannot_be_read_is_left_to_training(photos, clip_file, tmp
 
 
 def test_help_of_tag_does_not_wait_for_pytorch() -> None:
-    code = "import weclip.commands.tag_line, sys; print('torch' in sys.modules)"
+    code = "import weclip.cli.tag, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

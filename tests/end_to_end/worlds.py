@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from tests.backbones.tiny_clip import openai_shapes
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.data.classes import load_classes
 from weclip.training.model_file import read_model_file
 

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from weclip.data.classes import parse_classes
-from weclip.data.masks import save_mask
+from weclip.data.masks.mask_files import save_mask
 from weclip.exports.labelled import Labelled, LabelledImage
 
 CLASSES = parse_classes({"classes": ["dog", "sofa & <bed>", "vélo"]}, "test")

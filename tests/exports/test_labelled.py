@@ -7,9 +7,9 @@ import pytest
 from tests.exports import decoders
 from tests.exports.decoders import NAMES
 
-from weclip.errors import InputError
 from weclip.exports.cvat import require_cvat_names
 from weclip.exports.formats import EXPORTS
+from weclip.system.errors import InputError
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])

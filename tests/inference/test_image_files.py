@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from weclip.errors import InputError
 from weclip.inference.image_files import collect_images
+from weclip.system.errors import InputError
 
 
 @pytest.fixture

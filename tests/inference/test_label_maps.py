@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tests.methods.tiny_weclip import CLASSES, tiny_weclip
 
-from weclip.data.full_images import EvalItem
-from weclip.errors import InputError
-from weclip.inference.evaluate import Tally
+from weclip.data.images.full_images import EvalItem
 from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label_maps
+from weclip.inference.scores.evaluate import Tally
+from weclip.system.errors import InputError
 
 
 def item(size=(40, 56), tags=(1, 3)):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from weclip.errors import InputError
 from weclip.inference.predictor import Predictor
 from weclip.inference.stream import Writer, predict_stream, read_ahead
+from weclip.system.errors import InputError
 
 
 class Threshold(torch.nn.Module):
@@ -27,7 +27,7 @@ def make_images(count=5):
 def crfs(tmp_path, monkeypatch):
     """A module that other processes can import too."""
     (tmp_path / "crfs_of_test.py").write_text(
-        "from weclip.errors import InputError\n"
+        "from weclip.system.errors import InputError\n"
         "def swap_classes(image, probabilities):\n"
         "    return probabilities[::-1]\n"
         "def broken(image, probabilities):\n"

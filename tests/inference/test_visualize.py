@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.data.colours import VOC_COLOURS
+from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.visualize import (
     draw_step,
     enlarge,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.literal import tag_clip as literal
 
-from weclip.backbones.text_features import text_probabilities
+from weclip.backbones.clip.text_features import text_probabilities
 from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,

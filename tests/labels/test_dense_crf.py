@@ -3,8 +3,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from weclip.errors import InputError
 from weclip.labels.dense_crf import dense_crf
+from weclip.system.errors import InputError
 
 INSTALLED = importlib.util.find_spec("pydensecrf") is not None
 needs_crf = pytest.mark.skipif(not INSTALLED, reason='pip install "weclip[crf]" to run')

@@ -8,13 +8,13 @@ from tests.literal import class_distribution as literal
 from tests.literal.patch_text import patch_text
 from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
 
-from weclip.backbones.text_features import text_probabilities
-from weclip.labels.cam import pack_tags
-from weclip.labels.class_distribution import (
+from weclip.backbones.clip.text_features import text_probabilities
+from weclip.labels.affinity.class_distribution import (
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
-from weclip.labels.patch_text import patch_text_cam
+from weclip.labels.maps.gradcam import pack_tags
+from weclip.labels.maps.patch_text import patch_text_cam
 from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
 
 TAGS = torch.tensor([[True, False, True, False], [False, True, False, False]])

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.api import open_clip
 from weclip.build import build_weclip
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.demo.world import random_scene
+from weclip.tasks.load import open_clip
 
 
 def test_bf16_labels_agree_with_float32():

@@ -5,9 +5,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from weclip.errors import InputError
 from weclip.methods.decoder import Decoder
 from weclip.methods.published import decoder_key, decoder_state, load_published_decoder
+from weclip.system.errors import InputError
 
 
 def tiny_decoder():

@@ -10,9 +10,9 @@ from PIL import Image
 from tests.end_to_end import worlds
 from tests.literal import tag_clip as literal
 
-from weclip.backbones.clip_weights import Clip, load_clip
-from weclip.backbones.dense_embedding import value_embedding
-from weclip.backbones.region_embedding import region_embedding
+from weclip.backbones.clip.dense_embedding import value_embedding
+from weclip.backbones.clip.region_embedding import region_embedding
+from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.build import build_tag_clip, tag_threshold
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes

@@ -7,7 +7,7 @@ from tests.literal.clip_es import clip_es as literal
 from tests.literal.par import par as literal_par
 from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_features
 
-from weclip.backbones.clip_image import build_image_encoder
+from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.build import training_free
 from weclip.config_file import load_config
 from weclip.methods.training_free import fit_to_patches

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
 
-from weclip.backbones.clip_image import CLIP_MEAN, CLIP_STD
+from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
 from weclip.build import label_settings, map_settings
 from weclip.config import Config
 from weclip.data.batch import IGNORE_INDEX
-from weclip.labels.cam import pack_tags
+from weclip.labels.maps.gradcam import pack_tags
 
 QUIRKS = tuple(asdict(Config().quirks))
 BOX = (5, 3, 26, 40)  # content of a padded crop, 32 x 48

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from tests.backbones.tiny_clip import openai_shapes
 
-from weclip.backbones.clip_image import build_image_encoder
-from weclip.backbones.text_features import TextFeatures
+from weclip.backbones.clip.image_encoder import build_image_encoder
+from weclip.backbones.clip.text_features import TextFeatures
 from weclip.build import build_method
 from weclip.config import Config
 from weclip.data.batch import Batch

@@ -14,7 +14,7 @@ from scipy.sparse import csc_matrix
 from tests.data.builders import write_annotation, write_image
 from tests.prepare.server import FileServer
 
-from weclip.data.masks import save_mask
+from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.sources import PUBLISHED, Source
 
 SIZE = (12, 8)  # width, height

@@ -9,8 +9,8 @@ from rich.console import Console
 from tests.prepare.builders import serve_all
 from tests.prepare.server import FileServer
 
-import weclip.commands.prepare as command
-from weclip import cli
+import weclip.tasks.prepare as command
+from weclip.cli import app as cli
 from weclip.prepare.download import Patience
 
 

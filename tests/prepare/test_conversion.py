@@ -8,9 +8,9 @@ from pycocotools import mask as coco_mask
 from scipy.io import savemat
 from tests.prepare.builders import instance, rectangle, run_lengths, write_sbd
 
-from weclip.errors import InputError
 from weclip.prepare.coco import mask_of_instances
 from weclip.prepare.voc import read_sbd_mask
+from weclip.system.errors import InputError
 
 IDS = {1: 1, 18: 2, 90: 3}
 

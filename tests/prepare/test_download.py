@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tests.prepare.server import Fault, FileServer
 
-from weclip.errors import InputError
 from weclip.prepare import download
 from weclip.prepare.download import Patience, fetch
 from weclip.prepare.sources import PUBLISHED, Source
+from weclip.system.errors import InputError
 
 CONTENT = random.Random(0).randbytes(3_000_001)
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"

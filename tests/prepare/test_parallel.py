@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from weclip.errors import InputError
 from weclip.prepare.parallel import for_each
+from weclip.system.errors import InputError
 
 
 def work(path: Path) -> None:

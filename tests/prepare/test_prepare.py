@@ -10,11 +10,11 @@ from PIL import Image
 from tests.prepare.builders import SIZE, WEIGHTS, mask_of
 from tests.prepare.server import Fault
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.config_file import load_config
-from weclip.data.colours import voc_palette
 from weclip.data.dataset import open_dataset
-from weclip.data.masks import read_mask
+from weclip.data.masks.colours import voc_palette
+from weclip.data.masks.mask_files import read_mask
 
 AUG = ["2007_1", "2007_2", "2008_5", "2008_6"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from weclip.errors import InputError
 from weclip.prepare import unpack as module
 from weclip.prepare.unpack import unpack, unpack_once
+from weclip.system.errors import InputError
 
 FILES = {"top/a/1.txt": b"one", "top/a/b/2.txt": b"two" * 1000, "top/c/3.txt": b"", "read.me": b"x"}
 WANTED = {"top/a/": "out/x/", "read.me": "read.me"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-import weclip.files
-from weclip import cli
+import weclip.system.files
+from weclip.cli import app as cli
 
 
 class KillingOs:
@@ -39,7 +39,7 @@ def main(arguments: list[str], output: str, kill_at_write: int | None, threads: 
     if threads is not None:
         torch.set_num_threads(threads)
     if kill_at_write is not None:
-        weclip.files.os = KillingOs(kill_at_write)  # type: ignore[assignment]
+        weclip.system.files.os = KillingOs(kill_at_write)  # type: ignore[assignment]
     with (
         Path(output).open("a") as file,
         contextlib.redirect_stdout(file),

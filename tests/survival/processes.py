@@ -12,8 +12,8 @@ CHILD = Path(__file__).with_name("child.py")
 CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        "weclip.commands.train",
-        "weclip.commands.label",
+        "weclip.tasks.train.run",
+        "weclip.tasks.label.run",
         "torch._dynamo",
         "torch.utils.tensorboard.writer",
     ]

@@ -13,7 +13,7 @@ from tests.end_to_end import worlds
 from tests.survival.runs import last
 from tests.training.tiny_run import same
 
-from weclip import cli
+from weclip.cli import app as cli
 from weclip.training.checkpoint import step_path
 from weclip.training.loop import Trainer
 
@@ -102,7 +102,7 @@ def test_a_disk_that_is_full_for_us(tmp_path, changes, whole, at_step, capsys, m
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    at_step(5, lambda: monkeypatch.setattr("weclip.files.os.fsync", full))
+    at_step(5, lambda: monkeypatch.setattr("weclip.system.files.os.fsync", full))
     out = tmp_path / "run"
     assert worlds.train(out, *changes) == 1
     line = capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.training.tiny_run import make_trainer, same
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 from weclip.training.checkpoint import (
     MAGIC,
     keep_checkpoints,

@@ -7,9 +7,9 @@ from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 from tests.training.tiny_run import Interruption, fit, make_trainer, rate, same, state_of
 
-from weclip.distributed import make_accelerator
-from weclip.errors import DivergedError, RunError, StoppedError
 from weclip.inference.predictor import inference_mode
+from weclip.system.distributed import make_accelerator
+from weclip.system.errors import DivergedError, RunError, StoppedError
 from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
 from weclip.training.replay import load_replay
 from weclip.training.runlog import LOG_NAME, RunLog, read_log

@@ -8,7 +8,7 @@ from tests.methods.tiny_weclip import tiny_weclip
 from tests.training.tiny_run import same
 
 from weclip.data.classes import ClassList
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 from weclip.training.model_file import ModelFile, read_model_file, save_model_file
 
 CLASSES = ClassList(

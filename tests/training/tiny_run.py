@@ -7,8 +7,8 @@ import torch
 from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.distributed import make_accelerator
-from weclip.files import RUN_MARKER, write_json
+from weclip.system.distributed import make_accelerator
+from weclip.system.files import RUN_MARKER, write_json
 from weclip.training.loop import FitSettings, Hooks, Trainer
 from weclip.training.run_folder import RunFolder
 from weclip.training.runlog import RunLog

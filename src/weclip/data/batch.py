@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from weclip.data.colours import BACKGROUND_COLOUR, RGB, VOID_COLOUR
+from weclip.data.masks.colours import BACKGROUND_COLOUR, RGB, VOID_COLOUR
 
 if TYPE_CHECKING:
     import torch

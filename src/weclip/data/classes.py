@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from weclip.data.colours import (
+from weclip.data.masks.colours import (
     BACKGROUND_COLOUR,
     RGB,
     VOC_COLOURS,
@@ -34,7 +34,7 @@ from weclip.data.colours import (
     parse_colour,
     voc_colours,
 )
-from weclip.errors import InputError, did_you_mean
+from weclip.system.errors import InputError, did_you_mean
 
 SHIPPED = ("voc", "coco", "demo")
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
@@ -151,7 +151,9 @@ def load_classes(name_or_path: str | Path, *, faithful: bool = False) -> ClassLi
     ('aeroplane', 'bicycle', 'bird')
     """
     if str(name_or_path) in SHIPPED:
-        with resources.as_file(resources.files(__package__) / f"{name_or_path}.yaml") as path:
+        with resources.as_file(
+            resources.files(__package__) / f"class_lists/{name_or_path}.yaml"
+        ) as path:
             return ClassList.from_file(path, faithful=faithful)
     if not Path(name_or_path).is_file():
         hint = did_you_mean(str(name_or_path), SHIPPED)

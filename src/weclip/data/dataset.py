@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from weclip.data import coco, folder, voc
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import SHIPPED, ClassList, load_classes, parse_classes
-from weclip.data.description import Description, describe
-from weclip.data.files import AUTO
-from weclip.data.tags import read_tag_names
-from weclip.errors import InputError, did_you_mean
+from weclip.data.images.listing import AUTO
+from weclip.data.layouts import coco, folder, voc
+from weclip.data.layouts.dataset_yaml import Description, describe
+from weclip.data.tags.tags_file import read_tag_names
+from weclip.system.errors import InputError, did_you_mean
 
 CLASSES_FILE = "classes.yaml"
 SHOWN_CLASSES = 12
@@ -129,7 +129,7 @@ def open_dataset(
         classes: A list, or its name or file as `load_classes` takes them. None, for `folder`:
             what `dataset.yaml` gives, or else `classes.yaml` beside it, or else the names of the
             class folders or the tags of the tags file, sorted.
-        tags_file: CSV or JSONL with tags (see `tags.py`), as given or relative to `root`, in place
+        tags_file: CSV or JSONL with tags (see `tags/`), as given or relative to `root`, in place
             of the layout's own annotations. `auto`: images and splits only, no image has a tag.
         faithful: Keep the released code's misspelt prompts.
 

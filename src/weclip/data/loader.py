@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
-from weclip.data.images import read_image
-from weclip.data.transforms import Augmentation, Crop, random_crop
+from weclip.data.images.crops import Augmentation, Crop, random_crop
+from weclip.data.images.decoding import read_image
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 STAND_INS = 10
 """How many images after an unreadable one are tried in its place."""

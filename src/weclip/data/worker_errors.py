@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from torch.utils.data import Dataset
 
-from weclip.errors import InputError
-from weclip.processes import end_with_the_parent, leave_signals_to_the_parent, silence_pillow
+from weclip.system.errors import InputError
+from weclip.system.processes import end_with_the_parent, leave_signals_to_the_parent, silence_pillow
 
 Item = TypeVar("Item")
 

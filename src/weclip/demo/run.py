@@ -9,29 +9,29 @@ import yaml
 from PIL import Image
 from rich.console import Console
 
-from weclip.api import LoadedModel, load_model
 from weclip.build import build_predictor
-from weclip.commands.evaluate import (
+from weclip.config_file import load_config
+from weclip.data.batch import MaskedImage
+from weclip.data.images.full_images import full_images
+from weclip.demo.sprites import CREDIT, drawings_folder
+from weclip.demo.world import write_world
+from weclip.inference.label_maps import make_label_maps
+from weclip.inference.report.page import Report, write_report
+from weclip.inference.report.scenes import SceneRow
+from weclip.inference.scores.evaluate import EvaluationResult
+from weclip.inference.scores.record import scores_table
+from weclip.inference.visualize import heat_overlay, overlay
+from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.provenance import versions
+from weclip.tasks.evaluate.model import (
     RECORD_NAME,
     masked_images,
     score_labels,
     score_segmentation,
 )
-from weclip.commands.scored_report import REPORT_NAME
-from weclip.commands.train import train
-from weclip.config_file import load_config
-from weclip.data.batch import MaskedImage
-from weclip.data.full_images import full_images
-from weclip.demo.sprites import CREDIT, drawings_folder
-from weclip.demo.world import write_world
-from weclip.files import RUN_MARKER, claim_folder, write_json
-from weclip.inference.evaluate import EvaluationResult
-from weclip.inference.label_maps import make_label_maps
-from weclip.inference.record import scores_table
-from weclip.inference.report import Report, write_report
-from weclip.inference.scenes import SceneRow
-from weclip.inference.visualize import heat_overlay, overlay
-from weclip.provenance import versions
+from weclip.tasks.evaluate.scored_report import REPORT_NAME
+from weclip.tasks.load import LoadedModel, load_model
+from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, read_log
 
 KIND = "demo"

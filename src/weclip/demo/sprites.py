@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 CREDIT = "Twemoji graphics © Twitter, Inc and other contributors, CC-BY 4.0."
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.masks import save_mask
+from weclip.data.masks.mask_files import save_mask
 from weclip.demo.sprites import (
     CLASS_DRAWINGS,
     DISTRACTOR_DRAWINGS,

@@ -8,10 +8,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 from PIL import Image
 
-from weclip.data.colours import BACKGROUND_COLOUR, VOC_COLOURS, VOID_COLOUR
-from weclip.errors import InputError
+from weclip.data.masks.colours import BACKGROUND_COLOUR, VOC_COLOURS, VOID_COLOUR
 from weclip.exports.labelled import Labelled, Mask
-from weclip.files import write_atomically
+from weclip.system.errors import InputError
+from weclip.system.files import write_atomically
 
 CVAT_NAME = "cvat.zip"
 LIST = "ImageSets/Segmentation/default.txt"

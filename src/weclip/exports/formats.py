@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from weclip.errors import InputError, did_you_mean
 from weclip.exports.coco import export_coco
 from weclip.exports.cvat import export_cvat
 from weclip.exports.image_folders import export_fiftyone, export_hugging_face
 from weclip.exports.label_studio import export_label_studio
 from weclip.exports.labelled import Labelled
 from weclip.exports.yolo import export_yolo
+from weclip.system.errors import InputError, did_you_mean
 
 EXPORTS: dict[str, Callable[[Labelled], Path]] = {
     "coco": export_coco,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.exports.labelled import Labelled, link_image, write_grey, write_lines
-from weclip.files import write_folder_atomically, write_json, write_text
+from weclip.system.files import write_folder_atomically, write_json, write_text
 
 FIFTYONE_NAME = "fiftyone"
 HUGGING_FACE_NAME = "huggingface"

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.data.colours import VOID_COLOUR
+from weclip.data.masks.colours import VOID_COLOUR
 from weclip.exports.labelled import Labelled, LabelledImage, Mask, foreground, write_lines
-from weclip.files import write_folder_atomically, write_text
+from weclip.system.files import write_folder_atomically, write_text
 
 LABEL_STUDIO_NAME = "label-studio"
 IMAGE_URL = "/data/local-files/?d="

@@ -11,8 +11,8 @@ from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.data.classes import ClassList
-from weclip.data.masks import read_mask
-from weclip.files import write_atomically
+from weclip.data.masks.mask_files import read_mask
+from weclip.system.files import write_atomically
 
 Mask = NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ import yaml
 
 from weclip.exports.labelled import Labelled, Mask, foreground, link_image, write_lines
 from weclip.exports.outlines import outlines
-from weclip.files import write_folder_atomically, write_text
+from weclip.system.files import write_folder_atomically, write_text
 
 YOLO_NAME = "yolo"
 

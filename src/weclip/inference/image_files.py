@@ -7,8 +7,8 @@ import glob
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from weclip.data.files import IMAGE_SUFFIXES
-from weclip.errors import InputError
+from weclip.data.images.listing import IMAGE_SUFFIXES
+from weclip.system.errors import InputError
 
 
 def collect_images(inputs: Sequence[str | Path]) -> list[tuple[Path, Path]]:

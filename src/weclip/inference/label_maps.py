@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclip.data.full_images import EvalItem
-from weclip.errors import InputError
-from weclip.inference.evaluate import EvaluationResult, Tally
+from weclip.data.images.full_images import EvalItem
 from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
-from weclip.labels.cam import TagSlots, tag_slots
+from weclip.inference.scores.evaluate import EvaluationResult, Tally
+from weclip.labels.maps.gradcam import TagSlots, tag_slots
 from weclip.labels.pseudo_label import label_map_of, resize_cam, with_background
 from weclip.methods.weclip import WeClip
+from weclip.system.errors import InputError
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images import MAX_PIXELS, read_image, to_rgb
-from weclip.errors import InputError
+from weclip.data.images.decoding import MAX_PIXELS, read_image, to_rgb
 from weclip.inference.predictor import Predictor
+from weclip.system.errors import InputError
 
 ImageLike = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.inference.predictor import Predictor, refined_label_map
-from weclip.processes import cores
+from weclip.system.processes import cores
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.data.colours import VOC_COLOURS
+from weclip.data.masks.colours import VOC_COLOURS
 from weclip.methods.weclip import StepOutput
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises

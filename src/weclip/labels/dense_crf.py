@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 _SMALLEST_PROBABILITY = 1e-5  # keeps the unary energy -log(p) finite
 

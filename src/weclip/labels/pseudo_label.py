@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.labels.cam import TagSlots, min_max
+from weclip.labels.maps.gradcam import TagSlots, min_max
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 
 

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
-from weclip.backbones.dense_embedding import self_self_embedding
-from weclip.backbones.last_block import LastBlock
-from weclip.backbones.text_features import TextFeatures, text_probabilities
-from weclip.labels.affinity import (
+from weclip.backbones.clip.dense_embedding import self_self_embedding
+from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
+from weclip.backbones.clip.last_block import LastBlock
+from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
+from weclip.labels.affinity.attention import (
     box_mask,
     patch_attention,
     propagate,
     refined_affinity,
     sinkhorn_transition,
 )
-from weclip.labels.cam import TagSlots, softmax_gradcam
-from weclip.labels.class_distribution import (
+from weclip.labels.affinity.class_distribution import (
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
-from weclip.labels.patch_text import patch_text_cam
+from weclip.labels.maps.gradcam import TagSlots, softmax_gradcam
+from weclip.labels.maps.patch_text import patch_text_cam
 
 
 @dataclass(frozen=True, kw_only=True)

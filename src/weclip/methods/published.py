@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from weclip.backbones.weight_file import read_tensors
-from weclip.errors import InputError
+from weclip.backbones.weight_files.tensors import read_tensors
+from weclip.system.errors import InputError
 
 KEY_MAP = (
     (r"decoder_fts_fuse\.linears_modulelist\.(\d+)\.proj\.", r"projections.\1.0."),

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from weclip.backbones.dense_embedding import self_self_embedding, value_embedding
-from weclip.backbones.region_embedding import region_embedding
-from weclip.labels.affinity import patch_attention
+from weclip.backbones.clip.dense_embedding import self_self_embedding, value_embedding
+from weclip.backbones.clip.region_embedding import region_embedding
+from weclip.labels.affinity.attention import patch_attention
 from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import ImageFeatures
-from weclip.labels.cam import tag_slots
+from weclip.backbones.clip.image_encoder import ImageFeatures
+from weclip.labels.maps.gradcam import tag_slots
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 from weclip.labels.pseudo_label import resize_cam, with_background
 from weclip.labels.tag_maps import TagMaps

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from weclip.backbones.clip_image import ClipImageEncoder, ImageFeatures
+from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.cam import TagSlots, pack_tags
+from weclip.labels.maps.gradcam import TagSlots, pack_tags
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
 from weclip.labels.tag_maps import Refined, Seen, TagMaps

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weclip.errors import InputError, did_you_mean
 from weclip.prepare.download import DEFAULT_PATIENCE, Patience, fetch
 from weclip.prepare.sources import Report, Source, require_match
+from weclip.system.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from weclip.errors import InputError, did_you_mean
-from weclip.files import write_atomically
 from weclip.prepare.archives import Archives
 from weclip.prepare.sources import require_match
+from weclip.system.errors import InputError, did_you_mean
+from weclip.system.files import write_atomically
 
 NAMES = ("ViT-B/16", "ViT-L/14")
 """Weights that can be fetched."""

@@ -1,4 +1,4 @@
-"""MS COCO 2014 in the layout of `weclip.data.coco`, with masks made of its instances.
+"""MS COCO 2014 in the layout of `weclip.data.layouts.coco`, with masks made of its instances.
 
 The masks follow the rule of coco2voc, the tool that the paper names: polygons, run lengths and
 crowds count alike, and where instances overlap the one with the smaller `area` wins. Class ids are
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.data.files import image_name, list_names
-from weclip.data.masks import save_mask
-from weclip.errors import InputError
-from weclip.files import write_json, write_text
+from weclip.data.images.listing import image_name, list_names
+from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.archives import Archives
 from weclip.prepare.extra import require_extra
 from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once
+from weclip.system.errors import InputError
+from weclip.system.files import write_json, write_text
 
 KEYS = ("coco_annotations", "coco_train", "coco_val")
 """Files that are needed."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib import request
 from urllib.error import HTTPError
 
-from weclip.errors import InputError
-from weclip.files import write_json
 from weclip.prepare.sources import Report, Source, matches, require_match
+from weclip.system.errors import InputError
+from weclip.system.files import write_json
 
 _CHUNK = 2**18  # bytes
 _BUSY = {408, 425, 429, 500, 502, 503, 504}

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 
 def require_extra(*modules: str) -> None:

@@ -5,9 +5,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from weclip.errors import InputError
 from weclip.prepare.sources import Report
-from weclip.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
+from weclip.system.errors import InputError
+from weclip.system.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
 
 Item = TypeVar("Item")
 

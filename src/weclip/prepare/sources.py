@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 
 Report = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is (None: unknown)."""

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from weclip.errors import InputError
-from weclip.files import write_json
 from weclip.prepare.sources import Report
+from weclip.system.errors import InputError
+from weclip.system.files import write_json
 
 _CHUNK = 2**20  # bytes
 _MAX_LINK = 4096  # bytes of a link's target in a zip

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 and the SBD masks, in the layout of `weclip.data.voc`.
+"""PASCAL VOC 2012 and the SBD masks, in the layout of `weclip.data.layouts.voc`.
 
 `SegmentationClassAug` gets a mask for every name that either data set has one for: VOC's own where
 there is one, SBD's (Hariharan et al., ICCV 2011; no ignored band) otherwise. `train_aug` is VOC's
@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.data.files import list_names
-from weclip.data.masks import save_mask
-from weclip.errors import InputError
-from weclip.files import write_atomically, write_text
+from weclip.data.images.listing import list_names
+from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.archives import Archives
 from weclip.prepare.extra import require_extra
 from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once
+from weclip.system.errors import InputError
+from weclip.system.files import write_atomically, write_text
 
 KEYS = ("voc", "sbd")
 """Files that are needed."""

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from weclip.errors import InputError
-from weclip.files import remove_temporaries, what_it_is, write_atomically
+from weclip.system.errors import InputError
+from weclip.system.files import remove_temporaries, what_it_is, write_atomically
 
 MAGIC = b"weclip-checkpoint-2 "
 BEST = "best.ckpt"

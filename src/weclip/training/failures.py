@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-from weclip.errors import InputError, RunError
+from weclip.system.errors import InputError, RunError
 
 _MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 _WORKER = ("DataLoader worker",)

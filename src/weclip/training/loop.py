@@ -17,9 +17,9 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from weclip.data.batch import Batch
-from weclip.distributed import everyones, total
-from weclip.errors import DivergedError, InputError, StoppedError
 from weclip.methods.weclip import StepOutput, WeClip
+from weclip.system.distributed import everyones, total
+from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
 from weclip.training.failures import explained_failures
 from weclip.training.replay import Replay

@@ -14,9 +14,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from weclip.data.classes import ClassList
-from weclip.data.colours import parse_colour
-from weclip.errors import InputError
-from weclip.files import what_it_is, write_atomically
+from weclip.data.masks.colours import parse_colour
+from weclip.system.errors import InputError
+from weclip.system.files import what_it_is, write_atomically
 
 FORMAT = "weclip-1"
 

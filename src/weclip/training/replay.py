@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from weclip.errors import InputError
+from weclip.system.errors import InputError
 from weclip.training.checkpoint import read_checked, write_checked
 
 REPLAY_NAME = "replay.ckpt"

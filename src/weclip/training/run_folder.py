@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from weclip.errors import DivergedError
-from weclip.files import RUN_MARKER
+from weclip.system.errors import DivergedError
+from weclip.system.files import RUN_MARKER
 from weclip.training.checkpoint import (
     BEST,
     Checkpoint,

@@ -23,7 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from weclip.files import write_text
+from weclip.system.files import write_text
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-from weclip.processes import STOP_SIGNALS
+from weclip.system.processes import STOP_SIGNALS
 
 
 class StopRequests:

@@ -1,0 +1,1 @@
+"""CLIP: image encoder, text encoder, reading of its weights."""

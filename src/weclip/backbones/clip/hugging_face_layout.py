@@ -1,0 +1,124 @@
+"""Hugging Face CLIP weights and configuration in terms of the OpenAI layout.
+
+Stage 2. The numbers are the same; names differ, queries, keys and values are stored apart, and the
+two projections are transposed.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from weclip.backbones.clip.image_encoder import HEAD_WIDTH
+from weclip.system.errors import InputError
+
+TOWERS = {"vision_model.": "visual.", "text_model.": ""}
+
+NAMES = {
+    "logit_scale": "logit_scale",
+    "vision_model.embeddings.class_embedding": "visual.class_embedding",
+    "vision_model.embeddings.patch_embedding.weight": "visual.conv1.weight",
+    "vision_model.embeddings.position_embedding.weight": "visual.positional_embedding",
+    "vision_model.pre_layrnorm.weight": "visual.ln_pre.weight",  # their spelling
+    "vision_model.pre_layrnorm.bias": "visual.ln_pre.bias",
+    "vision_model.post_layernorm.weight": "visual.ln_post.weight",
+    "vision_model.post_layernorm.bias": "visual.ln_post.bias",
+    "text_model.embeddings.token_embedding.weight": "token_embedding.weight",
+    "text_model.embeddings.position_embedding.weight": "positional_embedding",
+    "text_model.final_layer_norm.weight": "ln_final.weight",
+    "text_model.final_layer_norm.bias": "ln_final.bias",
+}
+TRANSPOSED = {
+    "visual_projection.weight": "visual.proj",
+    "text_projection.weight": "text_projection",
+}
+BLOCK_NAMES = {
+    "self_attn.out_proj": "attn.out_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+IN_BLOCK = re.compile(r"(vision_model\.|text_model\.)encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
+
+
+def is_hugging_face(state: Mapping[str, Tensor]) -> bool:
+    """Whether the names are those of Transformers' CLIP."""
+    return any(name.startswith(tuple(TOWERS)) for name in state)
+
+
+def to_openai_layout(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """Rename, join and transpose; names that nothing maps to are kept as they are.
+
+    Args:
+        state: Tensors by Transformers name.
+        file: Where they come from, for messages.
+
+    Raises:
+        InputError: A block's query, key and value do not fit together.
+    """
+    mapped = {}
+    for name, value in state.items():
+        block = IN_BLOCK.fullmatch(name)
+        if name.endswith(".position_ids"):
+            continue
+        if name in NAMES:
+            mapped[NAMES[name]] = value
+        elif name in TRANSPOSED:
+            mapped[TRANSPOSED[name]] = value.mT if value.ndim == 2 else value
+        elif block and block[3] in BLOCK_NAMES:
+            mapped[f"{openai_block(block)}{BLOCK_NAMES[block[3]]}.{block[4]}"] = value
+        elif block and re.fullmatch(r"self_attn\.[qkv]_proj", block[3]):
+            parts = [name.replace(block[3], f"self_attn.{part}_proj") for part in "qkv"]
+            joined = f"{openai_block(block)}attn.in_proj_{block[4]}"
+            if joined not in mapped:
+                mapped[joined] = join(state, parts, file)
+        else:
+            mapped[name] = value
+    return mapped
+
+
+def openai_block(block: re.Match[str]) -> str:
+    """Prefix of a block's names, such as `visual.transformer.resblocks.3.`."""
+    return f"{TOWERS[block[1]]}transformer.resblocks.{block[2]}."
+
+
+def join(state: Mapping[str, Tensor], names: list[str], file: Path) -> Tensor:
+    """Stack query, key and value on their first dimension."""
+    if missing := [name for name in names if name not in state]:
+        raise InputError(f"{file}: not a whole CLIP: missing {', '.join(missing)}")
+    shapes = {name: tuple(state[name].shape) for name in names}
+    if len(set(shapes.values())) > 1:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(f"{file}: query, key and value must have one shape, found {found}")
+    return torch.cat([state[name] for name in names])
+
+
+def check_config(file: Path) -> None:
+    """Refuse a Transformers configuration that our encoders do not compute.
+
+    Weights alone do not tell the activation or the number of heads. What the file leaves out is
+    taken to be as OpenAI's.
+
+    Raises:
+        InputError: Not JSON, or an activation, head count or epsilon other than OpenAI CLIP's.
+    """
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        towers = {name: config.get(name) or {} for name in ("vision_config", "text_config")}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{file}: not a Hugging Face configuration ({error})") from error
+    for name, tower in towers.items():
+        allowed: dict[str, Any] = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
+        if "hidden_size" in tower:
+            allowed["num_attention_heads"] = max(1, tower["hidden_size"] // HEAD_WIDTH)
+        for key, value in allowed.items():
+            if tower.get(key, value) != value:
+                raise InputError(
+                    f"{file}: {name}.{key} is {tower[key]!r}, only {value!r} is computed here; "
+                    "use a CLIP trained by OpenAI, such as openai/clip-vit-base-patch16"
+                )

@@ -1,0 +1,265 @@
+"""The command `weclip`: parses, calls, and turns a user's mistake into one line and exit code 2.
+
+Imports of PyTorch wait until a command runs, so that `--help` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from weclip.cli import options
+from weclip.cli.label import label
+from weclip.cli.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
+from weclip.cli.tag import tag
+from weclip.system.allocator import keep_freed_memory
+from weclip.system.errors import InputError
+from weclip.system.exits import run_app
+from weclip.system.processes import silence_pillow
+
+app = typer.Typer(
+    name="weclip",
+    help="Learn to segment images from image-level tags alone, with a frozen CLIP.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def train(
+    out: Out,
+    changes: Changes = None,
+    config: Preset = None,
+    data: Data = None,
+    tags: options.TagsFile = None,
+    resume: options.Resume = False,
+    accept_changes: options.AcceptChanges = False,
+    seeds: options.Seeds = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a segmenter from images and their tags.
+
+    A signal ends it between two steps, saved, with exit code 75; --resume continues.
+
+    For example: weclip train --data photos clip.weights=ViT-B-16.pt --out runs/photos
+    """
+    from weclip.system.distributed import console
+    from weclip.tasks.datasets import configuration
+    from weclip.tasks.train.run import train as run
+    from weclip.tasks.train.seeds import parse_seeds, train_seeds
+
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite contradict each other; give one of them")
+    how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
+    given = [*options.tags_change(tags), *(changes or ())]
+    resolved, shown = configuration(config, data, given), console()
+    if seeds is not None:
+        path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
+        shown.print(f"scores: {path}", soft_wrap=True, markup=False)
+        return
+    path = run(resolved, out, console=shown, **how)
+    shown.print(f"model: {path}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def check(
+    arguments: options.Arguments = None,
+    config: Preset = None,
+    json: options.Json = None,
+) -> int:
+    """Read all images, masks and tags that `train` would read, and say what is wrong with them.
+
+    Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
+
+    For example: weclip check photos, or weclip check --config voc data.root=VOC2012
+    """
+    from weclip.tasks.check import UNUSED
+    from weclip.tasks.check import check as run
+    from weclip.tasks.datasets import configuration, split_data
+
+    data, changes = split_data(arguments or ())
+    resolved = configuration(config, data, changes, unused=UNUSED)
+    return run(resolved, console=Console(), json_file=json)
+
+
+@app.command()
+def evaluate(
+    out: Out,
+    changes: Changes = None,
+    model: options.ModelOrNone = None,
+    labels: options.Labels = False,
+    clip: Clip = None,
+    masks: options.Masks = None,
+    config: Preset = None,
+    data: Data = None,
+    allow_missing: options.AllowMissing = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a trained model, or folders of masks, on a split with masks.
+
+    mIoU, boundary IoU, IoU of each class, accuracies.
+
+    For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true, or
+    weclip evaluate --masks a=one --masks b=two --config voc data.root=VOC2012 --out runs/two
+    """
+    from weclip.system.distributed import console
+    from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
+    from weclip.tasks.evaluate.model import evaluate as score_model
+
+    options.require_one_of(
+        {"--model": model, "--labels": labels, "--clip": clip},
+        {"--masks": masks, "--config": config, "--data": data, "--allow-missing": allow_missing},
+    )
+    shown = console()
+    if masks:
+        resolved = masks_configuration(config, data, changes or ())
+        how = {"allow_missing": allow_missing, "overwrite": overwrite}
+        evaluate_masks(masks, resolved, out, console=shown, **how)
+    elif model is not None:
+        how = {"labels": labels, "overwrite": overwrite}
+        score_model(model, out, console=shown, overrides=changes or (), clip=clip, **how)
+
+
+@app.command()
+def predict(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Image files, folders or quoted patterns.", metavar="IMAGES")
+    ],
+    model: Model,
+    out: Out,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
+    ] = None,
+    overlays: options.Overlays = False,
+    clip: Clip = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Segment images: one palette PNG each, at the image's own size. Needs no tags.
+
+    For example: weclip predict --model runs/voc photos/ --out masks --overlays
+    """
+    from weclip.system.distributed import console
+    from weclip.tasks.predict import predict as run
+
+    shown = console()
+    how = {"overlays": overlays, "overwrite": overwrite}
+    count = run(model, inputs, out, console=shown, overrides=change or (), clip=clip, **how)
+    shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+
+
+app.command()(label)
+app.command()(tag)
+
+
+@app.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A released WeCLIP checkpoint (.pth).")],
+    config: Annotated[
+        str, typer.Option("--config", help="Preset it was trained with (voc, coco) or a YAML file.")
+    ],
+    out: Out,
+    changes: Changes = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a model file from a checkpoint of the released WeCLIP code; nothing in it is executed.
+
+    For example: weclip import WeCLIP_model_iter_30000.pth --config voc faithful=true
+    data.root=VOC2012 clip.weights=ViT-B-16.pt --out runs/released
+    """
+    from weclip.config_file import load_config
+    from weclip.tasks.import_published import import_published
+
+    path = import_published(
+        checkpoint, load_config(config, changes or ()), out, overwrite=overwrite
+    )
+    Console().print(f"model: {path}", soft_wrap=True)
+
+
+@app.command()
+def convert(
+    source: options.TagsSource,
+    target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
+    classes: Annotated[
+        str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the tags file if it exists.")
+    ] = False,
+) -> None:
+    """Write the tags of another format as a tags file; nothing in a pickle is executed.
+
+    For example: weclip convert cls_labels_onehot.npy tags.csv --classes voc
+    """
+    from weclip.tasks.convert import convert as run
+
+    count = run(source, target, classes=classes, overwrite=overwrite)
+    Console().print(f"{count} images in {target}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def prepare(
+    what: options.Prepared,
+    root: options.Root,
+    given: options.Given = None,
+    name: options.ClipName = "ViT-B/16",
+    void_border: options.VoidBorder = False,
+) -> int:
+    """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
+
+    For example: weclip prepare voc --root data
+    """
+    from weclip.tasks.prepare import prepare as run
+
+    console = Console()
+    command, exit_code = run(
+        what, root, console=console, given=given or (), name=name, void_border=void_border
+    )
+    console.print(command, soft_wrap=True, markup=False, highlight=False)
+    return exit_code
+
+
+@app.command()
+def demo(
+    out: Out,
+    seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Watch the whole method work offline in minutes: make scenes, train, score, report.
+
+    For example: weclip demo --out runs/demo
+    """
+    from weclip.demo.run import run_demo
+
+    console = Console()
+    report = run_demo(out, seed=seed, console=console, overwrite=overwrite)
+    console.print(f"open {report}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="replay.ckpt of a run that stopped at NaN.")],
+    changes: Changes = None,
+) -> int:
+    """Run the step again at which a training stopped, and show where it broke.
+
+    Exit code 0: it broke again; 1: it did not. For example: weclip replay runs/voc/replay.ckpt
+    """
+    from weclip.tasks.replay import replay as run
+
+    return run(file, console=Console(), overrides=changes or ())
+
+
+def main() -> None:
+    """Entry point; `exits` says what the exit codes mean."""
+    keep_freed_memory()
+    silence_pillow()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    return run_app(app, arguments)

@@ -1,1 +1,0 @@
-"""What the commands do; `cli.py` parses and calls. Each writes only below its output folder."""

@@ -1,0 +1,175 @@
+"""Reading image files of any common kind as RGB.
+
+Stage 1, and the input of prediction. `docs/data.md` has a table of what happens to each kind.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from os import PathLike
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from weclip.system.errors import InputError
+
+MAX_PIXELS = 2 * (2**30 // 4 // 3)
+"""178,956,970: Pillow refuses more than twice its `MAX_IMAGE_PIXELS`, a quarter GiB of RGB."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
+"""What is read, told by a file's first bytes; Pillow has more, some of which start programs."""
+
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    AttributeError,
+    TypeError,
+)
+"""What Pillow raises for broken files."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what turns the image upright (EXIF 2.32, tag 0x0112)."""
+
+_PILLOWS_LIMIT = Lock()
+
+
+def read_image(
+    path: str | PathLike[str], *, orient: bool = True, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Read an image file as RGB.
+
+    16-bit greyscale keeps its upper 8 bits; transparency is laid over white, as viewers show it;
+    of an animation the first frame is taken.
+
+    Args:
+        path: Image file.
+        orient: Turn the image as its EXIF orientation says (a TIFF is always turned).
+        max_pixels: Width times height of the largest image that is decoded.
+
+    Raises:
+        InputError: The file is missing, no image, truncated, too large or of an unusable kind.
+    """
+    with open_image(path, max_pixels=max_pixels) as image:
+        return to_rgb(image, orient=orient)
+
+
+@contextmanager
+def open_image(
+    path: str | PathLike[str], content: bytes | None = None, *, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
+    """Decode an image file as it is; what fails, here or in the block, becomes an `InputError`.
+
+    Args:
+        path: Image file.
+        content: Its bytes, if they have been read already.
+        max_pixels: As in `read_image`.
+    """
+    try:
+        with open_header(path if content is None else BytesIO(content)) as image:
+            require_pixels(image.size, max_pixels, path)
+            decode(image)
+            yield image
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: image not found") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: image cannot be read (no known image format)") from None
+    except DECODE_ERRORS as error:
+        raise InputError(f"{path}: image cannot be read ({error})") from None
+
+
+def open_header(file: str | PathLike[str] | BytesIO) -> Image.Image:
+    """Open an image of any size without decoding it; raises what Pillow raises."""
+    with _pillows_limit_lifted():
+        return Image.open(file, formats=FORMATS)
+
+
+def require_pixels(size: tuple[int, int], max_pixels: int, path: str | PathLike[str]) -> None:
+    """Raise InputError if an image of `size` (W, H) has more than `max_pixels`."""
+    width, height = size
+    if width * height > max_pixels:
+        raise InputError(
+            f"{path}: too large: {width} x {height} = {width * height} pixels, more than "
+            f"data.max_pixels={max_pixels} allows; raise data.max_pixels, or scale the file down"
+        )
+
+
+def decode(image: Image.Image) -> None:
+    """Load the pixels of an opened image, whatever Pillow's own limit is."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is None or image.width * image.height <= limit:
+        image.load()
+    else:
+        with _pillows_limit_lifted():  # TIFF asks again
+            image.load()
+
+
+@contextmanager
+def _pillows_limit_lifted() -> Iterator[None]:
+    """Switch Pillow's limit off, which it only knows as a global; a host program has it back.
+
+    The lock keeps one thread from restoring what another has just lifted.
+    """
+    with _PILLOWS_LIMIT:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) to 8; 1 where EXIF is missing, damaged or says nonsense."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DECODE_ERRORS:
+        return 1
+    return value if value in _TURNS else 1
+
+
+def to_rgb(image: Image.Image, *, orient: bool = True) -> Image.Image:
+    """Convert any mode to RGB, turned as `read_image` does.
+
+    Raises:
+        ValueError: Floating point, or integers beyond 16 bits.
+    """
+    rgb = _to_rgb(image)
+    turn = _TURNS.get(orientation(image)) if orient else None
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        return Image.fromarray((grey_of(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "La":  # grey that was multiplied by its alpha; Pillow goes no other way
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def grey_of(image: Image.Image) -> npt.NDArray[np.integer]:
+    """(H, W) values, 0 to 65535, of an integer mode; ValueError for other values."""
+    grey = np.asarray(image)
+    if grey.min() < 0 or grey.max() > 65535:
+        raise ValueError("integers beyond 16 bits have no known range; save it with 8 or 16 bits")
+    return grey

@@ -1,0 +1,1 @@
+"""Where images, tags and masks lie."""

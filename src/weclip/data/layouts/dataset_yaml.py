@@ -1,0 +1,161 @@
+"""Where the parts of a user's own data set are: by convention, or as `dataset.yaml` says.
+
+Stage 1, for the format `folder`. All keys may be left out; paths are relative to the file:
+
+    images: pictures                   # folder of the images; default: the folder of this file
+    tags: tags.csv                     # default: a file of `TAGS_FILES`; or folders tell the tags
+    classes: [cat, {name: dog, prompt: dog hound}]   # or a file, or voc or coco
+    background_words: [grass, sky]     # default: those of the class list
+    masks: drawn                       # default: masks/ in the folder of the images
+    mask_labels: {7: cat, '#FFFFFF': ignore}         # see `mask_labels.py`
+    split: {val: 0.2, seed: 0}         # instead of a column `split`
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from weclip.data.classes import check_keys
+from weclip.data.images.listing import existing_folder, find_tags_file
+from weclip.data.layouts.split_ratio import SplitRatio
+from weclip.system.errors import InputError
+
+FILE_NAME = "dataset.yaml"
+TAGS_FILES = "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml".split()
+MASKS = "masks"
+_KEYS = ("images", "tags", "classes", "background_words", "masks", "mask_labels", "split")
+_SPLIT_KEYS = ("val", "seed")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A plain folder's parts.
+
+    Attributes:
+        origin: The description file, or the folder if there is none; errors start with it.
+        folder: The folder of the file, which paths in it are relative to.
+        images: Folder of the images; their names are relative to it.
+        tags: Tags file; None if folders tell the tags.
+        masks: Folder of masks, `<image without suffix>.png`; need not exist.
+        reserved: That folder relative to the images, where no image may be; None if elsewhere.
+        classes: As the file gives it: the path of a list, a shipped name, a list, or None.
+        background_words: As the file gives them.
+        mask_labels: As the file gives them.
+        ratio: How the images are split, if not by a column or by folders.
+    """
+
+    origin: Path
+    folder: Path
+    images: Path
+    tags: Path | None
+    masks: Path
+    reserved: str | None
+    classes: str | list[Any] | None = None
+    background_words: Any = None
+    mask_labels: Any = None
+    ratio: SplitRatio | None = None
+
+
+def describe(root: str | Path, tags_file: str | Path | None = None) -> Description:
+    """Find the parts of the data set at `root`. No folder is listed.
+
+    Args:
+        root: A folder, which may hold `dataset.yaml`, or such a file under any name.
+        tags_file: Tags file that replaces the described one: as given, or relative to `root`.
+
+    Raises:
+        InputError: The root or something that the file names is missing, or the file is malformed.
+    """
+    file = Path(root)
+    if file.is_dir() or file.suffix.lower() not in (".yaml", ".yml"):
+        file = existing_folder(root, "data root") / FILE_NAME
+    elif not file.is_file():
+        raise InputError(f"{root}: data root not found; give a folder of images or a {FILE_NAME}")
+    document = _read(file) if file.is_file() else {}
+    images = _path(document, "images", file)
+    if images is not None:
+        existing_folder(images, f"{file}: images: folder")
+    images = images or file.parent
+    masks = _path(document, "masks", file) or images / MASKS
+    # Not resolved: a mask folder that is a link inside the images' folder must be found there.
+    inside = os.path.relpath(masks, images)
+    if not {*Path(inside).parts} - {".."}:
+        raise InputError(f"{file}: masks: {masks} holds the images too; keep masks by themselves")
+    return Description(
+        origin=file if file.is_file() else file.parent,
+        folder=file.parent,
+        images=images,
+        tags=_tags(document, file, images, tags_file),
+        masks=masks,
+        reserved=None if Path(inside).parts[0] == ".." else Path(inside).as_posix(),
+        classes=_classes(document, file),
+        background_words=document.get("background_words"),
+        mask_labels=document.get("mask_labels"),
+        ratio=_ratio(document, file),
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(document, dict | None):
+        raise InputError(f"{file}: must hold keys and values, such as 'images: pictures'")
+    check_keys(document or {}, _KEYS, str(file))
+    return {key: value for key, value in (document or {}).items() if value is not None}
+
+
+def _path(document: Mapping[str, Any], key: str, file: Path) -> Path | None:
+    """The path under a key, relative to the file's folder unless it is absolute."""
+    value = document.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{file}: {key}: {value!r} is no path; write a text")
+    return file.parent / value.strip()
+
+
+def _tags(
+    document: Mapping[str, Any], file: Path, images: Path, tags_file: str | Path | None
+) -> Path | None:
+    """The tags file: the one given, the described one, or the first of `TAGS_FILES`, or None."""
+    if tags_file is not None:
+        return find_tags_file(tags_file, file.parent)
+    path = _path(document, "tags", file)
+    if path is not None and not path.is_file():
+        raise InputError(f"{file}: tags: file {path} not found")
+    usual = (folder / name for folder in (file.parent, images) for name in TAGS_FILES)
+    return path or next((path for path in usual if path.is_file()), None)
+
+
+def _classes(document: Mapping[str, Any], file: Path) -> str | list[Any] | None:
+    value = document.get("classes")
+    if not isinstance(value, str | list | None) or value == "":
+        raise InputError(
+            f"{file}: classes: must be a list of names, the path of a class list, voc or coco, "
+            f"not {value!r}"
+        )
+    return value
+
+
+def _ratio(document: Mapping[str, Any], file: Path) -> SplitRatio | None:
+    split = document.get("split")
+    if split is None:
+        return None
+    where = f"{file}: split"
+    if not isinstance(split, dict) or "val" not in split:
+        raise InputError(f"{where}: must be such as {{val: 0.2, seed: 0}}, not {split!r}")
+    check_keys(split, _SPLIT_KEYS, where)
+    val, seed = split["val"], split.get("seed", 0)
+    if not isinstance(val, float) or not 0 < val < 1:
+        raise InputError(f"{where}: val: must be a share between 0 and 1, not {val!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"{where}: seed: must be a whole number from 0 on, not {seed!r}")
+    return SplitRatio(val, seed)

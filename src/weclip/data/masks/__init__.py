@@ -1,0 +1,1 @@
+"""Masks on disk; training never imports this room."""

@@ -1,0 +1,1 @@
+"""Image-level tags from tables, exports of tools and pickled arrays."""

@@ -1,0 +1,1 @@
+"""From label maps and masks to numbers."""

@@ -1,0 +1,1 @@
+"""What spreads maps of tags."""

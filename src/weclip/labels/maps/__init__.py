@@ -1,0 +1,1 @@
+"""Where maps of tags come from."""

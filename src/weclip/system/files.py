@@ -1,0 +1,184 @@
+"""Files that appear whole or not at all, and output folders that nobody loses work in."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from weclip.system.errors import InputError
+
+RUN_MARKER = "run.json"
+"""File that every output folder of ours holds; only such folders are ever emptied."""
+
+TEMPORARY = ".*.*.tmp"
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it.
+
+    Args:
+        path: Final file; its folder is made if needed.
+        write: Receives the temporary path.
+
+    Raises:
+        OSError: It cannot be written; the error names `path`.
+    """
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno is None:  # not the system's: a bug of ours
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary folder beside `path`, then rename it; an earlier one goes.
+
+    An earlier folder is first renamed and then deleted: killed in the moment between, no folder is
+    left rather than half of one.
+
+    Args:
+        path: Final folder.
+        write: Receives the temporary folder, empty; its files are to be flushed by it.
+
+    Returns:
+        `path`.
+    """
+    temporary, earlier = _temporary(path), _temporary(path)
+    try:
+        temporary.mkdir(parents=True)
+        write(temporary)
+        while True:
+            try:
+                temporary.replace(path)
+                return path
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            with suppress(FileNotFoundError):  # another process has just done the same
+                path.replace(earlier)
+            shutil.rmtree(earlier, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other call takes, and that `TEMPORARY` finds."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` in UTF-8, as `write_atomically` does."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON, as `write_atomically` does; no NaN and no infinity."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def is_output(out: Path, kind: str) -> bool:
+    """Whether a folder is an output of ours of this kind."""
+    return kind_of(out / RUN_MARKER) == kind
+
+
+def kind_of(record: Path) -> str | None:
+    """The `kind` that a JSON record of ours tells; None where there is no such record."""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed processes left, at any depth, of files and folders begun atomically."""
+    for path in list(folder.rglob(TEMPORARY)):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def claim_folder(
+    out: Path, kind: str, *, overwrite: bool = False, inputs: Iterable[Path] = ()
+) -> None:
+    """Make `out` an empty folder of ours.
+
+    Args:
+        out: New, empty, or with `overwrite` an earlier output, which is emptied.
+        kind: What will be written, as in the marker: a prediction never replaces a training.
+        overwrite: Whether an earlier output of the same kind may be deleted.
+        inputs: Files and folders of the user's; none of them is deleted.
+
+    Raises:
+        InputError: `out` is a file, holds files and `overwrite` is off, is not such an output, or
+            holds one of `inputs`.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    if out.is_dir() and not set(out.iterdir()) <= set(out.glob(TEMPORARY)):
+        if not overwrite:
+            raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
+        found = kind_of(out / RUN_MARKER)
+        if found != kind:
+            raise InputError(
+                f"--out {out} holds {f'a {found}' if found else 'other files'} and no {kind} of "
+                "weclip's, so --overwrite does not delete it; choose another folder"
+            )
+        require_outside(out, inputs)
+        for path in out.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
+
+
+def require_outside(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError if one of the user's `inputs` lies in `out`, where it could be replaced."""
+    for path in inputs:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
+
+
+def what_it_is(path: Path) -> str:
+    """What a file is that is often there in place of a download; an empty text for others."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "it is empty"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, perhaps of a failed download"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is a pointer of git-LFS; run git lfs pull where it is from"
+    return ""

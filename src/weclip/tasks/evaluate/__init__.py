@@ -1,0 +1,1 @@
+"""`weclip evaluate`."""

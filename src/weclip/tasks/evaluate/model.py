@@ -1,0 +1,218 @@
+"""`weclip evaluate`: score a trained model, or the labels it learnt from, on a split with masks."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from rich.console import Console
+
+from weclip.build import build_predictor
+from weclip.config import DataConfig
+from weclip.config_file import from_yaml, to_yaml
+from weclip.data.batch import MaskedImage
+from weclip.data.images.full_images import EvalItem, full_images
+from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label_maps
+from weclip.inference.report.page import FROM_TAGS
+from weclip.inference.scores.evaluate import EvaluationResult, Tally, evaluate_segmentation
+from weclip.inference.scores.record import evaluation_record, scores_table
+from weclip.system.distributed import connect, own_part
+from weclip.system.errors import InputError
+from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.provenance import versions
+from weclip.tasks.datasets import open_for_model
+from weclip.tasks.evaluate.scored_report import (
+    About,
+    Record,
+    Scored,
+    ShownScene,
+    write_scored_report,
+)
+from weclip.tasks.load import LoadedModel, default_device, load_model
+from weclip.training.runlog import tracked
+
+RECORD_NAME = "evaluation.json"
+KIND = "evaluation"
+
+GroupOf = Callable[[str], str | None]
+
+
+def evaluate(
+    run_or_file: Path,
+    out: Path,
+    *,
+    console: Console,
+    overrides: Sequence[str] = (),
+    clip: Path | None = None,
+    labels: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Record]:
+    """Score a model on `data.eval_split`, write the records and show the table.
+
+    Args:
+        run_or_file: Run folder or model file.
+        out: Folder for `evaluation.json` and `report.html`.
+        console: Where the table is shown.
+        overrides: Changes of the model's configuration, such as `eval.crf=true`.
+        clip: CLIP weights, if they have moved.
+        labels: Score CAMs and pseudo-labels, made from the images' tags, instead of the model.
+        overwrite: Replace an earlier output in `out`.
+
+    Returns:
+        Records by name.
+    """
+    model = load_model(run_or_file, clip=clip, overrides=overrides, maps=labels)
+    samples = masked_images(model, console)
+    build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
+    score = score_labels if labels else score_segmentation
+    claim(out, overwrite, [model.path, Path(model.config.data.root)])
+    scored = score(model, samples, console=console)
+    records = {name: each.record for name, each in scored.items()}
+    keep(records, out, console)
+    if connect().is_main_process:
+        about = About(
+            title=f"{model.path} scored on {model.config.data.eval_split}",
+            introduction=FROM_TAGS,
+            settings=yaml.safe_load(to_yaml(model.config)),
+        )
+        read = partial(shown_scenes, model, samples, labels=labels)
+        write_scored_report(out, scored, read, about, model.file.classes)
+    return records
+
+
+def shown_scenes(
+    model: LoadedModel, samples: Sequence[MaskedImage], names: Sequence[str], *, labels: bool
+) -> Iterator[ShownScene]:
+    """Label the images of these names again, to be shown, as they were for the scores."""
+    by_name = {sample.name: sample for sample in samples}
+    predictor = build_predictor(model.config, model.method)
+    shown = [by_name[name] for name in names]
+    for item in full_images(
+        shown,
+        num_classes=model.file.classes.num_classes,
+        max_pixels=model.config.data.max_pixels,
+    ):
+        if labels:
+            maps = make_label_maps(
+                model.method, item, long_side=model.config.eval.long_side, step=model.file.step
+            ).label_map
+            label_maps = [maps[kind].numpy().astype(np.uint8) for kind in LABEL_KINDS]
+        else:
+            label_maps = [predictor(item.image)]
+        yield ShownScene(item.name, item.image, item.mask, label_maps)
+
+
+def masked_images(model: LoadedModel, console: Console) -> list[MaskedImage]:
+    """The images of the configured evaluation split; errors as in `open_for_model`."""
+    data = model.config.data
+    split = eval_split(data)
+    trained = from_yaml(model.file.config, str(model.path)).data
+    dataset = open_for_model(data, trained, model.file.classes, console)
+    return dataset.read_masked_split(split)
+
+
+def eval_split(data: DataConfig) -> str:
+    """The evaluation split; InputError if the configuration names none."""
+    if data.eval_split is None:
+        raise InputError("data.eval_split is null; add data.eval_split=NAME of a split with masks")
+    return data.eval_split
+
+
+def claim(out: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+    """Let the first process make `out` an empty folder of ours; errors as in `claim_folder`."""
+    if connect().is_main_process:
+        claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
+
+
+def keep(records: Mapping[str, Record], out: Path, console: Console) -> None:
+    """Write records, in the first process, and show them."""
+    if connect().is_main_process:
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        write_json(out / RECORD_NAME, records)
+    console.print(scores_table(records))
+
+
+def score_segmentation(
+    model: LoadedModel,
+    samples: Sequence[MaskedImage],
+    *,
+    console: Console,
+    group_of: GroupOf | None = None,
+) -> dict[str, Scored]:
+    """Score predictions, which need no tags."""
+    predictor = build_predictor(model.config, model.method.to(default_device()))
+    result = evaluate_segmentation(
+        predictor,
+        _shown(samples, model, console),
+        num_classes=model.file.classes.num_classes,
+        group_of=group_of,
+        boundary=True,
+    )
+    protocol = {
+        "long_side": predictor.long_side,
+        "scales": list(predictor.scales),
+        "flip": predictor.flip,
+        "crf": predictor.crf is not None,
+        "tags_used": False,
+    }
+    return {"Segmentation": _scored(model, result, "segmentation", protocol)}
+
+
+def score_labels(
+    model: LoadedModel,
+    samples: Sequence[MaskedImage],
+    *,
+    console: Console,
+    group_of: GroupOf | None = None,
+) -> dict[str, Scored]:
+    """Score CAMs, refined CAMs and pseudo-labels, which are made from the images' tags."""
+    method = model.method.to(default_device())
+    classes = model.file.classes.num_classes
+    results = evaluate_labels(
+        method,
+        _shown(samples, model, console),
+        tallies={kind: Tally(classes, group_of, boundary=True) for kind in LABEL_KINDS},
+        long_side=model.config.eval.long_side,
+        step=model.file.step,
+    )
+    protocol = {
+        "long_side": model.config.eval.long_side,
+        "scales": [1.0],
+        "flip": False,
+        "crf": False,
+        "tags_used": True,
+    }
+    names = {"cam": "CAM", "refined_cam": "Refined CAM", "pseudo_label": "Pseudo-label"}
+    return {names[k]: _scored(model, result, k, protocol) for k, result in results.items()}
+
+
+def _scored(
+    model: LoadedModel, result: EvaluationResult, kind: str, protocol: dict[str, Any]
+) -> Scored:
+    record = evaluation_record(
+        result,
+        class_names=model.file.classes.names_with_background,
+        kind=kind,
+        split=str(model.config.data.eval_split),
+        protocol=protocol,
+        checkpoint=f"{model.path} after {model.file.step} steps",
+        seed=model.config.train.seed,
+        versions=versions(),
+    )
+    return Scored(result, record)
+
+
+def _shown(
+    samples: Sequence[MaskedImage], model: LoadedModel, console: Console
+) -> Iterator[EvalItem]:
+    """This process's part of the images in order, with a progress bar."""
+    own = own_part(samples)
+    items = full_images(
+        own,
+        num_classes=model.file.classes.num_classes,
+        workers=model.config.data.workers,
+        max_pixels=model.config.data.max_pixels,
+    )
+    return tracked(items, "evaluation", len(own), console)

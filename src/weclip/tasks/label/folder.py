@@ -1,0 +1,234 @@
+"""The output folder of `weclip label`: what it was made with, which images are done, the manifest.
+
+A mask carries its line of the manifest in itself, so that both appear at once; processes and
+shards need not know of each other, and the manifest is collected from the masks at the end.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weclip.backbones.clip.weights import Clip
+from weclip.config import Config
+from weclip.config_file import to_yaml
+from weclip.data.batch import IGNORE_INDEX, TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.images.listing import AUTO
+from weclip.data.masks.mask_files import read_note, save_mask
+from weclip.inference.label_masks import LabelMask
+from weclip.system.errors import InputError
+from weclip.system.files import (
+    RUN_MARKER,
+    claim_folder,
+    is_output,
+    sha256_of,
+    write_atomically,
+    write_json,
+    write_text,
+)
+from weclip.system.provenance import versions
+from weclip.tasks.load import LoadedModel
+from weclip.tasks.train.resume import flatten
+
+KIND = "labelling"
+RECIPE_NAME = "label.json"
+MANIFEST_NAME = "manifest.jsonl"
+DECIDES = (
+    "faithful quirks. data.format data.train_split clip.prompt_template clip.more_templates "
+    "clip.description_ cam. affinity. par. label."
+).split()
+"""Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
+
+PATHS = ("label.model",)
+"""Keys among them whose files count, not where these are."""
+
+Record = dict[str, Any]
+
+
+def make_recipe(
+    config: Config, classes: ClassList, clip: Clip, refiner: LoadedModel | None
+) -> Record:
+    """What `label.json` holds: everything that the masks are made with."""
+    return {
+        "kind": KIND,
+        "method": f"{config.cam.source}, {config.affinity.source}",
+        "files": {
+            "label.model": refiner and sha256_of(refiner.path),
+            "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
+        },
+        "classes": list(classes.names_with_background),
+        "class_list": json.loads(json.dumps(asdict(classes))),
+        "clip": {"name": clip.name, "sha256": clip.sha256},
+        "config": flatten(to_yaml(config)),
+        "versions": versions(),
+    }
+
+
+@dataclass(frozen=True)
+class LabelFolder:
+    """The folder `out` of one `label.json`.
+
+    Attributes:
+        out: The folder.
+        root: The data set's folder, which files in the manifest are relative to.
+        classes: Class list, for names and palette.
+        recipe: Of `make_recipe`.
+        overlays: Whether an image is done only with its overlay.
+        soft: Whether it is only with its soft maps.
+    """
+
+    out: Path
+    root: Path
+    classes: ClassList
+    recipe: Record
+    overlays: bool
+    soft: bool = False
+
+    def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
+        """Make the folder, or join what is there.
+
+        Args:
+            joins: Whether an earlier or concurrent output with the same recipe is continued.
+            overwrite: Whether an earlier output is deleted.
+            inputs: Files and folders of the user's, which are never deleted.
+
+        Raises:
+            InputError: As `claim_folder`; or what is there was made with another recipe.
+        """
+        if not (joins and is_output(self.out, KIND)):
+            try:
+                claim_folder(self.out, KIND, overwrite=overwrite, inputs=inputs)
+            except InputError:
+                if not joins or not self.out.is_dir():
+                    raise
+                if not is_output(self.out, KIND):  # else another shard was faster
+                    raise InputError(
+                        f"--out {self.out} holds no masks of weclip label to go on with; "
+                        "choose another folder"
+                    ) from None
+        recipe = self.out / RECIPE_NAME
+        if not recipe.exists():
+            write_json(self.out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+            write_json(recipe, self.recipe)
+        self._require_same()
+
+    def _require_same(self) -> None:
+        """InputError if the folder's recipe is another one; both masks in one folder would mix."""
+        path = self.out / RECIPE_NAME
+        try:
+            before = decisive(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(f"{path} cannot be read; choose another --out") from None
+        now = decisive(self.recipe)
+        changed = [
+            f"{key} was {before.get(key)}, now {now.get(key)}"
+            if key not in LONG
+            else f"other {key}"
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key)
+        ]
+        if changed:
+            raise InputError(
+                f"--out {self.out} holds masks that were made otherwise ({'; '.join(changed)}); "
+                "give the same, or choose another --out"
+            )
+
+    def mask_path(self, image: TaggedImage) -> Path:
+        """Where an image's mask is; sub-folders are kept."""
+        return self.out / "masks" / f"{image.name}.png"
+
+    def overlay_path(self, image: TaggedImage) -> Path:
+        """Where an image's overlay is."""
+        return self.out / "overlays" / f"{image.name}.png"
+
+    def soft_path(self, image: TaggedImage) -> Path:
+        """Where an image's soft maps are."""
+        return self.out / "soft" / f"{image.name}.npz"
+
+    def record(self, image: TaggedImage) -> Record | None:
+        """The line of an image's mask; None if there is none, or one of other tags."""
+        try:
+            record = json.loads(read_note(self.mask_path(image)) or "")
+            wanted = (image.name, self._tag_names(image))
+            same = (record["name"], record["tags"]) == wanted
+        except (ValueError, KeyError, TypeError):
+            return None
+        return record if same else None
+
+    def is_done(self, image: TaggedImage) -> bool:
+        """Whether there is nothing left to do for an image."""
+        if self.overlays and not self.overlay_path(image).exists():
+            return False
+        if self.soft and not self.soft_path(image).exists():
+            return False
+        return self.record(image) is not None
+
+    def save_soft(self, image: TaggedImage, mask: LabelMask) -> None:
+        """Write soft maps (docs/exports.md); no time of day is in the file."""
+        if mask.soft is None:
+            return
+        maps, size = mask.soft, np.array(mask.label_map.shape, np.int32)
+        class_ids = np.array([tag + 1 for tag in image.tags], np.uint8)
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                np.savez_compressed(
+                    file, allow_pickle=False, maps=maps, class_ids=class_ids, size=size
+                )
+
+        write_atomically(self.soft_path(image), write)
+
+    def save(self, image: TaggedImage, mask: LabelMask) -> None:
+        """Write a mask with its line; both appear at once or not at all."""
+        note = json.dumps(self._make_record(image, mask))
+        save_mask(mask.label_map, self.mask_path(image), self.classes.palette, note)
+
+    def write_manifest(self, records: Sequence[Record]) -> None:
+        """Write the lines of all images in their order."""
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        write_text(self.out / MANIFEST_NAME, "".join(lines))
+
+    def _make_record(self, image: TaggedImage, mask: LabelMask) -> Record:
+        names, pixels = self.classes.names_with_background, mask.label_map.size
+        counts = np.bincount(mask.label_map.ravel(), minlength=256)
+        ids = [0, *(tag + 1 for tag in image.tags)]
+        inside = image.path.is_relative_to(self.root)
+        file = image.path.relative_to(self.root) if inside else image.path
+        return {
+            "name": image.name,
+            "file": file.as_posix(),
+            "tags": self._tag_names(image),
+            "width": mask.label_map.shape[1],
+            "height": mask.label_map.shape[0],
+            "shares": {names[i]: round(int(counts[i]) / pixels, 6) for i in ids},
+            "unsure": round(int(counts[IGNORE_INDEX]) / pixels, 6),
+            "confidence": round(mask.confidence, 6),
+        }
+
+    def _tag_names(self, image: TaggedImage) -> list[str]:
+        return [self.classes.names[tag] for tag in image.tags]
+
+
+LONG = ("class_list",)
+"""Parts of a recipe that are too long to be shown."""
+
+
+def decisive(recipe: Mapping[str, Any]) -> Record:
+    """Those parts of a recipe that masks depend on."""
+    auto = recipe["config"].get("data.tags_file") == AUTO
+    keys = (*DECIDES, "tags.", "data.tags_file") if auto else tuple(DECIDES)
+    config = {
+        key: value
+        for key, value in recipe["config"].items()
+        if key.startswith(keys) and key not in PATHS
+    }
+    return {
+        **recipe["files"],
+        "class_list": recipe["class_list"],
+        "CLIP's SHA-256": recipe["clip"]["sha256"],
+        **config,
+    }

@@ -1,0 +1,227 @@
+"""`weclip label`: masks of images with tags, from a frozen CLIP alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from weclip.build import build_label_crf, build_training_free
+from weclip.config import Config
+from weclip.data.batch import TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.images.listing import AUTO
+from weclip.exports.cvat import require_cvat_names
+from weclip.exports.formats import EXPORTS, parse_exports
+from weclip.exports.labelled import Labelled, LabelledImage
+from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
+from weclip.inference.segmenter import as_rgb
+from weclip.inference.stream import Writer, read_ahead
+from weclip.methods.training_free import TrainingFree
+from weclip.system.distributed import connect, own_part
+from weclip.system.errors import InputError
+from weclip.system.files import remove_temporaries, require_outside, write_text
+from weclip.tasks.datasets import open_configured
+from weclip.tasks.label.folder import LabelFolder, make_recipe
+from weclip.tasks.load import LoadedModel, clip_path, default_device, load_model, open_clip
+from weclip.tasks.predict import write_overlay
+from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once
+from weclip.tasks.train.inputs import read_paths
+from weclip.training.runlog import progress_bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """How `label` goes about it; no mask depends on it.
+
+    Attributes:
+        overlays: Also write each image with its mask painted over it.
+        soft: Also write the maps that the masks are of.
+        export: Names of `EXPORTS`, also several in one text with commas.
+        shard: `i/n`: the i-th of n parts, counted from 1; None: all images.
+        resume: Do only what is missing in `out`.
+        overwrite: Replace an earlier output in `out`.
+    """
+
+    overlays: bool = False
+    soft: bool = False
+    export: tuple[str, ...] = ()
+    shard: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+
+def label(config: Config, out: Path, options: LabelOptions, *, console: Console) -> int:
+    """Write `out/masks/**.png`, and with the last mask of the split `out/manifest.jsonl`.
+
+    Args:
+        config: Resolved configuration; `data`, `clip`, `cam`, `affinity`, `par`, `label` are read.
+        out: Output folder.
+        options: See there.
+        console: Where progress is shown.
+
+    Returns:
+        Number of masks in `out`, of all shards.
+
+    Raises:
+        InputError: Anything given cannot be used, or an image cannot be read; finished masks stay.
+    """
+    shard = check_options(options)
+    dataset = open_configured(config, console)
+    images = dataset.read_split(config.data.train_split)
+    require_usable(images, config, out)
+    if "cvat" in parse_exports(options.export):
+        require_cvat_names(dataset.classes.names, [image.name for image in images])
+    crf = build_label_crf(config)
+    clip = open_clip(config)
+    refiner = open_refiner(config, dataset.classes)
+    decoder = None if refiner is None else refiner.method.decoder
+    method = build_training_free(config, clip, dataset.classes, decoder).to(default_device())
+    folder = LabelFolder(
+        out,
+        root=data_folder(config),
+        classes=dataset.classes,
+        recipe=make_recipe(config, dataset.classes, clip, refiner),
+        overlays=options.overlays,
+        soft=options.soft,
+    )
+    place = connect()
+    if place.is_main_process:
+        joins = options.resume or shard is not None
+        folder.enter(joins=joins, overwrite=options.overwrite, inputs=read_paths(config))
+        if options.resume and shard is None:
+            remove_temporaries(out)  # no shard may be writing
+    place.wait_for_everyone()
+    if config.data.tags_file == AUTO:
+        given = (config, dataset.classes, images, clip, console)
+        images, text = tagged_once(*given, stored=out / AUTO_TAGS)
+        if place.is_main_process:
+            write_text(out / AUTO_TAGS, text)
+    tell(images, console)
+    part = images if shard is None else images[shard[0] - 1 :: shard[1]]
+    missing = [image for image in own_part(part) if not folder.is_done(image)]
+    limit = config.data.max_pixels
+    with progress_bar(console) as progress, Writer() as writer:
+        task = progress.add_task("labelling", total=len(missing), status="")
+        read = read_ahead(missing, lambda image: as_rgb(image.path, max_pixels=limit))
+        labelled = label_stream(
+            partial(_score, method, soft=options.soft),
+            read,
+            crf=crf,
+            threshold=config.label.threshold,
+        )
+        for (image, pixels), mask in labelled:
+            writer(_write, folder, image, pixels, mask)
+            progress.advance(task)
+    place.wait_for_everyone()
+    if not place.is_main_process:
+        return 0
+    return finish(folder, images, options, dataset.classes, console)
+
+
+def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
+    """The trained model of `label.model`, whose decoder is the refinement module.
+
+    Raises:
+        InputError: As `load_model`; or its classes are others.
+    """
+    path = config.label.model
+    if path is None:
+        return None
+    model = load_model(path, clip=clip_path(config))
+    if model.file.classes.names != classes.names:
+        raise InputError(
+            f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "
+            f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
+        )
+    return model
+
+
+def check_options(options: LabelOptions) -> tuple[int, int] | None:
+    """The shard (i, n); InputError for options that are unknown or contradict each other."""
+    parse_exports(options.export)
+    if options.overwrite and (options.resume or options.shard):
+        other = "--resume" if options.resume else "--shard"
+        raise InputError(f"{other} and --overwrite contradict each other; give one of them")
+    if options.shard is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", options.shard)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"--shard {options.shard}: give i/n with i from 1 to n, such as 2/4")
+    return int(found[1]), int(found[2])
+
+
+def require_usable(images: Sequence[TaggedImage], config: Config, out: Path) -> None:
+    """InputError if there is nothing to label, or an image lies where masks are written."""
+    data = config.data
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
+    require_outside(out, (image.path for image in images))
+
+
+def data_folder(config: Config) -> Path:
+    """The folder that the manifest's files are relative to."""
+    root = Path(config.data.root)
+    return root if root.is_dir() else root.parent
+
+
+def tell(images: Sequence[TaggedImage], console: Console) -> None:
+    """Say how many images have no tags, whose masks are all background."""
+    count = sum(not image.tags for image in images)
+    if count:
+        console.print(f"{count} of {len(images)} images have no tags: their masks are background")
+
+
+def finish(
+    folder: LabelFolder,
+    images: Sequence[TaggedImage],
+    options: LabelOptions,
+    classes: ClassList,
+    console: Console,
+) -> int:
+    """Write what needs all masks, if they are all there; how many there are."""
+    records = [record for image in images if (record := folder.record(image)) is not None]
+    if len(records) < len(images):
+        console.print(
+            f"{len(records)} of {len(images)} images are labelled; the shard that ends last "
+            "writes manifest.jsonl and exports, and so does --resume"
+        )
+        return len(records)
+    folder.write_manifest(records)
+    done = [
+        LabelledImage(
+            name=image.name,
+            path=image.path,
+            file=record["file"],
+            size=(record["height"], record["width"]),
+            confidence=record["confidence"],
+        )
+        for image, record in zip(images, records, strict=True)
+    ]
+    for name in parse_exports(options.export):
+        path = EXPORTS[name](Labelled(folder.out, classes, folder.recipe["method"], done))
+        console.print(f"export: {path}", soft_wrap=True, markup=False)
+    return len(records)
+
+
+def _score(
+    method: TrainingFree, image: NDArray[np.uint8], tags: tuple[int, ...], *, soft: bool
+) -> Scores:
+    maps = method(image, tags)
+    levels = soft_maps(maps.refined.float().cpu().numpy()) if soft else None
+    return Scores(maps.scores.cpu().numpy(), maps.class_ids, levels)
+
+
+def _write(
+    folder: LabelFolder, image: TaggedImage, pixels: NDArray[np.uint8], mask: LabelMask
+) -> None:
+    """The mask last: where it is, all is."""
+    folder.save_soft(image, mask)
+    if folder.overlays:
+        path = folder.overlay_path(image)
+        write_overlay(pixels, mask.label_map, path, folder.classes.palette)
+    folder.save(image, mask)

@@ -1,0 +1,1 @@
+"""`weclip tag`, and tags by CLIP for other tasks."""

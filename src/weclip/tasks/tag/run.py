@@ -1,0 +1,190 @@
+"""`weclip tag`: a tags file made by CLIP from images and class names."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from weclip.backbones.clip.weights import Clip
+from weclip.build import tag_threshold
+from weclip.config import Config
+from weclip.config_file import to_yaml
+from weclip.data.batch import TaggedImage
+from weclip.data.classes import ClassList
+from weclip.data.dataset import Dataset, open_dataset
+from weclip.data.images.listing import AUTO, find_tags_file
+from weclip.data.layouts.dataset_yaml import describe
+from weclip.inference.scores.tag_scores import TagScores, score_tags
+from weclip.system.distributed import connect
+from weclip.system.errors import InputError
+from weclip.system.files import kind_of, write_json, write_text
+from weclip.system.provenance import versions
+from weclip.tasks.datasets import open_configured
+from weclip.tasks.load import open_clip
+from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
+from weclip.tasks.train.resume import flatten
+
+KIND = "tags by CLIP"
+Scores = dict[str, TagScores]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The images to tag.
+
+    Attributes:
+        images: Without tags.
+        splits: Their splits by name, of all splits that were read.
+        column: Whether the tags file needs a column of them.
+    """
+
+    images: list[TaggedImage]
+    splits: dict[str, str]
+    column: bool
+
+
+def tag(config: Config, out: Path, *, console: Console, overwrite: bool = False) -> int:
+    """Write the tags file `out` and, beside it, `out.json`: how it was made, and how right it is.
+
+    Args:
+        config: Resolved configuration; `data`, `clip`, `tags` are read.
+        out: New `.csv`.
+        console: Where progress and scores are shown.
+        overwrite: Whether an earlier output of this command is replaced.
+
+    Returns:
+        Number of images.
+
+    Raises:
+        InputError: Anything given cannot be used, an image cannot be read, or `out` exists.
+    """
+    check_target(out, overwrite=overwrite)
+    own_tags = config.data.tags_file
+    untagged = replace(config, data=replace(config.data, tags_file=AUTO))
+    dataset = open_configured(untagged, console)
+    listed = list_images(untagged, dataset)
+    true = true_tags(config, dataset.classes, listed, None if own_tags == AUTO else own_tags)
+    clip = open_clip(config)
+    tags = make_tags(config, dataset.classes, listed.images, clip, console)
+    scores = None
+    if true:
+        given = {image.name: image.tags for image in tags.images}
+        scores = score_tags(given, true, dataset.classes.names)
+        show(scores, len(given.keys() & true.keys()), console)
+    if connect().is_main_process:
+        text = table(tags, dataset.classes, listed.splits if listed.column else None)
+        write_json(record_path(out), make_record(config, dataset.classes, clip, tags, text, scores))
+        write_text(out, text)
+    return len(tags.images)
+
+
+def check_target(out: Path, *, overwrite: bool) -> None:
+    """InputError unless `out` is a new `.csv`, or with `overwrite` an earlier one of ours."""
+    if out.suffix.lower() != ".csv":
+        raise InputError(f"--out {out}: the tags file to write must end in .csv")
+    if out.is_dir() or (out.parent.exists() and not out.parent.is_dir()):
+        raise InputError(f"--out {out}: cannot be written; give the path of a file")
+    if not out.exists() and not record_path(out).exists():
+        return
+    there = out if out.exists() else record_path(out)
+    if not overwrite:
+        raise InputError(f"--out: {there} exists; choose another name or add --overwrite")
+    if not is_made_by_clip(out):
+        raise InputError(
+            f"--out: {there} was not made by weclip tag, so --overwrite does not replace it; "
+            "choose another name"
+        )
+
+
+def record_path(out: Path) -> Path:
+    """`tags.csv.json` of `tags.csv`."""
+    return out.with_name(f"{out.name}.json")
+
+
+def is_made_by_clip(path: Path) -> bool:
+    """Whether a tags file is an output of this command, and so no truth."""
+    return kind_of(record_path(path)) == KIND
+
+
+def list_images(config: Config, dataset: Dataset) -> Listed:
+    """The images of the training split and, of a folder, of the split to score on.
+
+    In the other layouts split lists are files of their own, and scores need no tags.
+    """
+    data = config.data
+    splits = {data.train_split: dataset.read_split(data.train_split)}
+    folder = data.format == "folder"
+    if folder and data.eval_split is not None:
+        splits[data.eval_split] = dataset.read_split(data.eval_split)
+    images = [image for part in splits.values() for image in part]
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
+    return Listed(
+        images,
+        {image.name: split for split, part in splits.items() for image in part},
+        column=folder and [*splits] != ["train"] and describe(data.root).ratio is None,
+    )
+
+
+def true_tags(
+    config: Config, classes: ClassList, listed: Listed, tags_file: str | None
+) -> dict[str, tuple[int, ...]]:
+    """The data set's own tags by image name, for scores only; none where there are none.
+
+    Raises:
+        InputError: A tags file that was given cannot be used.
+    """
+    data = config.data
+    own = open_dataset(data.format, data.root, classes=classes, tags_file=tags_file)
+    try:
+        path = find_tags_file(tags_file, data.root) if tags_file else None
+        if path is None and data.format == "folder":
+            path = describe(data.root).tags
+        if path is not None and is_made_by_clip(path):
+            return {}
+        parts = [own.read_split(split) for split in dict.fromkeys(listed.splits.values())]
+    except InputError:
+        if tags_file is not None:
+            raise
+        return {}
+    return {image.name: image.tags for part in parts for image in part}
+
+
+def make_record(
+    config: Config,
+    classes: ClassList,
+    clip: Clip,
+    tags: AutoTags,
+    text: str,
+    scores: Scores | None,
+) -> Mapping[str, object]:
+    """What `out.json` holds: everything that the tags were made with, and their scores."""
+    limits = None if tags.thresholds is None else tags.thresholds.tolist()
+    return {
+        "kind": KIND,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "images": len(tags.images),
+        "images_without_tags": sum(not image.tags for image in tags.images),
+        "tags": sum(len(image.tags) for image in tags.images),
+        "threshold": tag_threshold(config),
+        "thresholds": limits and dict(zip(classes.names, limits, strict=True)),
+        "scores": scores and {name: asdict(each) for name, each in scores.items()},
+        "class_list": asdict(classes),
+        "clip": {"name": clip.name, "sha256": clip.sha256},
+        "config": flatten(to_yaml(config)),
+        "versions": versions(),
+    }
+
+
+def show(scores: Scores, images: int, console: Console) -> None:
+    """A table of the scores over all classes."""
+    shown = Table(title=f"against the true tags of {images} images, %")
+    for name in ("", "precision", "recall", "F1"):
+        shown.add_column(name)
+    for name in ("micro", "macro"):
+        each = scores[name]
+        shown.add_row(name, *(f"{100 * v:.1f}" for v in (each.precision, each.recall, each.f1)))
+    console.print(shown)

@@ -1,0 +1,128 @@
+"""What a training run reads: lists, tags, weights, and the stream of batches."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from weclip.backbones.clip.weights import Clip
+from weclip.config import Config
+from weclip.data.batch import MaskedImage, TaggedImage
+from weclip.data.classes import SHIPPED, ClassList
+from weclip.data.images.crops import Augmentation
+from weclip.data.images.decoded_cache import DecodedCache
+from weclip.data.images.decoding import read_image
+from weclip.data.images.listing import AUTO
+from weclip.data.loader import ReadImage, TrainLoader, train_loader
+from weclip.system.errors import InputError
+from weclip.system.files import sha256_of
+from weclip.tasks.datasets import open_configured
+from weclip.tasks.load import clip_path, open_clip
+from weclip.tasks.tag.auto_tags import tagged_once
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads, checked before anything is written.
+
+    Attributes:
+        classes: Class list.
+        images: Training images with tags.
+        masked: Images to score on; empty where there are none.
+        clip: The frozen CLIP.
+        read: Reads a training image.
+        auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
+        descriptions: SHA-256 of the descriptions that enrich the classes; None without.
+    """
+
+    classes: ClassList
+    images: list[TaggedImage]
+    masked: list[MaskedImage]
+    clip: Clip
+    read: ReadImage
+    auto_tags: str | None
+    descriptions: str | None
+
+
+def read_inputs(config: Config, console: Console, stored: Path | None = None) -> Inputs:
+    """Read lists, tags and weights; scores are given up, aloud, where masks are missing.
+
+    Args:
+        config: Resolved configuration.
+        console: Where is told what the user should know.
+        stored: Where an interrupted run keeps the tags that CLIP made, if it has any.
+    """
+    data = config.data
+    dataset = open_configured(config, console)
+    classes = dataset.classes
+    images = dataset.read_split(data.train_split)
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
+    masked, reason = dataset.read_eval_split(data.eval_split)
+    if reason is not None:
+        warn(console, f"no scores during training: {reason}")
+    clip, text = open_clip(config), None
+    if data.tags_file == AUTO:
+        images, text = tagged_once(
+            config, classes, images, clip, console, stored=stored, skip_unreadable=True
+        )
+    warn_of_untrained(images, classes, console)
+    described = config.clip.descriptions and sha256_of(config.clip.descriptions)
+    read: ReadImage = partial(read_image, max_pixels=data.max_pixels)
+    if data.decoded_cache is not None:
+        read = open_cache(data.decoded_cache, images, data.max_pixels, console)
+    return Inputs(classes, images, masked, clip, read, text, described)
+
+
+def read_paths(config: Config) -> list[Path]:
+    """Files and folders of the user's that a configuration names; names of ours are none."""
+    data = config.data
+    tags_file = None if data.tags_file == AUTO else data.tags_file
+    classes = None if data.classes in SHIPPED else data.classes
+    named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
+    return [clip_path(config), *(Path(path) for path in named if path)]
+
+
+def open_cache(
+    folder: str, images: list[TaggedImage], max_pixels: int, console: Console
+) -> DecodedCache:
+    """The cache of decoded images, whose size is told."""
+    cache = DecodedCache(Path(folder), max_pixels=max_pixels)
+    size = cache.bytes_needed(images) / 1e9
+    console.print(
+        f"Decoded images are kept in {escape(folder)}: {size:.2f} GB for {len(images)} images.",
+        soft_wrap=True,
+    )
+    return cache
+
+
+def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Console) -> None:
+    """Name the classes that no image has; `weclip check` says more, but reads all files."""
+    seen = {index for image in images for index in image.tags}
+    untrained = [name for index, name in enumerate(classes.names) if index not in seen]
+    if untrained:
+        warn(console, f"no training image is tagged {', '.join(untrained)}; see weclip check")
+
+
+def warn(console: Console, message: str) -> None:
+    """Show what the user should know, in one line."""
+    console.print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+
+def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
+    """The stream of training batches."""
+    data = config.data
+    return train_loader(
+        inputs.images,
+        classes=inputs.classes,
+        augmentation=Augmentation(
+            data.crop_size, (data.scale_range[0], data.scale_range[1]), data.flip_probability
+        ),
+        batch_size=config.train.batch_size,
+        workers=data.workers,
+        seed=config.train.seed,
+        read=inputs.read,
+        max_unreadable=data.max_unreadable,
+    )

@@ -1,0 +1,86 @@
+"""Where an interrupted run goes on, and whether it still is the same run."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from weclip.config_file import from_yaml, to_yaml
+from weclip.data.images.listing import AUTO
+from weclip.system.errors import InputError
+from weclip.tasks.train.inputs import Inputs
+from weclip.training.checkpoint import Checkpoint
+
+FREE_ON_RESUME = (
+    "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
+    "train.image_every train.save_every train.keep_last"
+).split()
+"""Keys that may change between the parts of a run, since no result depends on them; nor on
+those of the section `label`, which training does not read."""
+
+
+def digests(inputs: Inputs) -> dict[str, str]:
+    """SHA-256 of what a run learns from: the training list with its tags, classes, CLIP."""
+    images = [(image.name, image.tags) for image in inputs.images]
+    return {
+        "images and tags": _digest(images),
+        "classes": _digest(asdict(inputs.classes)),
+        "CLIP weights": inputs.clip.sha256,
+        **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
+    }
+
+
+def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str]) -> list[str]:
+    """What differs between a run and what it would go on with; a mixture of both would result."""
+    before, now = flatten(_with_defaults(checkpoint.config)), flatten(config_yaml)
+    changed = [
+        f"{key} was {before.get(key)}, now {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+        and key not in FREE_ON_RESUME
+        and not key.startswith("label.")
+    ]
+    if now.get("data.tags_file") != AUTO:  # nothing else depends on how CLIP makes tags
+        changed = [text for text in changed if not text.startswith("tags.")]
+    others = [what for what in inputs if inputs[what] != checkpoint.inputs.get(what)]
+    return changed + [f"the {what} are others" for what in others]
+
+
+def _with_defaults(config_yaml: str) -> str:
+    """The configuration of an earlier version, with defaults for keys that it did not know."""
+    try:
+        return to_yaml(from_yaml(config_yaml, "checkpoint"))
+    except InputError:
+        return config_yaml
+
+
+def require_same(checkpoint: Checkpoint, changed: Sequence[str], out: Path) -> None:
+    """InputError if anything has changed that results depend on."""
+    if changed:
+        raise InputError(
+            f"--resume {out}: not the same run as before step {checkpoint.step} "
+            f"({'; '.join(changed)}); give the same, start anew in another --out, or add "
+            "--accept-changes"
+        )
+
+
+def flatten(config_yaml: str) -> dict[str, object]:
+    """Dotted key -> value of a configuration's YAML."""
+    found: dict[str, object] = {}
+
+    def visit(prefix: str, value: object) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                visit(f"{prefix}{key}.", inner)
+        else:
+            found[prefix.rstrip(".")] = value
+
+    visit("", OmegaConf.to_container(OmegaConf.create(config_yaml)))
+    return found
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,297 @@
+"""`weclip train`: from a configuration to a run folder with a trained model."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from weclip.build import build_weclip
+from weclip.config import Config
+from weclip.config_file import to_yaml
+from weclip.data.images.full_images import full_images
+from weclip.data.images.listing import AUTO
+from weclip.inference.predictor import Predictor
+from weclip.inference.scores.evaluate import Tally
+from weclip.inference.stream import predict_stream
+from weclip.inference.visualize import draw_step
+from weclip.labels.pixel_refine import compile_for
+from weclip.methods.weclip import WeClip
+from weclip.system.distributed import connect, from_first, make_accelerator, own_part
+from weclip.system.errors import InputError
+from weclip.system.files import (
+    RUN_MARKER,
+    claim_folder,
+    is_output,
+    remove_temporaries,
+    write_json,
+    write_text,
+)
+from weclip.system.provenance import versions
+from weclip.tasks.load import MODEL_NAME
+from weclip.tasks.tag.auto_tags import AUTO_TAGS
+from weclip.tasks.train.inputs import (
+    Inputs,
+    make_loader,
+    read_inputs,
+    read_paths,
+    warn,
+)
+from weclip.tasks.train.resume import changes, digests, require_same
+from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
+from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
+from weclip.training.model_file import ModelFile, save_model_file
+from weclip.training.run_folder import CHECKPOINTS, RunFolder
+from weclip.training.runlog import RunLog, progress_bar
+from weclip.training.schedule import build_optimizer, learning_rate
+
+KIND = "training"
+CONFIG_NAME = "config.yaml"
+
+
+def train(
+    config: Config,
+    out: Path,
+    *,
+    console: Console,
+    resume: bool = False,
+    overwrite: bool = False,
+    accept_changes: bool = False,
+) -> Path:
+    """Train a model from images and tags.
+
+    Args:
+        config: Resolved configuration.
+        out: Run folder.
+        console: Where progress is shown.
+        resume: Continue the run in `out`; start it where there is none yet.
+        overwrite: Replace the run in `out`.
+        accept_changes: Resume though results depend on what has changed since.
+
+    Returns:
+        The model file.
+
+    Raises:
+        InputError: Anything given cannot be used; nothing was written.
+        RunError: The run ended early (`Trainer.fit`).
+    """
+    place = connect()
+    goes_on = resume and from_first(lambda: is_output(out, KIND))
+    new = not (goes_on or overwrite)
+    if config.data.tags_file == AUTO and place.is_main_process and new and out.exists():
+        claim_folder(out, KIND)  # only to refuse it before CLIP tags all images
+    inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
+    digest = digests(inputs)
+    checkpoint = find_checkpoint(out, console) if resume else None
+    if checkpoint and not accept_changes:
+        require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
+    seed_everything(config)
+    method = build_weclip(config, inputs.clip, inputs.classes)
+    accelerator = make_accelerator(precision(config.train.precision))
+    loader = make_loader(config, inputs)
+    batches = loader.batches(
+        start_step=checkpoint.step if checkpoint else 0,
+        process_index=accelerator.process_index,
+        process_count=accelerator.num_processes,
+        report=lambda message: warn(console, f"skipped: {message}"),
+    )
+    progress = progress_bar(console)
+    trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
+    if checkpoint:
+        resume_from(checkpoint, trainer, out)
+    if accelerator.is_main_process:
+        how = {"resume": resume, "overwrite": overwrite}
+        enter_folder(config, out, checkpoint, auto_tags=inputs.auto_tags, **how)
+    accelerator.wait_for_everyone()
+    compiled = compile_for(accelerator.device)
+    if compiled > 1:
+        console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
+    log = RunLog(
+        out,
+        trainer.step,
+        evaluated_step=trainer.evaluated_step,
+        writes=accelerator.is_main_process,
+    )
+    with progress, log:
+        trainer.fit(batches, log, progress)
+    if loader.unreadable:
+        warn(console, f"{len(loader.unreadable)} training images could not be read")
+    return out / MODEL_NAME
+
+
+def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
+    """The newest whole checkpoint of the run in `out`, in every process; None to start the run."""
+    checkpoint, damaged = from_first(
+        lambda: latest_checkpoint(out / CHECKPOINTS) if is_output(out, KIND) else (None, [])
+    )
+    for message in damaged:
+        warn(console, f"{message}; an earlier checkpoint is used")
+    if checkpoint is None:
+        console.print(f"no checkpoint in {out}; starting", soft_wrap=True, markup=False)
+    return checkpoint
+
+
+def enter_folder(
+    config: Config,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    *,
+    auto_tags: str | None,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
+    if not (resume and is_output(out, KIND)):
+        claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    remove_temporaries(out)
+    keep_checkpoints(
+        out / CHECKPOINTS,
+        until=checkpoint.step if checkpoint else 0,
+        count=config.train.keep_last,
+    )
+    write_text(out / CONFIG_NAME, to_yaml(config))
+    if auto_tags is not None:
+        write_text(out / AUTO_TAGS, auto_tags)
+
+
+def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
+    """Restore a run; InputError if the checkpoint has other tensors than this model."""
+    try:
+        trainer.resume(checkpoint)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"--resume {out}: its checkpoint of step {checkpoint.step} does not fit the model of "
+            "this configuration; start anew in another --out"
+        ) from None
+
+
+def seed_everything(config: Config) -> None:
+    """Fix what the new decoder is drawn from, and whether algorithms may vary."""
+    set_seed(config.train.seed)
+    if config.train.deterministic:
+        torch.use_deterministic_algorithms(True)
+        os.putenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS varies without (its documentation)
+
+
+def precision(choice: str) -> str:
+    """What `auto` means here: bf16 where the processor or GPU has it, and float32 otherwise.
+
+    Raises:
+        InputError: fp16 without a GPU.
+    """
+    gpu = torch.cuda.is_available()
+    if choice == "fp16" and not gpu:
+        raise InputError("train.precision=fp16 needs a GPU; use auto, float32 or bf16")
+    if choice != "auto":
+        return choice
+    processor = torch.cpu.get_capabilities()
+    on_cpu = bool(processor.get("avx512_bf16") or processor.get("amx_bf16"))
+    return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "float32"
+
+
+def make_trainer(
+    config: Config,
+    inputs: Inputs,
+    method: WeClip,
+    accelerator: Accelerator,
+    out: Path,
+    digest: Mapping[str, str],
+    progress: Progress,
+) -> Trainer:
+    """Put the parts of a run together."""
+    optim, run = config.optim, config.train
+    optimizer = build_optimizer(
+        method.decoder.parameters(),
+        weight_decay=optim.weight_decay,
+        betas=(optim.betas[0], optim.betas[1]),
+        eps=optim.eps,
+    )
+    settings = FitSettings(
+        steps=run.steps,
+        learning_rate=lambda step: learning_rate(
+            step,
+            peak=optim.learning_rate,
+            steps=run.steps,
+            warmup_steps=optim.warmup_steps,
+            warmup_ratio=optim.warmup_ratio,
+            power=optim.power,
+        ),
+        log_every=run.log_every,
+        image_every=run.image_every,
+        eval_every=run.eval_every,
+        save_every=run.save_every,
+        seed=run.seed,
+        best_metric=run.best_metric,
+    )
+
+    def save_model(decoder: Mapping[str, Tensor], step: int) -> None:
+        clip = inputs.clip
+        file = ModelFile(
+            dict(decoder), to_yaml(config), inputs.classes, clip.name, clip.sha256, step
+        )
+        save_model_file(out / MODEL_NAME, file)
+
+    return Trainer(
+        method,
+        optimizer,
+        accelerator=accelerator,
+        settings=settings,
+        folder=RunFolder(out, keep_last=run.keep_last, writes=accelerator.is_main_process),
+        config=to_yaml(config),
+        inputs=digest,
+        hooks=Hooks(
+            make_evaluate(config, inputs, method, progress),
+            partial(draw_step, palette=inputs.classes.palette),
+            save_model,
+        ),
+    )
+
+
+def make_evaluate(
+    config: Config, inputs: Inputs, method: WeClip, progress: Progress
+) -> Evaluate | None:
+    """Scores of the current model, at a single scale without flip and CRF, which is quick."""
+    if not inputs.masked:
+        return None
+
+    def evaluate(stopped: Callable[[], bool]) -> dict[str, float] | None:
+        predictor = Predictor(
+            method,
+            long_side=config.eval.long_side,
+            scales=(1.0,),
+            flip=False,
+            device=method.device,
+        )
+        classes = inputs.classes.num_classes
+        tally = Tally(classes)
+        own = own_part(inputs.masked)
+        items = full_images(
+            own,
+            num_classes=classes,
+            workers=config.data.workers,
+            max_pixels=config.data.max_pixels,
+        )
+        images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
+        task = progress.add_task("evaluation", total=len(own), status="")
+        for item, label_map in predict_stream(predictor, images):
+            tally.add(item.name, label_map, item.mask)
+            progress.advance(task)
+        progress.remove_task(task)
+        if tally.gather().count < len(inputs.masked):
+            return None
+        scores = tally.result().scores
+        return {
+            "miou": scores.miou,
+            "pixel_accuracy": scores.pixel_accuracy,
+            "mean_class_accuracy": scores.mean_class_accuracy,
+        }
+
+    return evaluate

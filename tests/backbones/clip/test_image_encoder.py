@@ -1,0 +1,131 @@
+"""The frozen image encoder: shapes, attention, positions, gradients of its last block."""
+
+import pytest
+import torch
+from tests.backbones.tiny_clip import tiny_state
+from torch import nn
+
+from weclip.backbones.clip.image_encoder import ClipImageEncoder, build_image_encoder
+from weclip.backbones.transformer import Block, LayerNorm
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return ClipImageEncoder(width=128, blocks=4, patch_size=4, native_grid=5, joint_size=24)
+
+
+def test_frozen_even_inside_a_training_module(encoder):
+    nn.Sequential(encoder).train()
+    assert not any(module.training for module in encoder.modules())
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    assert not any(tokens.requires_grad for tokens in encoder(torch.zeros(1, 3, 8, 8)).tokens)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "grid"), [(20, 20, (5, 5)), (17, 31, (4, 7)), (4, 50, (1, 12))]
+)
+def test_any_image_size(encoder, height, width, grid):
+    image = torch.randn(2, 3, height, width)
+    features = encoder(image)
+    n = grid[0] * grid[1]
+    assert features.patch_grid == grid
+    assert [tokens.shape for tokens in features.tokens] == [(2, 1 + n, 128)] * 3
+    assert [maps.shape for maps in features.attention] == [(2, 1 + n, 1 + n)] * 3
+    for maps in features.attention:
+        assert torch.allclose(maps.sum(dim=-1), torch.ones(2, 1 + n), atol=1e-5)
+        assert maps.min() >= 0
+
+
+def test_pixels_beyond_the_last_whole_patch_do_not_matter(encoder):
+    image = torch.randn(1, 3, 19, 22)
+    whole, cut = encoder(image), encoder(image[..., :16, :20])
+    assert torch.equal(whole.tokens[-1], cut.tokens[-1])
+
+
+def test_images_of_a_batch_do_not_see_each_other(encoder):
+    image = torch.randn(3, 3, 16, 12)
+    together = encoder(image).tokens[-1][1:2]
+    assert torch.allclose(together, encoder(image[1:2]).tokens[-1], atol=1e-5)
+
+
+def test_positions_at_the_native_grid_are_the_weights(encoder):
+    assert encoder.positions((5, 5)) is encoder.positional_embedding
+
+
+def test_positions_are_resized_bilinearly_with_half_pixel_centres(encoder):
+    native = encoder.positional_embedding[1:].view(5, 5, 128)
+    height, width = 3, 8
+    resized = encoder.positions((height, width))
+    assert resized.shape == (1 + height * width, 128)
+    assert torch.equal(resized[0], encoder.positional_embedding[0])
+    for row in range(height):
+        for column in range(width):
+            y = min(max((row + 0.5) * 5 / height - 0.5, 0), 4)
+            x = min(max((column + 0.5) * 5 / width - 0.5, 0), 4)
+            top, left = int(y), int(x)
+            bottom, right = min(top + 1, 4), min(left + 1, 4)
+            upper = native[top, left] * (1 - x + left) + native[top, right] * (x - left)
+            lower = native[bottom, left] * (1 - x + left) + native[bottom, right] * (x - left)
+            expected = upper * (1 - y + top) + lower * (y - top)
+            assert torch.allclose(resized[1 + row * width + column], expected, atol=1e-6)
+
+
+def test_positions_keep_rows_and_columns_apart(encoder):
+    """A tall and a wide grid of the same size are not mixed up."""
+    with torch.no_grad():
+        encoder.positional_embedding[1:, 0] = torch.arange(5.0).repeat_interleave(5)
+    tall = encoder.positions((10, 2))[1:, 0].view(10, 2)
+    assert torch.equal(tall[:, 0], tall[:, 1])
+    assert (tall.diff(dim=0) >= 0).all()
+
+
+def test_block_against_torch_multihead_attention():
+    """Literal restatement of the pre-norm block, with the maps of `nn.MultiheadAttention`."""
+    torch.manual_seed(1)
+    block, x = Block(128, 2), torch.randn(2, 7, 128)
+    nn.init.normal_(block.attn.in_proj_bias)
+    nn.init.normal_(block.ln_1.weight)
+    literal = nn.MultiheadAttention(128, 2, batch_first=True)
+    literal.load_state_dict(block.attn.state_dict())
+    for mask in (None, nn.Transformer.generate_square_subsequent_mask(7)):
+        y = nn.functional.layer_norm(x, (128,), block.ln_1.weight, block.ln_1.bias)
+        attended, expected_map = literal(y, y, y, attn_mask=mask)
+        expected = x + attended
+        y = nn.functional.layer_norm(expected, (128,), block.ln_2.weight, block.ln_2.bias)
+        y = nn.functional.linear(y, block.mlp.c_fc.weight, block.mlp.c_fc.bias)
+        y = y / (1 + torch.exp(-1.702 * y))
+        expected = expected + nn.functional.linear(
+            y, block.mlp.c_proj.weight, block.mlp.c_proj.bias
+        )
+        assert torch.allclose(block(x, mask), expected, atol=1e-5)
+        if mask is None:
+            with_map, attention = block.with_map(x)
+            assert torch.allclose(with_map, expected, atol=1e-5)
+            assert torch.allclose(attention, expected_map, atol=1e-6)
+
+
+def test_layer_norm_computes_in_float32():
+    x = 1000 + 0.5 * torch.randn(4, 64)
+    norm = LayerNorm(64)
+    assert norm(x.bfloat16()).dtype == torch.bfloat16
+    exact = nn.functional.layer_norm(x.bfloat16().float(), (64,))
+    assert torch.equal(norm(x.bfloat16()), exact.bfloat16())
+
+
+def test_last_block_is_the_last_block(encoder):
+    tokens = encoder(torch.randn(2, 3, 20, 16)).tokens[-1]
+    last = encoder.run_last_block(tokens)
+    out = encoder.ln_post(encoder.transformer.resblocks[-1](tokens))
+    expected = out[:, 1:].mean(dim=1) @ encoder.proj
+    assert last.embedding.shape == (2, 24)
+    assert torch.allclose(last.embedding, expected, atol=1e-5)
+    assert torch.allclose(last.attention.sum(dim=-1), torch.ones(2, 21), atol=1e-5)
+    assert not last.attention.requires_grad
+
+
+def test_sizes_are_read_from_the_weights():
+    state = {name: value.float() for name, value in tiny_state().items()}
+    encoder = build_image_encoder(state)
+    assert (encoder.width, encoder.depth, encoder.patch_size) == (64, 2, 4)
+    assert (encoder.native_grid, encoder.proj.shape[1]) == (3, 32)
