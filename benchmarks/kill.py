@@ -42,7 +42,7 @@ def last(run: Path) -> Checkpoint:
 
 def difference(one: Checkpoint, other: Checkpoint) -> float:
     """The largest difference between two decoders."""
-    return max((one.decoder[name] - other.decoder[name]).abs().max().item() for name in one.decoder)
+    return max((one.trained[name] - other.trained[name]).abs().max().item() for name in one.trained)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 python benchmarks/maps.py [--model RUN] [--images N] [--config FILE] [--out FILE] [KEY=VALUE ...]
 
 Without `--config` on the held-out scenes of the demo world, which it draws itself (`--seed`).
-`--model` is a run of `weclip train`, whose decoder is the refinement module. The CRF's rows need
+`--model` is a run of `weclip train`, which is the refinement module. The CRF's rows need
 `pip install "weclip[crf]"`.
 """
 
@@ -26,27 +26,20 @@ from weclip.demo.run import VAL_SCENES
 from weclip.demo.world import write_world
 from weclip.inference.label_masks import Scores, label_mask
 from weclip.inference.scores.evaluate import Tally
-from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
 from weclip.methods.training_free import TrainingFree
+from weclip.parts import AFFINITY, MAP_SOURCE
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load import load_model, open_clip
 
 REFINED = "attention + refinement module"
-SETTINGS = {
-    "patch-text": ("cam.self_self_blocks=5",),
-    "attention": ("affinity.power=2",),
-    "class-distribution": ("affinity.power=1",),
-}
-"""Changes that go with a source; otherwise the configuration's."""
-
 ENDS = {"plain": (), "PAR": ("label.par=true",), "CRF": ("label.crf=true",)}
 
 
 def configuration(base: list[str], preset: str, source: str, affinity: str, end: str) -> Config:
     """The configuration of one cell of the table."""
     spread = "attention" if affinity == REFINED else affinity
-    changes = [f"cam.source={source}", f"affinity.source={spread}", *SETTINGS.get(source, ())]
-    return load_config(preset, [*changes, *SETTINGS.get(spread, ()), *ENDS[end], *base])
+    changes = [f"cam.source={source}", f"affinity.source={spread}"]
+    return load_config(preset, [*changes, *ENDS[end], *base])
 
 
 def score(
@@ -89,15 +82,15 @@ def measure(preset: str, base: list[str], args: argparse.Namespace) -> None:
     samples = dataset.read_masked_split(config.data.eval_split or "val")[: args.images]
     items = list(full_images(samples, num_classes=dataset.classes.num_classes, workers=0))
     clip = open_clip(config)
-    decoder = load_model(args.model).method.decoder if args.model else None
-    affinities = [*AFFINITY_SOURCES, *([REFINED] if decoder is not None else [])]
+    trained = load_model(args.model).method.to(device()) if args.model else None
+    affinities = [*AFFINITY.file_names(), *([REFINED] if trained is not None else [])]
     ends = [end for end in ENDS if end != "CRF" or find_spec("pydensecrf") is not None]
     rows, figures = [], {}
-    for source, affinity in itertools.product(MAP_SOURCES, affinities):
+    for source, affinity in itertools.product(MAP_SOURCE.file_names(), affinities):
         scores, spent = {}, np.inf
         for end in ends:
             config = configuration(base, preset, source, affinity, end)
-            refines = decoder if affinity == REFINED else None
+            refines = trained if affinity == REFINED else None
             method = build_training_free(config, clip, dataset.classes, refines).to(device())
             scores[end], seconds = score(method, config, items, dataset.classes.num_classes)
             spent = min(spent, seconds)

@@ -5,53 +5,59 @@ tag, PAR by dilated convolutions with one-hot kernels that gather every neighbou
 The numbers are ours (a test compares them), only the way to them is longer.
 """
 
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.backbones.clip.image_encoder import ImageFeatures
-from weclip.labels.maps.gradcam import TagSlots, min_max
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_refine.settings import DIRECTIONS, position_weights
 from weclip.labels.pseudo_label import PseudoLabel, label_map_of, resize_cam, with_background
-from weclip.labels.tag_maps import Seen
+from weclip.labels.tag_maps import TagMaps
+from weclip.labels.tag_slots import TagSlots, min_max
+from weclip.labels.view import View
 from weclip.methods.weclip import WeClip
 
 
-class PublishedForm(WeClip):
-    """WeCLIP with its label stage in the published form."""
+class PublishedMaps(TagMaps):
+    """Grad-CAM in the published form."""
 
-    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Tensor, Seen]:
+    def make(self, view: View, slots: TagSlots) -> Tensor:
         """One pass per image and tag."""
-        with torch.autocast(self.device.type, enabled=False):
-            maps = self.maps.mean.new_zeros(*slots.index.shape, *features.patch_grid)
+        with torch.autocast(self.mean.device.type, enabled=False):
+            maps = self.mean.new_zeros(*slots.index.shape, *view.patch_grid)
             attention = []
-            for b, tokens in enumerate(features.tokens[-1].float()):
+            for b, tokens in enumerate(view.tokens[-1].float()):
                 for k in range(int(slots.filled[b].sum())):
                     tags = slots.index[b][slots.filled[b]]
                     maps[b, k], block_attention = self._one_map(
-                        tokens[None], tags, k, features.patch_grid
+                        tokens[None], tags, k, view.patch_grid
                     )
                 attention.append(block_attention)
-        attention = [*features.attention, torch.cat(attention)]
-        return maps, Seen(None, attention, None, features.patch_grid)
+        view.last_block = SimpleNamespace(attention=torch.cat(attention))
+        return maps
 
     def _one_map(
         self, tokens: Tensor, tags: Tensor, k: int, grid: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         encoder, block = self.image_encoder, self.image_encoder.transformer.blocks[-1]
-        texts = torch.cat([self.maps.class_text[tags], self.maps.background_text])
+        texts = torch.cat([self.class_text[tags], self.background_text])
         with torch.enable_grad():
             normalised = block.ln_1(tokens).detach().requires_grad_()
             attended, attention = block.attn.with_map(normalised)
             x = tokens + attended
             x = encoder.ln_post(x + block.mlp(block.ln_2(x)))
             embedding = F.normalize(x[:, 1:].mean(dim=1) @ encoder.proj, dim=-1)
-            (self.maps.scale * embedding @ texts.T).softmax(-1)[0, k].backward()
+            (self.scale * embedding @ texts.T).softmax(-1)[0, k].backward()
         weight = normalised.grad[0, 1:].mean(0)
         cam = F.relu((weight * normalised.detach()[0, 1:]).sum(-1)).view(grid)
-        eps = self.maps.settings.min_max_eps
+        eps = self.source.min_max_eps
         return min_max(min_max(cam, eps), eps), attention.detach()
+
+
+class PublishedForm(WeClip):
+    """WeCLIP whose PAR has the published form."""
 
     @torch.no_grad()
     def make_label(
@@ -59,7 +65,7 @@ class PublishedForm(WeClip):
     ) -> PseudoLabel:
         """PAR image by image."""
         size = size or (guide.shape[-2], guide.shape[-1])
-        cam = resize_cam(cam, slots, size, self.maps.settings.min_max_eps)
+        cam = resize_cam(cam, slots, size, self.labels.min_max_eps)
         scores = with_background(cam, self.labels.background_power)
         filled = F.pad(slots.filled, (1, 0), value=True)
         refined = torch.full_like(scores, -torch.inf)

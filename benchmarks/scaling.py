@@ -16,8 +16,8 @@ from par import natural_image
 from step import full_size_method, random_batch
 from weclip.build import label_settings
 from weclip.config import Config
-from weclip.labels.maps.gradcam import pack_tags
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
+from weclip.labels.tag_slots import pack_tags
 from weclip.methods.weclip import WeClip
 from weclip.system.allocator import keep_freed_memory
 
@@ -35,12 +35,16 @@ def par_job(side: int, maps: int) -> Job:
 def cam_job(method: WeClip, tags: int) -> Job:
     """Grad-CAM of four images with so many tags each."""
     size = Config().data.crop_size
-    with torch.no_grad():
-        pixels = method.normalise(torch.randint(0, 256, (4, 3, size, size), device=device()))
-        features = method.image_encoder(pixels, maps=0)
+    view = method.maps.see(torch.randint(0, 256, (4, 3, size, size), device=device()))
+    assert view.tokens  # the encoder has run
     rows = torch.zeros(4, len(method.maps.class_text), dtype=torch.bool, device=device())
     rows[:, :tags] = True
-    return lambda: method.make_cam(features, pack_tags(rows))
+
+    def run() -> None:
+        view.__dict__.pop("last_block", None)
+        method.maps.make(view, pack_tags(rows))
+
+    return run
 
 
 def step_job(method: WeClip, batch_size: int) -> Job:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from measuring import device, matrix_peak, now, show, write
-from published_form import PublishedForm
+from published_form import PublishedForm, PublishedMaps
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
-from weclip.build import build_decoder, build_method, build_weclip
+from weclip.build import assemble, build_method
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
@@ -31,28 +32,27 @@ from weclip.tasks.load import open_clip
 from weclip.training.schedule import build_optimizer
 
 STAGES = {
-    "image_encoder": "encoder",
-    "decoder": "decoder",
-    "make_cam": "Grad-CAM",
-    "refine": "affinity",
+    "maps.image_encoder": "encoder",
+    "trained": "decoder",
+    "maps.make": "Grad-CAM",
+    "maps.spread": "affinity",
     "make_label": "PAR and pseudo-label",
 }
 
 
 def full_size_method() -> tuple[WeClip, Config]:
     """WeCLIP on a random ViT-B/16 with random text features, for VOC."""
-    config, classes = Config(), load_classes("voc")
+    config = load_config("voc", ["data.root=.", "clip.weights=."])
     encoder = ClipImageEncoder(width=768, blocks=12, patch_size=16, native_grid=14, joint_size=512)
     unit = torch.nn.functional.normalize
     text = TextFeatures(unit(torch.randn(20, 512), dim=1), unit(torch.randn(25, 512), dim=1), 100.0)
-    return build_method(config, encoder, text, build_decoder(config, encoder, classes)), config
+    return assemble(config, encoder, text, load_classes("voc").num_classes), config
 
 
 def demo_method() -> tuple[WeClip, Config]:
     """WeCLIP at the demo's size, with the published affinity, which both forms have."""
-    published = ("affinity.source=attention", "affinity.power=2")
-    config = load_config("demo", ["data.root=.", *published])
-    return build_weclip(config, open_clip(config), load_classes("demo")), config
+    config = load_config("demo", ["data.root=.", "affinity.source=attention"])
+    return build_method(config, open_clip(config), load_classes("demo")), config
 
 
 def random_batch(method: WeClip, config: Config) -> Batch:
@@ -104,19 +104,19 @@ def measure(
     """
     method.to(device()).train()
     if published:
-        method.__class__ = PublishedForm
+        method.__class__, method.maps.__class__ = PublishedForm, PublishedMaps
         encode = method.image_encoder.forward
         method.image_encoder.forward = lambda image, maps=None: encode(image)
     watch = Stopwatch()
     for attribute, name in STAGES.items():
-        part = getattr(method, attribute)
+        part = attrgetter(attribute)(method)
         if isinstance(part, torch.nn.Module):
             part.forward = watch.wrap(name, part.forward)
         else:
-            setattr(method, attribute, watch.wrap(name, part))
+            setattr(part.__self__, part.__name__, watch.wrap(name, part))
     optim = config.optim
     optimizer = build_optimizer(
-        method.decoder.parameters(),
+        method.parameter_groups(),
         weight_decay=optim.weight_decay,
         betas=optim.betas,
         eps=optim.eps,

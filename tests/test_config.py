@@ -4,9 +4,9 @@ from functools import reduce
 from importlib import resources
 
 import pytest
+from tests.configs import new_config
 
-from weclip.config import Config, QuirkConfig
-from weclip.config_file import from_yaml, label_methods, load_config, override, presets, to_yaml
+from weclip.config_file import from_yaml, load_config, override, presets, to_yaml
 from weclip.system.errors import InputError
 
 NEEDED = ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]
@@ -18,23 +18,23 @@ PUBLISHED = {
     "data.flip_probability": 0.5,
     "clip.prompt_template": "a clean origami {}.",
     "cam.min_max_eps": 1e-7,
-    "affinity.initial_layers": 8,
-    "affinity.refined_layers": 6,
-    "affinity.refine_from": 9145,
-    "affinity.sinkhorn_rounds": 3,
-    "affinity.box_threshold": 0.4,
+    "affinity.attention.layers": 8,
+    "affinity.attention.refined_layers": 6,
+    "method.weclip.refine_from": 9145,
+    "affinity.attention.sinkhorn_rounds": 3,
+    "affinity.attention.box_threshold": 0.4,
     "par.iterations": 20,
     "par.dilations": (1, 2, 4, 8, 12, 24),
     "par.colour_width": 0.3,
     "par.position_width": 0.3,
     "par.position_weight": 0.01,
-    "decoder.width": 256,
-    "decoder.blocks": 3,
-    "decoder.heads": 8,
-    "decoder.dropout": 0.1,
-    "loss.background_weight": 0.5,
-    "loss.affinity_weight": 0.1,
-    "loss.affinity_radius": 8,
+    "method.weclip.width": 256,
+    "method.weclip.blocks": 3,
+    "method.weclip.heads": 8,
+    "method.weclip.dropout": 0.1,
+    "loss.segmentation.background_weight": 0.5,
+    "loss.affinity.weight": 0.1,
+    "loss.affinity.radius": 8,
     "optim.learning_rate": 2e-3,
     "optim.weight_decay": 0.01,
     "optim.betas": (0.9, 0.999),
@@ -50,9 +50,9 @@ PUBLISHED = {
     "eval.crf": False,
 }
 COCO = {
-    "affinity.refined_layers": 10,
-    "affinity.refine_from": 40_001,
-    "affinity.box_threshold": 0.7,
+    "affinity.attention.refined_layers": 10,
+    "method.weclip.refine_from": 40_001,
+    "affinity.attention.box_threshold": 0.7,
     "train.steps": 80_000,
     "train.batch_size": 8,
 }
@@ -83,7 +83,7 @@ def written(tmp_path):
 
 @pytest.mark.parametrize(("key", "number"), PUBLISHED.items())
 def test_defaults_and_preset_voc_are_the_published_numbers(key, number):
-    assert value(Config(), key) == number
+    assert value(new_config(), key) == number
     assert value(load_config("voc", NEEDED), key) == number
 
 
@@ -107,7 +107,7 @@ def test_presets_are_these():
 
 
 def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():
-    names = [field.name for field in fields(QuirkConfig)]
+    names = [field.name for field in fields(new_config().quirks)]
     assert len(names) == 5
     default, faithful = load_config("voc", NEEDED), load_config("voc", [*NEEDED, "faithful=true"])
     for name in names:
@@ -187,19 +187,19 @@ def test_bad_changes(change, pattern):
         "clip.prompt_template=a photo",
         "clip.prompt_template='{a} {}'",
         "cam.min_max_eps=0",
-        "affinity.initial_layers=0",
-        "affinity.refined_layers=0",
-        "affinity.sinkhorn_rounds=-1",
-        "affinity.box_threshold=-0.1",
+        "affinity.attention.layers=0",
+        "affinity.attention.refined_layers=0",
+        "affinity.attention.sinkhorn_rounds=-1",
+        "affinity.attention.box_threshold=-0.1",
         "par.iterations=-1",
         "par.dilations=[]",
         "par.dilations=[0,1]",
         "par.colour_width=0",
         "par.position_weight=-1",
-        "decoder.width=0",
-        "decoder.dropout=2",
-        "loss.affinity_weight=-1",
-        "loss.background_weight=1.5",
+        "method.weclip.width=0",
+        "method.weclip.dropout=2",
+        "loss.affinity.weight=-1",
+        "loss.segmentation.background_weight=1.5",
         "optim.learning_rate=0",
         "optim.learning_rate=.nan",
         "optim.betas=[0.9,1.0]",
@@ -225,7 +225,10 @@ def test_values_out_of_range(change):
 
 
 def test_heads_divide_the_width():
-    refused("decoder.width=256 must be a multiple of decoder.heads=7", "decoder.heads=7")
+    refused(
+        "method.weclip.width=256 must be a multiple of method.weclip.heads=7",
+        "method.weclip.heads=7",
+    )
 
 
 def test_missing_values_are_named():
@@ -285,16 +288,3 @@ def test_a_path_is_taken_as_it_is(root: str):
     assert config.data.root == root
     quoted = load_config("folder", [f'data.root="{root}"', "clip.weights=demo"])
     assert quoted.data.root == root
-
-
-def test_a_method_is_a_difference_to_any_preset():
-    base = ["data.root=x", "clip.weights=y"]
-    voc = load_config("voc", base)
-    assert label_methods() == ["cd-clip", "clip-es", "excel"]
-    assert load_config("voc", base, method="clip-es") == voc
-    excel = load_config("voc", base, method="excel")
-    assert (excel.cam.source, excel.affinity.box_threshold) == ("patch-text", 0.79)
-    assert load_config("voc", [*base, "cam.source=gradcam"], method="excel").cam.source == "gradcam"
-    assert load_config("voc", base, method="cd-clip").affinity.source == "class-distribution"
-    with pytest.raises(InputError, match=r"--method exel: there is none .* did you mean 'excel'"):
-        load_config("voc", base, method="exel")

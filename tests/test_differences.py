@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
 
-from weclip.config import Config
+from tests.configs import new_config
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
@@ -42,10 +42,10 @@ def test_every_row_names_a_test_and_a_switch():
         assert row[3].strip("`") in NAMED, row
         assert "::" in row[3], row
         if row[2] != "-":
-            reduce(getattr, row[2].strip("`").split("."), Config())
+            reduce(getattr, row[2].strip("`").split("."), new_config())
 
 
 def test_every_quirk_has_a_row():
     switches = [row[2] for row in ROWS]
-    for name in asdict(Config().quirks):
+    for name in asdict(new_config().quirks):
         assert switches.count(f"`quirks.{name}`") == 1

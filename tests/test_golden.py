@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.configs import new_config
 from torch import Tensor
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
-from weclip.build import build_decoder, build_method, encode_classes
-from weclip.config import Config
+from weclip.build import assemble, encode_classes
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
@@ -47,12 +47,15 @@ class Case:
         return load_file(self.folder / "expected.safetensors")
 
     @cached_property
-    def config(self) -> Config:
-        config = Config(faithful=True)
+    def config(self):
+        config = new_config(faithful=True)
         if self.meta["dataset"] == "coco":
-            config.affinity.refined_layers, config.affinity.box_threshold = 10, 0.7
-        config.affinity.refine_from = 0 if self.meta["refined"] else -1
-        config.decoder.dropout = 0.0
+            config.affinity.attention.refined_layers, config.affinity.attention.box_threshold = (
+                10,
+                0.7,
+            )
+        config.method.weclip.refine_from = 0 if self.meta["refined"] else -1
+        config.method.weclip.dropout = 0.0
         return config
 
     @cached_property
@@ -74,10 +77,10 @@ class Case:
         return self.method.training_step(self.batch, step=0)
 
 
-def make_method(config: Config, dataset: str, folder: Path):
+def make_method(config, dataset: str, folder: Path):
     state = {k: v.float() for k, v in load_file(FOLDER / "clip.safetensors").items()}
     decoder = decoder_state(load_file(folder / "decoder.safetensors"))
-    config.decoder.width = decoder["fuse.weight"].shape[0]
+    config.method.weclip.width = decoder["fuse.weight"].shape[0]
     image_encoder = build_image_encoder(state)
     classes = load_classes(dataset, faithful=True)
     text = encode_classes(
@@ -86,9 +89,8 @@ def make_method(config: Config, dataset: str, folder: Path):
         classes,
         scale=state["logit_scale"].exp().item(),
     )
-    module = build_decoder(config, image_encoder, classes)
-    module.load_state_dict(decoder)
-    method = build_method(config, image_encoder, text, module)
+    method = assemble(config, image_encoder, text, classes.num_classes)
+    method.trained.load_state_dict(decoder)
     method.maps.mean.zero_()  # golden images are normalised already
     method.maps.std.fill_(1)
     return method
@@ -117,10 +119,10 @@ def test_encoder(case):
 def probability_of(case):
     """Softmax of each image over its tags and the background words."""
     method = case.method
-    features = method.image_encoder(method.normalise(case.batch.image))
+    features = method.image_encoder(method.maps.normalise(case.batch.image))
     return softmax_gradcam(
         method.image_encoder.run_last_block(features.tokens[-1]),
-        case.step.slots,
+        case.step.detail.slots,
         class_text=method.maps.class_text,
         background_text=method.maps.background_text,
         scale=method.maps.scale,
@@ -131,7 +133,9 @@ def probability_of(case):
 
 def test_cam(case):
     for i, ids in enumerate(case.meta["tags"]):
-        assert case.step.slots.index[i][case.step.slots.filled[i]].tolist() == sorted(ids)
+        assert case.step.detail.slots.index[i][case.step.detail.slots.filled[i]].tolist() == sorted(
+            ids
+        )
         order = slot_order(case, i)
         filled, background = len(ids), case.method.maps.background_text.shape[0]
         probability = probability_of(case)[i]
@@ -141,30 +145,32 @@ def test_cam(case):
 
 
 def test_affinity_and_refined_cam(case):
+    detail = case.step.detail
     for i in range(len(case.meta["tags"])):
-        close(case.step.refined.affinity[i], case.expected[f"affinity_{i}"])
-        close(case.step.refined.transition[i], case.expected[f"transition_{i}"])
-        close(case.step.refined.cam[i][slot_order(case, i)], case.expected[f"cam_refined_{i}"])
-        close(case.step.pseudo_label.cam[i][slot_order(case, i)], case.expected[f"cam_highres_{i}"])
+        order = slot_order(case, i)
+        close(detail.refined.affinity[i], case.expected[f"affinity_{i}"])
+        close(detail.refined.transition[i], case.expected[f"transition_{i}"])
+        close(detail.refined.cam[i][order], case.expected[f"cam_refined_{i}"])
+        close(detail.pseudo_label.cam[i][order], case.expected[f"cam_highres_{i}"])
 
 
 def test_pseudo_label(case):
     order = [0, *(k + 1 for k in slot_order(case, 0))]
-    close(case.step.pseudo_label.scores[0][order], case.expected["par_out_0"])
+    close(case.step.detail.pseudo_label.scores[0][order], case.expected["par_out_0"])
     agreement = (case.step.target == case.expected["pseudo_label"]).float().mean()
     assert agreement >= 0.999
 
 
 def test_decoder(case):
-    close(case.step.decoded.logits, case.expected["seg_logits"])
-    close(case.step.decoded.feature_affinity, case.expected["feature_affinity"])
+    close(case.step.logits, case.expected["seg_logits"])
+    close(case.step.detail.feature_affinity, case.expected["feature_affinity"])
 
 
 def test_affinity_labels(case):
-    from weclip.methods.losses import affinity_labels
+    from weclip.methods.losses.affinity import affinity_labels
 
-    grid = tuple(case.step.decoded.logits.shape[-2:])
-    radius = case.config.loss.affinity_radius
+    grid = tuple(case.step.logits.shape[-2:])
+    radius = case.config.loss.affinity.radius
     labels = affinity_labels(case.expected["pseudo_label"], grid, radius)
     assert torch.equal(labels, case.expected["affinity_label"])
 
@@ -173,7 +179,7 @@ def test_gradients_and_four_steps(case):
     case.config.optim.warmup_steps, case.config.train.steps = 2, 10
     method = make_method(case.config, case.meta["dataset"], case.folder)
     optimizer = build_optimizer(
-        method.decoder.parameters(),
+        method.parameter_groups(),
         weight_decay=case.config.optim.weight_decay,
         betas=case.config.optim.betas,
         eps=case.config.optim.eps,
@@ -196,9 +202,9 @@ def test_gradients_and_four_steps(case):
         optimizer.zero_grad()
         output.loss.backward()
         if step == 0:
-            check_named(case, "grad.", {n: p.grad for n, p in method.decoder.named_parameters()})
+            check_named(case, "grad.", {n: p.grad for n, p in method.trained.named_parameters()})
         optimizer.step()
-    check_named(case, "after.", dict(method.decoder.named_parameters()))
+    check_named(case, "after.", dict(method.trained.named_parameters()))
 
 
 def check_named(case: Case, prefix: str, ours: dict[str, Tensor]) -> None:

@@ -14,9 +14,12 @@ COMMAND_LINES = set((PACKAGE / "cli").glob("*.py"))
 STAGES = ("data", "backbones", "labels", "methods", "training", "inference")
 ORDER = (
     "system",
+    "parts",
+    "plugins",
     *STAGES,
     "exports",
     "config",
+    "config_schema",
     "config_rules",
     "config_file",
     "build",

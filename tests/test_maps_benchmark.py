@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
+from weclip.parts import AFFINITY, MAP_SOURCE
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -26,7 +26,9 @@ def test_every_combination_is_scored(maps, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(maps, "VAL_SCENES", 2)
     maps.main()
     scores = json.loads(out.read_text())["mIoU"]
-    assert scores.keys() == {f"{m}, {a}" for m in MAP_SOURCES for a in AFFINITY_SOURCES}
+    assert scores.keys() == {
+        f"{m}, {a}" for m in MAP_SOURCE.file_names() for a in AFFINITY.file_names()
+    }
     for row in scores.values():
         assert {"plain", "PAR"} <= row.keys()
         assert 0 < row["plain"] <= 100
@@ -35,8 +37,9 @@ def test_every_combination_is_scored(maps, tmp_path, monkeypatch, capsys):
 
 
 def test_parts_have_their_own_constants(maps):
-    for affinity, power in (("attention", 2), (maps.REFINED, 2), ("class-distribution", 1)):
-        config = maps.configuration(["data.root=."], "demo", "patch-text", affinity, "PAR")
-        assert config.cam.source == "patch-text"
+    for affinity in ("attention", maps.REFINED, "class_distribution"):
+        config = maps.configuration(["data.root=."], "demo", "patch_text", affinity, "PAR")
+        assert config.cam.source == "patch_text"
         assert config.affinity.source in affinity
-        assert (config.affinity.power, config.label.par) == (power, True)
+        powers = (config.affinity.attention.power, config.affinity.class_distribution.power)
+        assert (*powers, config.label.par) == (2, 1, True)

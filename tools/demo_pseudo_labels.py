@@ -7,18 +7,15 @@ import torch
 from demo_captions import Pool
 from demo_composition import LabelledPool
 from weclip.backbones.clip.weights import load_clip
-from weclip.build import build_weclip
+from weclip.build import build_method
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
-from weclip.labels.maps.gradcam import pack_tags
+from weclip.labels.tag_slots import pack_tags
 
 BATCH = 32
 LABEL_SETTINGS = (
     "data.root=.",
     "cam.background_power=3",
-    "affinity.initial_layers=3",
-    "affinity.box_threshold=0.6",
-    "affinity.refine_from=-1",
     "par.iterations=20",
     "par.dilations=[1,2,4,8]",
 )
@@ -38,15 +35,14 @@ def label_objects(weights: Path, pool: Pool) -> LabelledPool:
     """
     config = load_config("demo", LABEL_SETTINGS)
     classes = load_classes("demo")
-    method = build_weclip(config, load_clip(weights), classes).eval()
+    method = build_method(config, load_clip(weights), classes).eval()
     maps = []
     for start in range(0, len(pool.images), BATCH):
         image = torch.from_numpy(pool.images[start : start + BATCH]).permute(0, 3, 1, 2)
         tags = torch.from_numpy(pool.captions[start : start + BATCH, : len(classes.names)])
         slots = pack_tags(tags)
-        features = method.image_encoder(method.normalise(image))
-        cam, seen = method.make_cam(features, slots)
-        refined = method.refine(cam, seen, torch.empty(0), step=0)
+        view = method.maps.see(image)
+        refined = method.maps.spread(method.maps.make(view, slots), view, None)
         label = method.make_label(refined.cam, slots, image.float())
         maps.append(label.label_map.to(torch.uint8))
     labels = torch.cat(maps)

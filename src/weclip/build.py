@@ -6,8 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from weclip import parts
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip.text_encoder import ClipTextEncoder
 from weclip.backbones.clip.text_features import TextFeatures, cluster, enrich, mean_unit
@@ -18,22 +19,39 @@ from weclip.data.classes import ClassList
 from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.tag_maps import MapSettings, TagMaps
-from weclip.methods.decoder import Decoder
+from weclip.labels.tag_maps import TagMaps
+from weclip.methods.method import Ingredients, LabelSettings, Method
 from weclip.methods.tag_clip import TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
-from weclip.methods.weclip import LabelSettings, LossSettings, WeClip
 from weclip.system.errors import InputError
 
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
 
 
-def build_weclip(config: Config, clip: Clip, classes: ClassList) -> WeClip:
-    """The whole method on a loaded CLIP, for a class list."""
+def build_method(config: Config, clip: Clip, classes: ClassList) -> Method:
+    """The configured method on a loaded CLIP, for a class list."""
     check_crop(config, clip.image)
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
-    return build_method(config, clip.image, text, build_decoder(config, clip.image, classes))
+    return assemble(config, clip.image, text, classes.num_classes)
+
+
+def assemble(
+    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, num_classes: int
+) -> Method:
+    """The configured method of finished parts, for C classes with background."""
+    part = config.part(parts.METHOD, config.method.name)
+    method: Method = part(
+        Ingredients(
+            num_classes=num_classes,
+            maps=build_maps(
+                config, image_encoder, text, imagenet=config.quirk("imagenet_normalisation")
+            ),
+            labels=label_settings(config),
+            losses={name: config.part(parts.LOSS, name) for name in config.loss.terms},
+        )
+    )
+    return method
 
 
 def encode_classes(
@@ -66,36 +84,6 @@ def _encode(
     return torch.stack([mean_unit(rows) for rows in torch.split(encoder.encode(prompts), sizes)])
 
 
-def build_decoder(config: Config, image_encoder: ClipImageEncoder, classes: ClassList) -> Decoder:
-    """A new decoder that fits the encoder and the classes."""
-    return Decoder(
-        clip_width=image_encoder.width,
-        clip_blocks=image_encoder.depth - 1,
-        num_classes=classes.num_classes,
-        width=config.decoder.width,
-        blocks=config.decoder.blocks,
-        heads=config.decoder.heads,
-        dropout=config.decoder.dropout,
-    )
-
-
-def build_method(
-    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, decoder: Decoder
-) -> WeClip:
-    """WeCLIP of finished parts."""
-    imagenet = config.quirk("imagenet_normalisation")
-    return WeClip(
-        maps=build_maps(config, image_encoder, text, imagenet=imagenet),
-        decoder=decoder,
-        labels=label_settings(config),
-        losses=LossSettings(
-            background_weight=config.loss.background_weight,
-            affinity_weight=config.loss.affinity_weight,
-            affinity_radius=config.loss.affinity_radius,
-        ),
-    )
-
-
 def build_maps(
     config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, *, imagenet: bool
 ) -> TagMaps:
@@ -103,35 +91,18 @@ def build_maps(
     return TagMaps(
         image_encoder=image_encoder,
         text=text,
-        settings=map_settings(config),
+        source=config.part(parts.MAP_SOURCE, config.cam.source),
+        affinity=config.part(parts.AFFINITY, config.affinity.source),
         mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
         std=IMAGENET_STD if imagenet else CLIP_STD,
-    )
-
-
-def map_settings(config: Config) -> MapSettings:
-    """The constants of maps and their affinity."""
-    return MapSettings(
-        source=config.cam.source,
-        affinity=config.affinity.source,
-        min_max_eps=config.cam.min_max_eps,
-        self_self_blocks=config.cam.self_self_blocks,
-        initial_layers=config.affinity.initial_layers,
-        refined_layers=config.affinity.refined_layers,
-        signed_layer_distance=config.quirk("signed_layer_distance"),
-        sinkhorn_rounds=config.affinity.sinkhorn_rounds,
-        power=config.affinity.power,
-        box_threshold=config.affinity.box_threshold,
-        exclusive_box_edge=config.quirk("exclusive_box_edge"),
-        temperature=config.affinity.temperature,
     )
 
 
 def label_settings(config: Config) -> LabelSettings:
     """The constants of the pseudo-labels."""
     return LabelSettings(
+        min_max_eps=config.cam.min_max_eps,
         background_power=config.cam.background_power,
-        refine_from=config.affinity.refine_from,
         par=ParSettings(
             iterations=config.par.iterations,
             dilations=tuple(config.par.dilations),
@@ -139,24 +110,22 @@ def label_settings(config: Config) -> LabelSettings:
             position_width=config.par.position_width,
             position_weight=config.par.position_weight,
         ),
-        par_on_normalised_image=config.quirk("par_on_normalised_image"),
-        train_on_padding=config.quirk("train_on_padding"),
     )
 
 
-def load_decoder(method: WeClip, state: Mapping[str, Tensor], path: Path) -> None:
-    """Load decoder weights read from `path`; InputError if they do not fit the configuration."""
+def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load trained weights read from `path`; InputError if they do not fit the configuration."""
     try:
-        method.decoder.load_state_dict(state)
+        method.trained.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: its decoder does not fit the configuration ({reason}); "
-            "check data.classes, decoder.* and clip.weights"
+            f"{path}: its weights do not fit the configuration ({reason}); "
+            "check data.classes, method.* and clip.weights"
         ) from None
 
 
-def build_predictor(config: Config, method: WeClip) -> Predictor:
+def build_predictor(config: Config, method: Method) -> Predictor:
     """The method with the test protocol of `config.eval`, where the method is.
 
     Raises:
@@ -173,31 +142,27 @@ def build_predictor(config: Config, method: WeClip) -> Predictor:
 
 
 def build_training_free(
-    config: Config, clip: Clip, classes: ClassList, decoder: nn.Module | None = None
+    config: Config, clip: Clip, classes: ClassList, refiner: Method | None = None
 ) -> TrainingFree:
-    """A method without training on a loaded CLIP, for a class list; `decoder` may refine it."""
+    """A method without training on a loaded CLIP, for a class list; a trained one may refine it."""
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
-    return training_free(config, clip.image, text, decoder)
+    return training_free(config, clip.image, text, refiner)
 
 
 def training_free(
     config: Config,
     image_encoder: ClipImageEncoder,
     text: TextFeatures,
-    decoder: nn.Module | None = None,
+    refiner: Method | None = None,
 ) -> TrainingFree:
     """A method without training, of finished parts."""
-    labels = label_settings(config)
-    imagenet = decoder is not None and config.quirk("imagenet_normalisation")  # as it was trained
+    imagenet = refiner is not None and config.quirk("imagenet_normalisation")  # as it was trained
+    use = config.label
     return TrainingFree(
         maps=build_maps(config, image_encoder, text, imagenet=imagenet),
-        settings=TrainingFreeSettings(
-            background_power=labels.background_power,
-            scale=config.label.scale,
-            max_side=config.label.max_side,
-            par=labels.par if config.label.par else None,
-        ),
-        decoder=decoder,
+        settings=TrainingFreeSettings(scale=use.scale, max_side=use.max_side, par=use.par),
+        labels=label_settings(config),
+        refine=None if refiner is None else refiner.feature_affinity,
     )
 
 

@@ -1,14 +1,19 @@
 """Every knob of the product: typed dataclasses, each number with its source.
 
 Read from presets and files by `config_file.py`, checked by `config_rules.py`. Parts never see it:
-`build.py` translates.
+`build.py` translates. The settings of a part stand beside the part (`weclip.parts`), and
+`config_schema.py` gives each a section of its own here, such as `affinity.attention`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
+from weclip import parts
 from weclip.data.images.decoding import MAX_PIXELS
+from weclip.plugins import Plugin
+from weclip.system.errors import InputError
 
 
 @dataclass
@@ -47,26 +52,32 @@ class ClipConfig:
 
 @dataclass
 class CamConfig:
-    """Maps of tags: softmax Grad-CAM (CLIP-ES section 3.2), or patches against texts (ExCEL)."""
+    """Maps of tags, and what becomes of them at pixels."""
 
-    source: str = "gradcam"  # gradcam | patch-text
-    self_self_blocks: int = 5  # last blocks whose tokens attend to alike ones; ExCEL, released code
-    min_max_eps: float = 1e-7  # released code
+    source: str = "gradcam"  # a map source
+    min_max_eps: float = 1e-7  # of the maps that labels are made of; released code
     background_power: float = 1.0  # background score is (1 - max)^power; CLIP-ES, released code
 
 
 @dataclass
 class AffinityConfig:
-    """Affinity from attention and the refinement module (WeCLIP section 3.3, released code)."""
+    """What spreads maps of tags."""
 
-    source: str = "attention"  # attention | class-distribution (CD-CLIP) | none
-    initial_layers: int = 8  # last maps averaged before the refinement module starts
-    refined_layers: int = 6  # last maps it chooses from; COCO 10
-    refine_from: int = 9145  # first step with the refinement module; COCO 40001; -1: never
-    sinkhorn_rounds: int = 3
-    power: int = 2  # of the transition; CLIP-ES squares it
-    box_threshold: float = 0.4  # COCO 0.7
-    temperature: float = 1.0  # of class-distribution; ours, chosen on the demo's training scenes
+    source: str = "attention"  # an affinity
+
+
+@dataclass
+class LossConfig:
+    """Terms of the loss, which are added up."""
+
+    terms: tuple[str, ...] = ("segmentation", "affinity")  # WeCLIP Eq. 11
+
+
+@dataclass
+class MethodConfig:
+    """What is trained."""
+
+    name: str = "weclip"  # a method
 
 
 @dataclass
@@ -81,33 +92,13 @@ class ParConfig:
 
 
 @dataclass
-class DecoderConfig:
-    """The only trained part (WeCLIP section 3.2)."""
-
-    width: int = 256
-    blocks: int = 3
-    heads: int = 8
-    dropout: float = 0.1
-
-
-@dataclass
-class LossConfig:
-    """Losses (WeCLIP Eq. 9 to 11, released code)."""
-
-    background_weight: float = 0.5  # of background pixels' mean; foreground's weighs the rest
-    affinity_weight: float = 0.1
-    affinity_radius: int = 8  # patches, in x and in y
-
-
-@dataclass
 class QuirkConfig:
-    """Behaviours of the released code that are mistakes; None follows `faithful`."""
+    """Behaviours of released code that are mistakes; None follows `faithful`.
 
-    imagenet_normalisation: bool | None = None
-    train_on_padding: bool | None = None
-    signed_layer_distance: bool | None = None
-    exclusive_box_edge: bool | None = None
-    par_on_normalised_image: bool | None = None
+    Those of parts stand beside these (`parts.quirk`).
+    """
+
+    imagenet_normalisation: bool | None = None  # of WeCLIP; CLIP has a mean of its own
 
 
 @dataclass
@@ -197,13 +188,14 @@ class Config:
     """One run, completely described."""
 
     faithful: bool = False  # True: every quirk of the released code, unless set alone
+    plugins: dict[str, str] = field(default_factory=dict)  # name -> SHA-256, of `--plugin`
     data: DataConfig = field(default_factory=DataConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     cam: CamConfig = field(default_factory=CamConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
     par: ParConfig = field(default_factory=ParConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    method: MethodConfig = field(default_factory=MethodConfig)
     quirks: QuirkConfig = field(default_factory=QuirkConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -211,7 +203,26 @@ class Config:
     label: LabelConfig = field(default_factory=LabelConfig)
     tags: TagsConfig = field(default_factory=TagsConfig)
 
+    KNOWN: ClassVar[parts.Parts] = {}  # the parts that have sections, by kind and name
+    PLUGINS: ClassVar[tuple[Plugin, ...]] = ()  # where some of them are from
+
     def quirk(self, name: str) -> bool:
-        """Whether a quirk of the released code is on: its own switch, or else `faithful`."""
+        """Whether a quirk of released code is on: its own switch, or else `faithful`."""
         switch: bool | None = getattr(self.quirks, name)
         return self.faithful if switch is None else switch
+
+    def part(self, kind: parts.Kind, name: str) -> Any:
+        """A part with the settings of its section; InputError for settings that contradict."""
+        part = self.KNOWN[kind.name, name]
+        section = getattr(getattr(self, kind.section), name)
+        given = {each.name: _frozen(getattr(section, each.name)) for each in fields(section)}
+        quirks = {f.name: self.quirk(f.name) for f in fields(part) if parts.is_quirk(f)}
+        try:
+            return part(**given, **quirks)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
+
+def _frozen(value: Any) -> Any:
+    """A list that YAML gave as the tuple that a part declares."""
+    return tuple(value) if isinstance(value, list) else value

@@ -18,6 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from weclip.config import Config
 from weclip.config_rules import validate
+from weclip.config_schema import PART_SECTIONS, schema
+from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
@@ -36,6 +38,9 @@ KINDS: dict[Any, str] = {
     tuple[str, ...]: "a list of texts",
 }
 """How types are called in messages; others by their Python name."""
+
+WHEN_FAITHFUL = "when_faithful"
+"""Section of a method's preset: further differences that `faithful=true` brings."""
 
 
 def presets() -> list[str]:
@@ -64,6 +69,7 @@ def load_config(
     *,
     method: str | None = None,
     unused: Collection[str] = (),
+    plugins: PluginFiles = (),
 ) -> Config:
     """Read a preset or a YAML file, and apply `section.key=value` overrides.
 
@@ -71,38 +77,53 @@ def load_config(
         name_or_path: Preset or file.
         overrides: Changes, applied in turn.
         method: One of `label_methods`, applied before them.
-        unused: Dotted keys of texts that the caller does not read; without a value they are empty.
+        unused: What the caller does not read: dotted keys of texts, which may lack a value, and
+            sections, whose keys are not looked at. Without `PART_SECTIONS` PyTorch is not needed.
+        plugins: Python files with parts of the user's own.
 
     Raises:
-        InputError: Unknown preset, method, file or key, or a value of the wrong type or range.
+        InputError: Unknown preset, method, file or key, or a value of the wrong type or range; or a
+            plugin that does not run or that the file was not made with.
     """
     origin, text = _read(name_or_path)
-    config = _from_text(text, origin)
+    loaded = load_plugins(plugins)
+    kind = Config if set(PART_SECTIONS) <= set(unused) else schema(loaded)
+    config = _from_text(text, origin, kind, unused)
     if method is not None:
-        if method not in label_methods():
-            known = label_methods()
-            hint = did_you_mean(method, known) or f"known: {', '.join(known)}"
-            raise InputError(f"--method {method}: there is none of this name; {hint}")
-        _apply(config, OmegaConf.create(_shipped(f"methods/{method}")), f"method {method}")
-    return _resolve(config, overrides, origin, unused)
+        _apply_method(config, method, overrides, kind)
+    return _resolve(config, overrides, origin, kind, unused)
+
+
+def _apply_method(
+    config: DictConfig, method: str, overrides: Sequence[str], kind: type[Config]
+) -> None:
+    """Apply a method's differences, and those of its released code where it is to be faithful."""
+    if method not in label_methods():
+        known = label_methods()
+        hint = did_you_mean(method, known) or f"known: {', '.join(known)}"
+        raise InputError(f"--method {method}: there is none of this name; {hint}")
+    document = yaml.safe_load(_shipped(f"methods/{method}"))
+    released = document.pop(WHEN_FAITHFUL, {})
+    _apply(config, document, f"method {method}", kind)
+    final = config.copy()
+    _apply_overrides(final, overrides, kind)
+    if final.faithful:
+        _apply(config, released, f"method {method}", kind)
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:
     """A copy with `section.key=value` overrides applied; errors as in `load_config`."""
-    return _resolve(OmegaConf.structured(config), overrides, "configuration")
+    return _resolve(OmegaConf.structured(config), overrides, "configuration", type(config))
 
 
 def _resolve(
-    config: DictConfig, overrides: Sequence[str], origin: str, unused: Collection[str] = ()
+    config: DictConfig,
+    overrides: Sequence[str],
+    origin: str,
+    kind: type[Config],
+    unused: Collection[str] = (),
 ) -> Config:
-    for text in overrides:
-        if not OVERRIDE.match(text):
-            raise InputError(f"'{text}' is not of the form section.key=value")
-        try:
-            change = OmegaConf.from_dotlist([_quoted(text)])
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
-            raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
-        _apply(config, change, f"'{text}'")
+    _apply_overrides(config, overrides, kind, unused)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config) if key not in unused)
     if missing:
         raise InputError(
@@ -111,18 +132,31 @@ def _resolve(
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, "")
     resolved = cast(Config, OmegaConf.to_object(config))
+    resolved.plugins = {plugin.name: plugin.sha256 for plugin in kind.PLUGINS}
     validate(resolved)
     return resolved
 
 
-def _quoted(text: str) -> str:
+def _apply_overrides(
+    config: DictConfig, overrides: Sequence[str], kind: type[Config], unused: Collection[str] = ()
+) -> None:
+    for text in overrides:
+        if not OVERRIDE.match(text):
+            raise InputError(f"'{text}' is not of the form section.key=value")
+        try:
+            change = OmegaConf.from_dotlist([_quoted(text, kind)])
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
+        _apply(config, OmegaConf.to_container(change), f"'{text}'", kind, unused)
+
+
+def _quoted(text: str, kind: Any = Config) -> str:
     """An override whose value YAML leaves as it is where the key wants a text, such as a path.
 
     >>> _quoted("data.root=my photos #1"), _quoted("data.eval_split=null"), _quoted("train.steps=3")
     ('data.root="my photos #1"', 'data.eval_split=null', 'train.steps=3')
     """
     key, _, value = text.partition("=")
-    kind: Any = Config
     for name in key.split("."):
         kind = {f.name: f.type for f in fields(kind)}.get(name) if is_dataclass(kind) else None
     plain = value not in ("", "null", "~") and value[0] not in "\"'"
@@ -136,9 +170,10 @@ def to_yaml(config: Config) -> str:
     return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
-def from_yaml(text: str, origin: str) -> Config:
+def from_yaml(text: str, origin: str, plugins: Sequence[Plugin] = ()) -> Config:
     """A configuration from the YAML of `to_yaml`; `origin` names it in errors."""
-    return _resolve(_from_text(text, origin), (), origin)
+    kind = schema(plugins)
+    return _resolve(_from_text(text, origin, kind), (), origin, kind)
 
 
 def _read(name_or_path: str) -> tuple[str, str]:
@@ -157,30 +192,38 @@ def _read(name_or_path: str) -> tuple[str, str]:
         raise InputError(f"{path}: not a text file; --config wants YAML in UTF-8") from None
 
 
-def _from_text(text: str, origin: str) -> DictConfig:
+def _from_text(
+    text: str, origin: str, kind: type[Config], unused: Collection[str] = ()
+) -> DictConfig:
     """The defaults with the differences that a YAML document gives."""
     try:
         content = yaml.safe_load(text)
         if not isinstance(content, dict | None):
             raise InputError(f"{origin}: must hold sections with keys, as in 'data: {{root: ...}}'")
-        document = OmegaConf.create(text if content else "")
+        document = OmegaConf.to_container(OmegaConf.create(text if content else ""))
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
-    config: DictConfig = OmegaConf.structured(Config)
-    _apply(config, document, origin)
+    made_with = cast(dict[str, Any], document).pop("plugins", None)
+    if kind is not Config:
+        require_plugins(made_with, kind.PLUGINS, origin)
+    config: DictConfig = OmegaConf.structured(kind)
+    _apply(config, document, origin, kind, unused)
     return config
 
 
-def _apply(config: DictConfig, change: Any, origin: str) -> None:
+def _apply(
+    config: DictConfig, change: Any, origin: str, kind: type[Config], unused: Collection[str] = ()
+) -> None:
     """Set the keys of `change` in `config`, one by one so that errors name the key."""
-    for key, value, kind in _leaves(OmegaConf.to_container(change), Config, origin, ""):
+    read = {key: value for key, value in change.items() if key not in unused}
+    for key, value, wanted in _leaves(read, kind, origin, ""):
         if "${" in str(value):
             raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
         try:
             OmegaConf.update(config, key, value, merge=False)
         except OmegaConfBaseException:
-            wanted = KINDS.get(kind) or str(kind)
-            raise InputError(f"{origin}: {key} must be {wanted}, not {value!r}") from None
+            said = KINDS.get(wanted) or str(wanted)
+            raise InputError(f"{origin}: {key} must be {said}, not {value!r}") from None
 
 
 def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
@@ -190,7 +233,7 @@ def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tup
         name = prefix.rstrip(".")
         raise InputError(f"{origin}: {name} is a section; its keys are {', '.join(known)}")
     for key, value in change.items():
-        if key not in known:
+        if key not in known or prefix + str(key) == "plugins":
             where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
             hint = did_you_mean(str(key), known)
             listed = f"known {where}: {', '.join(known)}"

@@ -6,32 +6,29 @@ from functools import reduce
 from math import isfinite
 from typing import Any, cast
 
+from weclip import parts
 from weclip.config import Config
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, did_you_mean
 
 POSITIVE = (
-    "data.crop_size data.max_pixels affinity.initial_layers affinity.refined_layers "
-    "affinity.power affinity.temperature cam.self_self_blocks "
-    "decoder.width decoder.blocks decoder.heads cam.min_max_eps par.colour_width "
+    "data.crop_size data.max_pixels cam.min_max_eps par.colour_width "
     "par.position_width optim.learning_rate optim.eps train.steps train.batch_size train.log_every "
     "train.image_every train.save_every train.keep_last label.crf_gaussian_sxy "
     "label.scale label.crf_bilateral_sxy label.crf_bilateral_srgb"
 ).split()
 NOT_NEGATIVE = (
-    "data.workers affinity.sinkhorn_rounds par.iterations loss.affinity_weight "
-    "loss.affinity_radius par.position_weight optim.weight_decay optim.warmup_steps optim.power "
+    "data.workers par.iterations "
+    "par.position_weight optim.weight_decay optim.warmup_steps optim.power "
     "clip.description_weight train.seed train.eval_every cam.background_power label.crf_iterations "
     "label.crf_gaussian_weight label.crf_bilateral_weight tags.attention_from tags.votes tags.floor"
 ).split()
 SHARES = (
-    "data.flip_probability data.max_unreadable clip.description_share affinity.box_threshold "
-    "decoder.dropout loss.background_weight optim.warmup_ratio tags.relative_share "
+    "data.flip_probability data.max_unreadable clip.description_share "
+    "optim.warmup_ratio tags.relative_share "
     "tags.region_share tags.local_weight"
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
-    "cam.source": ("gradcam", "patch-text"),
-    "affinity.source": ("attention", "class-distribution", "none"),
     "train.precision": ("auto", "float32", "bf16", "fp16"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }
@@ -71,11 +68,43 @@ def validate(config: Config) -> None:
     if config.label.crf and config.label.par:
         raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
-    if config.decoder.width % config.decoder.heads:
-        raise InputError(
-            f"decoder.width={config.decoder.width} must be a multiple of "
-            f"decoder.heads={config.decoder.heads}"
-        )
+    if config.KNOWN:
+        _validate_parts(config)
+
+
+def _validate_parts(config: Config) -> None:
+    """The same for the parts: those chosen are there and can read what they need."""
+    for (kind_name, name), part in config.KNOWN.items():
+        section = next(kind.section for kind in parts.KINDS if kind.name == kind_name)
+        for key, (ok, allowed) in parts.rules_of(part):
+            _require(config, f"{section}.{name}.{key}", ok, allowed)
+    for kind in parts.KINDS:
+        for name in chosen(config, kind):
+            part = config.part(kind, name)
+            parts.require_readable(f"{kind.name} '{name}'", getattr(part, "reads", ()))
+
+
+def chosen(config: Config, kind: parts.Kind) -> list[str]:
+    """Names of the parts of a kind that a configuration chooses.
+
+    Raises:
+        InputError: There is no such part, or one is chosen twice, or none.
+    """
+    value = reduce(getattr, kind.key.split("."), cast(Any, config))
+    names = list(value) if kind.several else [value]
+    known = [name for kind_name, name in config.KNOWN if kind_name == kind.name]
+    for name in names:
+        if name not in known:
+            hint = f"{did_you_mean(str(name), known)} ".lstrip()
+            raise InputError(
+                f"{kind.key}: there is no {kind.name} '{name}'; {hint}known: "
+                f"{', '.join(sorted(known))}; one of your own needs --plugin FILE.py"
+            )
+        if names.count(name) > 1:
+            raise InputError(f"{kind.key}: '{name}' is named twice; name it once")
+    if not names:
+        raise InputError(f"{kind.key} is empty; name at least one of {', '.join(sorted(known))}")
+    return names
 
 
 def _numbers(section: Any, prefix: str = "") -> Iterator[str]:

@@ -96,8 +96,8 @@ CHANGES = (
     (
         "width-of-heads",
         "A width that heads do not divide",
-        "decoder.width=17",
-        "decoder.width=17 must be a multiple of decoder.heads=2",
+        "method.weclip.width=17",
+        "method.weclip.width=17 must be a multiple of method.weclip.heads=2",
     ),
     (
         "crop-of-no-patches",

@@ -16,19 +16,19 @@ CASES = (
         "map-source-unknown",
         "A map source that there is not",
         "cam.source=grad-cam",
-        "cam.source=grad-cam is not allowed; it must be gradcam or patch-text",
+        "cam.source: there is no map source 'grad-cam'; did you mean 'gradcam'? known: gradcam, patch_text; one of your own needs --plugin FILE.py",
     ),
     _case(
         "affinity-source-unknown",
         "An affinity that there is not",
         "affinity.source=js",
-        "affinity.source=js is not allowed; it must be attention or class-distribution or none",
+        "affinity.source: there is no affinity 'js'; known: attention, class_distribution, none; one of your own needs --plugin FILE.py",
     ),
     _case(
         "affinity-power-zero",
         "A map spread zero times",
-        "affinity.power=0",
-        "affinity.power=0 is not allowed; it must be more than 0",
+        "affinity.attention.power=0",
+        "affinity.attention.power=0 is not allowed; it must be more than 0",
     ),
     _case(
         "templates-without-braces",

@@ -56,7 +56,7 @@ CASES = (
         "model-is-clip",
         "CLIP in place of a model",
         f"evaluate --model {CLIP} --out out",
-        "clip.safetensors: not a weclip model (its format is None, not 'weclip-1'); give the model.safetensors that 'weclip train' wrote",
+        "clip.safetensors: not a weclip model (its format is None, not 'weclip-2'); give the model.safetensors that 'weclip train' wrote",
     ),
     Case(
         "model-cut-off",
@@ -88,8 +88,8 @@ CASES = (
     Case(
         "model-other-decoder",
         "Another decoder for a model",
-        f"{EVALUATE} decoder.width=32",
-        "run/model.safetensors: its decoder does not fit the configuration (...; check data.classes, decoder.* and clip.weights",
+        f"{EVALUATE} method.weclip.width=32",
+        "run/model.safetensors: its weights do not fit the configuration (...; check data.classes, method.* and clip.weights",
     ),
     Case(
         "model-clip-moved",
@@ -156,7 +156,7 @@ CASES = (
         "A checkpoint without tensors",
         RESUME,
         "--resume run: its checkpoint of step 4 does not fit the model of this configuration; start anew in another --out",
-        make=lambda: _change_checkpoint(decoder={}),
+        make=lambda: _change_checkpoint(trained={}),
     ),
     Case(
         "resume-clip-exchanged",
@@ -213,8 +213,8 @@ CASES = (
     Case(
         "import-other-config",
         "Another configuration",
-        "import a.pth --config voc.yaml --out out decoder.width=32",
-        "a.pth: its decoder does not fit the configuration (...; check data.classes, decoder.* and clip.weights",
+        "import a.pth --config voc.yaml --out out method.weclip.width=32",
+        "a.pth: its weights do not fit the configuration (...; check data.classes, method.* and clip.weights",
         make=lambda: worlds.write_released(Path("run"), Path("a.pth")),
     ),
 )

@@ -9,9 +9,8 @@ from tests.end_to_end import worlds
 
 SMALL = """\
 clip: {weights: clip.safetensors}
-decoder: {width: 16, blocks: 1, heads: 2}
+method: {weclip: {width: 16, blocks: 1, heads: 2, refine_from: 2}}
 par: {iterations: 2, dilations: [1, 2]}
-affinity: {refine_from: 2}
 train: {batch_size: 2, steps: 4, log_every: 1, image_every: 100, eval_every: 0, save_every: 2}
 eval: {long_side: 48, scales: [1.0], flip: false}
 data:

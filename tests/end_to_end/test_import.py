@@ -29,7 +29,7 @@ def test_predicts_as_the_original(released, run_folder, voc_world, clip_file, tm
 
 
 def test_another_configuration_is_refused(released, voc_world, clip_file, tmp_path, capsys):
-    changes = [*worlds.voc_changes(voc_world, clip_file), "decoder.width=32"]
+    changes = [*worlds.voc_changes(voc_world, clip_file), "method.weclip.width=32"]
     assert run_import(released, tmp_path / "out", *changes) == 2
-    assert "does not fit the configuration" in capsys.readouterr().err
+    assert "do not fit the configuration" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

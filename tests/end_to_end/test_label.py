@@ -101,7 +101,7 @@ def test_the_recipe_says_how(whole: Path, clip_file: Path) -> None:
     assert recipe["classes"][:2] == ["background", "aeroplane"]
     assert recipe["clip"]["name"] == clip_file.name
     assert len(recipe["clip"]["sha256"]) == 64
-    assert recipe["config"]["affinity.box_threshold"] == 0.4
+    assert recipe["config"]["affinity.attention.box_threshold"] == 0.4
     assert recipe["config"]["label.crf_bilateral_sxy"] == 67
     assert {"weclip", "torch", "commit"} <= recipe["versions"].keys()
 

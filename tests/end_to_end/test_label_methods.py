@@ -39,8 +39,8 @@ def test_methods_differ_and_are_recorded(line, tmp_path):
     for method, parts in (
         (None, "gradcam, attention"),
         ("clip-es", "gradcam, attention"),
-        ("excel", "patch-text, attention"),
-        ("cd-clip", "gradcam, class-distribution"),
+        ("excel", "patch_text, attention"),
+        ("cd-clip", "gradcam, class_distribution"),
     ):
         out = tmp_path / str(method)
         flag = [] if method is None else ["--method", method]
@@ -54,11 +54,11 @@ def test_methods_differ_and_are_recorded(line, tmp_path):
 
 def test_a_change_is_stronger_than_the_method(line, tmp_path):
     out = tmp_path / "out"
-    changes = ["--method", "excel", "affinity.source=none", "cam.self_self_blocks=1"]
+    changes = ["--method", "excel", "affinity.source=none", "cam.patch_text.self_self_blocks=1"]
     assert cli.run([*line, "--out", str(out), *changes]) == 0
-    assert recipe(out)["method"] == "patch-text, none"
-    assert recipe(out)["config"]["cam.self_self_blocks"] == 1
-    assert recipe(out)["config"]["affinity.box_threshold"] == 0.79
+    assert recipe(out)["method"] == "patch_text, none"
+    assert recipe(out)["config"]["cam.patch_text.self_self_blocks"] == 1
+    assert recipe(out)["config"]["affinity.attention.box_threshold"] == 0.79
 
 
 def test_a_folder_is_of_one_method(line, tmp_path, capsys):
@@ -66,7 +66,7 @@ def test_a_folder_is_of_one_method(line, tmp_path, capsys):
     assert cli.run([*line, "--out", str(out)]) == 0
     assert cli.run([*line, "--out", str(out), "--resume", "--method", "cd-clip"]) == 2
     said = capsys.readouterr().err
-    assert "affinity.source was attention, now class-distribution" in said
+    assert "affinity.source was attention, now class_distribution" in said
 
 
 def test_a_trained_decoder_refines(line, trained, tmp_path, capsys):

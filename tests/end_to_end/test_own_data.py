@@ -132,7 +132,7 @@ def test_masks_are_not_needed_to_train(described, tmp_path, clip_file, monkeypat
     (described / "drawn").rmdir()
     assert train(described, tmp_path / "without", clip_file) == 0
     runs = [read_model_file(tmp_path / n / "model.safetensors") for n in ("with", "without")]
-    assert all((runs[0].decoder[key] == runs[1].decoder[key]).all() for key in runs[0].decoder)
+    assert all((runs[0].trained[key] == runs[1].trained[key]).all() for key in runs[0].trained)
 
 
 @pytest.fixture

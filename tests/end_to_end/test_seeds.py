@@ -19,8 +19,8 @@ def trained(tmp_path_factory, voc_world, clip_file):
 
 
 def test_each_seed_is_a_run_of_its_own(trained, run_folder):
-    assert same(last(trained / "seed-0").decoder, last(run_folder).decoder)
-    assert not same(last(trained / "seed-7").decoder, last(run_folder).decoder)
+    assert same(last(trained / "seed-0").trained, last(run_folder).trained)
+    assert not same(last(trained / "seed-7").trained, last(run_folder).trained)
 
 
 def test_mean_and_deviation_are_those_of_the_last_scores(trained):
@@ -56,5 +56,5 @@ def test_a_deterministic_run_equals_its_repetition(tmp_path, run_folder, voc_wor
         assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
-    assert same(last(tmp_path / "one").decoder, last(tmp_path / "two").decoder)
-    assert same(last(tmp_path / "one").decoder, last(run_folder).decoder)
+    assert same(last(tmp_path / "one").trained, last(tmp_path / "two").trained)
+    assert same(last(tmp_path / "one").trained, last(run_folder).trained)

@@ -50,7 +50,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def same_weights(one: Path, other: Path) -> bool:
     """Whether two runs ended with the same decoder, bit for bit."""
-    a, b = (read_model_file(run / "model.safetensors").decoder for run in (one, other))
+    a, b = (read_model_file(run / "model.safetensors").trained for run in (one, other))
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 

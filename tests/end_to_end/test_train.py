@@ -54,7 +54,7 @@ def test_learns_from_a_plain_folder_with_its_own_classes(tmp_path, clip_file, ca
     assert names == ("background", "bird", "cat", "dog")
     assert train(tmp_path / "r2", *changes, *SMALL, "data.eval_split=val", config="folder") == 0
     assert "eval_miou" in read_log(tmp_path / "r2" / "log.jsonl")[-1]
-    assert same(last(tmp_path / "run").decoder, last(tmp_path / "r2").decoder)
+    assert same(last(tmp_path / "run").trained, last(tmp_path / "r2").trained)
 
 
 def test_learns_from_coco_annotations(tmp_path, clip_file):
@@ -97,14 +97,14 @@ def test_masks_make_no_difference_to_the_weights(tmp_path, run_folder, clip_file
     assert "warning: no scores during training: " in capsys.readouterr().out
     assert train(tmp_path / "null", *changes, "data.eval_split=null") == 0
     for name in ("bare", "null"):
-        assert same(last(tmp_path / name).decoder, last(run_folder).decoder)
+        assert same(last(tmp_path / name).trained, last(run_folder).trained)
         assert not (tmp_path / name / "checkpoints" / "best.ckpt").exists()
         assert (tmp_path / name / "model.safetensors").exists()
 
 
 def test_two_seeds_differ(tmp_path, run_folder, voc_world, clip_file):
     assert train(tmp_path / "run", *voc_changes(voc_world, clip_file), "train.seed=1") == 0
-    assert not same(last(tmp_path / "run").decoder, last(run_folder).decoder)
+    assert not same(last(tmp_path / "run").trained, last(run_folder).trained)
 
 
 def test_resume_continues_bit_for_bit(tmp_path, run_folder, voc_world, clip_file, monkeypatch):
@@ -121,7 +121,7 @@ def test_resume_continues_bit_for_bit(tmp_path, run_folder, voc_world, clip_file
     monkeypatch.undo()
     assert last(out).step == 2
     assert train(out, *changes, "--resume", "train.log_every=2") == 0
-    assert same(last(out).decoder, last(run_folder).decoder)
+    assert same(last(out).trained, last(run_folder).trained)
     rows, whole = read_log(out / "log.jsonl"), read_log(run_folder / "log.jsonl")
     assert [row["step"] for row in rows] == [1, 2, 4, 4]
     assert rows[-1] == whole[-1]

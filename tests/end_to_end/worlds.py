@@ -17,10 +17,11 @@ COLOURS = {"bird": (230, 40, 40), "cat": (40, 200, 60), "dog": (60, 60, 230)}
 SIZE = 48
 
 SMALL = (
-    "data.crop_size=48 data.workers=0 data.scale_range=[1.0,1.5] decoder.width=16 decoder.blocks=1 "
-    "decoder.heads=2 par.iterations=2 par.dilations=[1,2] affinity.refine_from=2 "
-    "train.batch_size=2 train.steps=4 train.log_every=1 train.image_every=100 train.eval_every=0 "
-    "train.save_every=2 eval.long_side=48 eval.scales=[1.0] eval.flip=false"
+    "data.crop_size=48 data.workers=0 data.scale_range=[1.0,1.5] method.weclip.width=16 "
+    "method.weclip.blocks=1 method.weclip.heads=2 par.iterations=2 par.dilations=[1,2] "
+    "method.weclip.refine_from=2 train.batch_size=2 train.steps=4 train.log_every=1 "
+    "train.image_every=100 train.eval_every=0 train.save_every=2 eval.long_side=48 "
+    "eval.scales=[1.0] eval.flip=false"
 ).split()
 """Changes that make a run of any preset take about a second."""
 
@@ -146,7 +147,7 @@ def folder_content(folder: Path) -> dict[str, bytes]:
 
 def write_released(run: Path, path: Path) -> Path:
     """The decoder of a run as the released code would have saved it."""
-    state = read_model_file(run / "model.safetensors").decoder
+    state = read_model_file(run / "model.safetensors").trained
     released = {released_name(name): value for name, value in state.items()}
     other = {"encoder.logit_scale": torch.ones(()), "par.kernel": torch.ones(8)}
     torch.save(released | other, path)

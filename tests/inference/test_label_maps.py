@@ -5,8 +5,9 @@ import pytest
 from tests.methods.tiny_weclip import CLASSES, tiny_weclip
 
 from weclip.data.images.full_images import EvalItem
-from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label_maps
+from weclip.inference.label_maps import evaluate_labels, make_label_maps
 from weclip.inference.scores.evaluate import Tally
+from weclip.methods.method import LABEL_KINDS
 from weclip.system.errors import InputError
 
 
@@ -42,7 +43,7 @@ def test_method_is_left_in_training_and_labels_are_of_eval_mode():
         make_label_maps(method, item(), long_side=None, step=0).label_map["pseudo_label"]
         for _ in range(2)
     )
-    assert method.decoder.training
+    assert method.trained.training
     assert first.equal(again)
 
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 from tests.literal import pseudo_label as literal
 
-from weclip.labels.maps.gradcam import pack_tags
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pseudo_label import label_map_of, make_pseudo_label, with_background
+from weclip.labels.tag_slots import pack_tags
 
 PAR = ParSettings(
     iterations=20,

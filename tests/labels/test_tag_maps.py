@@ -13,9 +13,9 @@ from weclip.labels.affinity.class_distribution import (
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
-from weclip.labels.maps.gradcam import pack_tags
 from weclip.labels.maps.patch_text import patch_text_cam
-from weclip.labels.tag_maps import AFFINITY_SOURCES, MAP_SOURCES
+from weclip.labels.tag_slots import pack_tags
+from weclip.parts import AFFINITY, MAP_SOURCE
 
 TAGS = torch.tensor([[True, False, True, False], [False, True, False, False]])
 GRID = (2, 3)
@@ -70,7 +70,9 @@ def test_a_large_temperature_leaves_the_attention(rows):
     torch.testing.assert_close(ours, attention / attention.sum(-1, keepdim=True))
 
 
-@pytest.fixture(params=[(m, a) for m in MAP_SOURCES for a in AFFINITY_SOURCES], ids="+".join)
+@pytest.fixture(
+    params=[(m, a) for m in MAP_SOURCE.file_names() for a in AFFINITY.file_names()], ids="+".join
+)
 def parts(request):
     config = tiny_config()
     config.cam.source, config.affinity.source = request.param
@@ -82,13 +84,13 @@ def test_every_source_trains(parts):
     method, batch = tiny_weclip(parts, dropout=0.0), make_batch()
     output = method.training_step(batch, step=0)
     assert output.loss.isfinite()
-    assert output.cam.shape == output.refined.cam.shape == (3, 2, 4, 6)
+    assert output.cam.shape == output.detail.refined.cam.shape == (3, 2, 4, 6)
     assert output.cam.amin() >= 0
     assert output.cam.amax() <= 1
     assert output.cam[0].flatten(1).amax(1).min() > 0.9
     assert not output.cam[1].any()
     other = tiny_config()
-    swapped = {"gradcam": "patch-text", "patch-text": "gradcam"}
+    swapped = {"gradcam": "patch_text", "patch_text": "gradcam"}
     other.cam.source, other.affinity.source = swapped[parts.cam.source], parts.affinity.source
     theirs = tiny_weclip(other, dropout=0.0).training_step(batch, step=0)
     assert not torch.allclose(output.cam[0], theirs.cam[0], atol=0.05)
@@ -100,21 +102,22 @@ def test_every_source_trains_in_bfloat16(parts):
     exact = method.training_step(batch, step=0)
     with torch.autocast("cpu", torch.bfloat16):
         output = method.training_step(batch, step=0)
-    assert output.cam.dtype == output.refined.cam.dtype == torch.float32
+    assert output.cam.dtype == output.detail.refined.cam.dtype == torch.float32
     assert (output.cam - exact.cam).abs().mean() < 0.05
 
 
-@pytest.mark.parametrize("source", list(AFFINITY_SOURCES))
+@pytest.mark.parametrize("source", AFFINITY.file_names())
 def test_the_transition_is_what_spreads(source):
     config = tiny_config()
-    config.affinity.source, config.affinity.box_threshold, config.affinity.power = source, 0.0, 3
-    config.cam.source = "patch-text"
+    config.affinity.source, config.affinity.attention.box_threshold = source, 0.0
+    config.affinity.attention.power = config.affinity.class_distribution.power = 3
+    config.cam.source = "patch_text"
     output = tiny_weclip(config).training_step(make_batch(), step=0)
-    cam, refined = output.cam.flatten(2), output.refined
+    cam, refined = output.cam.flatten(2), output.detail.refined
     everywhere = (refined.transition @ cam.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(refined.cam.flatten(2)[0], everywhere[0], rtol=1e-4, atol=1e-5)
     one_step = refined.affinity
-    if source == "class-distribution":
+    if source == "class_distribution":
         torch.testing.assert_close(refined.transition, one_step @ one_step @ one_step)
     if source == "none":
         assert torch.equal(refined.cam, output.cam)
@@ -122,8 +125,8 @@ def test_the_transition_is_what_spreads(source):
 
 def test_the_refinement_module_takes_part_in_every_affinity():
     config = tiny_config()  # refine_from=0
-    config.affinity.source = "class-distribution"
-    refined = tiny_weclip(config).training_step(make_batch(), step=0).refined.affinity
-    config.affinity.refine_from = -1
-    plain = tiny_weclip(config).training_step(make_batch(), step=0).refined.affinity
+    config.affinity.source = "class_distribution"
+    refined = tiny_weclip(config).training_step(make_batch(), step=0).detail.refined.affinity
+    config.method.weclip.refine_from = -1
+    plain = tiny_weclip(config).training_step(make_batch(), step=0).detail.refined.affinity
     assert not torch.allclose(refined, plain, atol=1e-3)

@@ -1,7 +1,7 @@
 """What every method must do: one test class, run over all of them.
 
-A method joins by adding a `MethodCase` to `METHODS`. It is a module with a trained part `decoder`,
-`forward(image)` to logits and `training_step(batch, step)` to an output with `loss` and `terms`.
+A method joins by adding a `MethodCase` to `METHODS`. It speaks the protocol of
+`methods/method.py`.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ METHODS = [MethodCase("weclip", tiny_weclip, CLASSES, PATCH)]
 
 def optimizer_of(method):
     return build_optimizer(
-        method.decoder.parameters(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
+        method.parameter_groups(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
     )
 
 
@@ -97,7 +97,7 @@ class MethodContract:
     def test_gradient_reaches_the_trained_part_and_nothing_else(self, method):
         method.train()
         method.training_step(make_batch(), 0).loss.backward()
-        trained = {id(p) for p in method.decoder.parameters()}
+        trained = {id(p) for p in method.trained.parameters()}
         for name, parameter in method.named_parameters():
             assert parameter.requires_grad == (id(parameter) in trained), name
             if id(parameter) in trained:
@@ -116,11 +116,11 @@ class MethodContract:
 
     def test_trained_part_saved_and_loaded_gives_equal_logits(self, case, method, tmp_path):
         train(method, make_batch())
-        torch.save(method.decoder.state_dict(), tmp_path / "decoder.pt")
+        torch.save(method.trained.state_dict(), tmp_path / "trained.pt")
         fresh = case.build()
         image = make_batch().image
         assert not torch.equal(fresh.eval()(image), method.eval()(image))
-        fresh.decoder.load_state_dict(torch.load(tmp_path / "decoder.pt", weights_only=True))
+        fresh.trained.load_state_dict(torch.load(tmp_path / "trained.pt", weights_only=True))
         assert torch.equal(fresh(image), method(image))
 
     def test_same_seed_same_weights(self, case):
@@ -149,7 +149,7 @@ class MethodContract:
         output = method.training_step(make_batch(tags), step)
         assert all(term.isfinite() for term in output.terms.values())
         output.loss.backward()
-        gradients = [p.grad for p in method.decoder.parameters()]
+        gradients = [p.grad for p in method.trained.parameters()]
         assert all(g.isfinite().all() for g in gradients)
         for labels, allowed in zip(output.target, tags, strict=True):
             assert set(labels.unique().tolist()) <= {0, 255, *(tag + 1 for tag in allowed)}
@@ -160,17 +160,17 @@ class MethodContract:
 
     def test_frozen_weights_are_bit_equal_after_training(self, method):
         def frozen():
-            return {n: v for n, v in weights(method).items() if not n.startswith("decoder.")}
+            return {n: v for n, v in weights(method).items() if not n.startswith("trained.")}
 
-        before, trained = frozen(), weights(method.decoder)
+        before, trained = frozen(), weights(method.trained)
         assert before
         train(method, make_batch())
         assert same_weights(before, frozen())
-        assert not same_weights(trained, weights(method.decoder))
+        assert not same_weights(trained, weights(method.trained))
 
     def test_frozen_parts_stay_in_eval_mode(self, method):
         method.train()
-        assert method.decoder.training
+        assert method.trained.training
         frozen = {id(p) for p in method.parameters() if not p.requires_grad}
         holders = [
             m for m in method.modules() if any(id(p) in frozen for p in m.parameters(recurse=False))
@@ -188,4 +188,4 @@ class MethodContract:
             output = method.training_step(make_batch(), 0)
         assert output.loss.dtype == torch.float32
         output.loss.backward()
-        assert all(p.grad.isfinite().all() for p in method.decoder.parameters())
+        assert all(p.grad.isfinite().all() for p in method.trained.parameters())

@@ -6,7 +6,8 @@ from tests.literal import affinity_loss as literal_affinity
 from tests.literal import segmentation_loss as literal_segmentation
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.methods.losses import affinity_labels, affinity_loss, segmentation_loss
+from weclip.methods.losses.affinity import affinity_labels, affinity_loss
+from weclip.methods.losses.segmentation import segmentation_loss
 
 
 def random_labels(batch, size, classes=4, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.build import build_weclip
+from weclip.build import build_method
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
@@ -15,7 +15,7 @@ from weclip.tasks.load import open_clip
 def test_bf16_labels_agree_with_float32():
     """Measured on the demo world."""
     config = load_config("demo", ["data.root=."])
-    method = build_weclip(config, open_clip(config), load_classes("demo")).eval()
+    method = build_method(config, open_clip(config), load_classes("demo")).eval()
     scenes = [random_scene(np.random.default_rng((3, i)), unseen=False) for i in range(24)]
     tags = torch.zeros(len(scenes), 19, dtype=torch.bool)
     for row, scene in zip(tags, scenes, strict=True):

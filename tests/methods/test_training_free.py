@@ -13,17 +13,17 @@ from weclip.config_file import load_config
 from weclip.methods.training_free import fit_to_patches
 
 CONFIG = (
-    "data.root=. clip.weights=. affinity.initial_layers=2 label.max_side=null "
+    "data.root=. clip.weights=. affinity.attention.layers=2 label.max_side=null "
     "par.iterations=2 par.dilations=[1,2]"
 ).split()
 TAGS = (0, 2, 4)
 ROUNDING = 1e-3  # of float32: raw maps are tiny, and scaling them to 1 enlarges their last bits
 
 
-def method(*changes, decoder=None):
+def method(*changes):
     """CLIP-ES with `changes` of the configuration."""
     config = load_config("voc", [*CONFIG, *changes])
-    return training_free(config, build_image_encoder(clip_state()), text_features(), decoder)
+    return training_free(config, build_image_encoder(clip_state()), text_features())
 
 
 def picture(size=(30, 41), seed=0):
@@ -52,7 +52,7 @@ def test_scores_are_those_of_the_literal_form(size, tags):
 
 def test_each_number_of_the_method_is_used():
     image = picture()
-    numbers = {"affinity.initial_layers": BLOCKS, "affinity.box_threshold": 0.7}
+    numbers = {"affinity.attention.layers": BLOCKS, "affinity.attention.box_threshold": 0.7}
     changes = [f"{k}={v}" for k, v in (numbers | {"cam.background_power": 2}).items()]
     ours = method(*changes)
     scores = expected(image, TAGS, layers=BLOCKS, theta=0.7, power=2.0)

@@ -1,19 +1,14 @@
 """The order of the stages, the step that starts the refinement module, and every quirk switch."""
 
-from dataclasses import asdict
-
 import pytest
 import torch
 import torch.nn.functional as F
 from tests.methods.tiny_weclip import make_batch, tiny_config, tiny_weclip
 
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
-from weclip.build import label_settings, map_settings
-from weclip.config import Config
 from weclip.data.batch import IGNORE_INDEX
-from weclip.labels.maps.gradcam import pack_tags
+from weclip.labels.tag_slots import pack_tags
 
-QUIRKS = tuple(asdict(Config().quirks))
 BOX = (5, 3, 26, 40)  # content of a padded crop, 32 x 48
 
 
@@ -26,15 +21,15 @@ def run(config=None, *, step=0, box=BOX, seed=0):
 def stages(output):
     """The tensors of a step in the order in which they are computed."""
     return {
-        "logits": output.decoded.logits.detach(),
-        "feature_affinity": output.decoded.feature_affinity.detach(),
+        "logits": output.logits.detach(),
+        "feature_affinity": output.detail.feature_affinity.detach(),
         "cam": output.cam,
-        "affinity": output.refined.affinity,
-        "transition": output.refined.transition,
-        "refined_cam": output.refined.cam,
-        "pixel_cam": output.pseudo_label.cam,
-        "scores": output.pseudo_label.scores,
-        "label_map": output.pseudo_label.label_map,
+        "affinity": output.detail.refined.affinity,
+        "transition": output.detail.refined.transition,
+        "refined_cam": output.detail.refined.cam,
+        "pixel_cam": output.detail.pseudo_label.cam,
+        "scores": output.detail.pseudo_label.scores,
+        "label_map": output.detail.pseudo_label.label_map,
         "target": output.target,
     }
 
@@ -67,8 +62,8 @@ def test_shapes_of_a_step():
 def test_only_the_decoder_outputs_carry_a_graph():
     output = run()
     with_graph = {"logits", "feature_affinity"}
-    assert output.decoded.logits.requires_grad
-    assert output.decoded.feature_affinity.requires_grad
+    assert output.logits.requires_grad
+    assert output.detail.feature_affinity.requires_grad
     frozen = {n: v for n, v in stages(output).items() if n not in with_graph}
     assert not any(value.requires_grad for value in frozen.values())
 
@@ -86,7 +81,10 @@ def test_image_is_not_seen_by_others_of_its_batch():
         alone = method.training_step(one, 0)
         slots = max(1, len(own))
         torch.testing.assert_close(
-            together.refined.cam[i, :slots], alone.refined.cam[0], rtol=1e-3, atol=1e-5
+            together.detail.refined.cam[i, :slots],
+            alone.detail.refined.cam[0],
+            rtol=1e-3,
+            atol=1e-5,
         )
         agreement = (together.target[i] == alone.target[0]).float().mean()
         assert agreement > 0.999
@@ -95,7 +93,7 @@ def test_image_is_not_seen_by_others_of_its_batch():
 def test_refinement_starts_at_its_step_and_forwards_do_not_count():
     """The released code counts forward calls, those of validation too; we own the step."""
     config = tiny_config()
-    config.affinity.refine_from = 7
+    config.method.weclip.refine_from = 7
     method = tiny_weclip(config, dropout=0.0).eval()
     batch = make_batch()
     early = method.training_step(batch, 6)
@@ -110,7 +108,7 @@ def test_refinement_starts_at_its_step_and_forwards_do_not_count():
 
 def test_refinement_can_be_off():
     config = tiny_config()
-    config.affinity.refine_from = -1
+    config.method.weclip.refine_from = -1
     method = tiny_weclip(config, dropout=0.0).eval()
     batch = make_batch()
     first, last = method.training_step(batch, 0), method.training_step(batch, 10**6)
@@ -120,59 +118,22 @@ def test_refinement_can_be_off():
 
 def test_initial_affinity_is_the_mean_attention():
     config = tiny_config()
-    config.affinity.refine_from, config.affinity.initial_layers = -1, 2
+    config.method.weclip.refine_from, config.affinity.attention.layers = -1, 2
     method = tiny_weclip(config, dropout=0.0).eval()
     batch = make_batch()
-    features = method.image_encoder(method.normalise(batch.image))
+    features = method.image_encoder(method.maps.normalise(batch.image))
     last = method.image_encoder.run_last_block(features.tokens[-1])
     expected = (features.attention[-1] + last.attention)[:, 1:, 1:] / 2
-    torch.testing.assert_close(method.training_step(batch, 0).refined.affinity, expected)
+    torch.testing.assert_close(method.training_step(batch, 0).detail.refined.affinity, expected)
 
 
 def test_only_attention_maps_that_are_read_are_made():
     config = tiny_config()
-    config.affinity.refine_from = 7
-    config.affinity.initial_layers, config.affinity.refined_layers = 1, 3
-    method = tiny_weclip(config)
-    assert [method.attention_maps(step) for step in (0, 6, 7, 100)] == [0, 0, 2, 2]
-    config.affinity.refine_from = -1
-    assert tiny_weclip(config).attention_maps(100) == 0
-
-
-def test_quirks_follow_faithful_unless_set_alone():
-    for name in QUIRKS:
-        assert not Config().quirk(name)
-        assert Config(faithful=True).quirk(name)
-        alone, fixed = Config(), Config(faithful=True)
-        setattr(alone.quirks, name, True)
-        setattr(fixed.quirks, name, False)
-        assert [n for n in QUIRKS if alone.quirk(n)] == [name]
-        assert [n for n in QUIRKS if not fixed.quirk(n)] == [name]
-
-
-@pytest.mark.parametrize("name", QUIRKS)
-def test_a_quirk_changes_its_own_setting_only(name):
-    plain, quirky = tiny_weclip(tiny_config()), tiny_weclip(tiny_config(**{name: True}))
-    before, after = (asdict(m.labels) | asdict(m.maps.settings) for m in (plain, quirky))
-    expected = set() if name == "imagenet_normalisation" else {name}
-    assert {key for key in before if before[key] != after[key]} == expected
-    same = all(
-        torch.equal(getattr(plain.maps, n), getattr(quirky.maps, n)) for n in ("mean", "std")
-    )
-    assert same == (name != "imagenet_normalisation")
-
-
-def test_faithful_is_all_quirks_together():
-    def constants(config):
-        return asdict(label_settings(config)) | asdict(map_settings(config))
-
-    settings = constants(Config(faithful=True))
-    assert all(settings[name] for name in QUIRKS if name in settings)
-    default = constants(Config())
-    assert not any(default[name] for name in QUIRKS if name in default)
-    config = tiny_config()
-    config.faithful = True
-    assert not changed(run(config), run(tiny_config(**dict.fromkeys(QUIRKS, True))))
+    config.method.weclip.refine_from = 7
+    config.affinity.attention.layers, config.affinity.attention.refined_layers = 1, 3
+    method, image = tiny_weclip(config), make_batch().image
+    formed = [len(method.maps.see(image, refined=r).features.attention) for r in (False, True)]
+    assert formed == [0, 2]
 
 
 def test_imagenet_normalisation():
@@ -182,11 +143,11 @@ def test_imagenet_normalisation():
     image = make_batch().image
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
     expected = (image - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    torch.testing.assert_close(quirky.normalise(image), expected)
+    torch.testing.assert_close(quirky.maps.normalise(image), expected)
     expected = (image / 255 - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(
         3, 1, 1
     )
-    torch.testing.assert_close(plain.normalise(image), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(plain.maps.normalise(image), expected, rtol=1e-5, atol=1e-5)
     assert "logits" in changed(run(), run(tiny_config(imagenet_normalisation=True)))
 
 
@@ -194,7 +155,7 @@ def test_train_on_padding():
     """Quirk: padding is a target like any other; by default both losses ignore it."""
     plain, quirky = run(), run(tiny_config(train_on_padding=True))
     assert changed(plain, quirky) == {"target"}
-    assert torch.equal(quirky.target, quirky.pseudo_label.label_map)
+    assert torch.equal(quirky.target, quirky.detail.pseudo_label.label_map)
     y0, x0, y1, x1 = BOX
     inside = torch.zeros(32, 48, dtype=torch.bool)
     inside[y0:y1, x0:x1] = True
@@ -222,10 +183,10 @@ def test_signed_layer_distance():
     for signed in (False, True):
         method = tiny_weclip(tiny_config(signed_layer_distance=signed), dropout=0.0).eval()
         batch = make_batch()
-        features = method.image_encoder(method.normalise(batch.image))
-        cam, seen = method.make_cam(features, pack_tags(batch.tags))
-        crossing = [block[:, 1:, 1:].clamp(1e-6, 1 - 1e-6) for block in seen.attention]
-        kept[signed] = [method.refine(cam, seen, a, 0).affinity / a for a in crossing]
+        view = method.maps.see(batch.image, refined=True)
+        cam = method.maps.make(view, pack_tags(batch.tags))
+        crossing = [block.clamp(1e-6, 1 - 1e-6) for block in view.attention(3)]
+        kept[signed] = [method.maps.spread(cam, view, a).affinity / a for a in crossing]
     assert len(kept[True]) == 3
     for other in kept[True][1:]:  # the released choice is the same whatever the decoder says
         torch.testing.assert_close(other, kept[True][0], rtol=1e-4, atol=1e-6)
@@ -244,16 +205,18 @@ def test_exclusive_box_edge():
     # the released result is that of maps without their last row and column
     maps = plain.cam.clone()
     maps[..., -1, :] = maps[..., -1] = 0
-    sources = torch.einsum("bnm,bkm->bkn", plain.refined.transition, maps.flatten(2))
-    assert (quirky.refined.cam.flatten(2) <= sources + 1e-6).all()
+    sources = torch.einsum("bnm,bkm->bkn", plain.detail.refined.transition, maps.flatten(2))
+    assert (quirky.detail.refined.cam.flatten(2) <= sources + 1e-6).all()
 
 
 def test_par_on_normalised_image():
     """Quirk without effect: PAR divides by local deviations, so a channel's scale cancels."""
     plain, quirky = run(), run(tiny_config(par_on_normalised_image=True))
     assert changed(plain, quirky) <= {"scores"}
-    filled = plain.pseudo_label.scores.isfinite()
-    difference = plain.pseudo_label.scores[filled] - quirky.pseudo_label.scores[filled]
+    filled = plain.detail.pseudo_label.scores.isfinite()
+    difference = (
+        plain.detail.pseudo_label.scores[filled] - quirky.detail.pseudo_label.scores[filled]
+    )
     assert difference.abs().max() < 1e-4
 
 
@@ -264,17 +227,17 @@ def test_par_is_guided_by(quirk, monkeypatch):
     make_label = method.make_label
     monkeypatch.setattr(method, "make_label", lambda *a: guides.append(a[2]) or make_label(*a))
     method.training_step(batch, 0)
-    expected = method.normalise(batch.image) if quirk else batch.image.float()
+    expected = method.maps.normalise(batch.image) if quirk else batch.image.float()
     assert torch.equal(guides[0], expected)
 
 
 def test_normalising_and_resizing_commute():
     """The released test normalises first, ours resizes first: bilinear weights sum to 1."""
-    method = tiny_weclip()
+    normalise = tiny_weclip().maps.normalise
     image = make_batch().image.float()
     for size in ((24, 36), (17, 61)):
-        first = F.interpolate(method.normalise(image), size, mode="bilinear", align_corners=False)
-        last = method.normalise(F.interpolate(image, size, mode="bilinear", align_corners=False))
+        first = F.interpolate(normalise(image), size, mode="bilinear", align_corners=False)
+        last = normalise(F.interpolate(image, size, mode="bilinear", align_corners=False))
         torch.testing.assert_close(first, last, rtol=1e-4, atol=1e-5)
 
 

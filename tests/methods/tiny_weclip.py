@@ -3,13 +3,12 @@
 import torch
 import torch.nn.functional as F
 from tests.backbones.tiny_clip import openai_shapes
+from tests.configs import new_config
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_features import TextFeatures
-from weclip.build import build_method
-from weclip.config import Config
+from weclip.build import assemble
 from weclip.data.batch import Batch
-from weclip.methods.decoder import Decoder
 
 PATCH, BLOCKS, WIDTH, JOINT, CLASSES = 8, 3, 64, 32, 6
 
@@ -43,9 +42,9 @@ def text_features(seed=0, *, classes=CLASSES, scale=10.0):
 
 def tiny_config(**quirks):
     """Few PAR iterations, the refinement module on from the first step; quirks as given."""
-    config = Config()
+    config = new_config()
     config.par.iterations, config.par.dilations = 2, (1, 2)
-    config.affinity.refine_from = 0
+    config.method.weclip.refine_from = 0
     for name, value in quirks.items():
         assert hasattr(config.quirks, name)
         setattr(config.quirks, name, value)
@@ -55,17 +54,11 @@ def tiny_config(**quirks):
 def tiny_weclip(config=None, *, dropout=0.1):
     """WeCLIP on a random CLIP; the same weights every time."""
     torch.manual_seed(0)
-    decoder = Decoder(
-        clip_width=WIDTH,
-        clip_blocks=BLOCKS - 1,
-        num_classes=CLASSES,
-        width=16,
-        blocks=1,
-        heads=2,
-        dropout=dropout,
-    )
+    config = config or tiny_config()
+    use = config.method.weclip
+    use.width, use.blocks, use.heads, use.dropout = 16, 1, 2, dropout
     encoder = build_image_encoder(clip_state())
-    return build_method(config or tiny_config(), encoder, text_features(), decoder)
+    return assemble(config, encoder, text_features(), CLASSES)
 
 
 def make_batch(tags=((0, 2), (), (4,)), size=(32, 48), *, classes=CLASSES, box=None, seed=0):

@@ -51,7 +51,7 @@ def at_step(monkeypatch):
 def continues(out, changes, whole, monkeypatch):
     monkeypatch.undo()
     assert worlds.train(out, *changes, "--resume") == 0
-    assert same(last(out).decoder, last(whole).decoder)
+    assert same(last(out).trained, last(whole).trained)
 
 
 def test_a_cut_off_checkpoint_is_passed_over(tmp_path, changes, whole, capsys):
@@ -62,7 +62,7 @@ def test_a_cut_off_checkpoint_is_passed_over(tmp_path, changes, whole, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert f"warning: {newest}: not a readable weclip checkpoint (damaged" in told
     assert "an earlier checkpoint is used" in told
-    assert same(last(out).decoder, last(whole).decoder)
+    assert same(last(out).trained, last(whole).trained)
 
 
 @pytest.fixture
@@ -223,4 +223,4 @@ def test_resume_starts_a_run_that_is_not_there(tmp_path, changes, whole, capsys)
     out = tmp_path / "run"
     assert worlds.train(out, *changes, "--resume") == 0
     assert f"no checkpoint in {out}; starting" in " ".join(capsys.readouterr().out.split())
-    assert same(last(out).decoder, last(whole).decoder)
+    assert same(last(out).trained, last(whole).trained)

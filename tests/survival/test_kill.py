@@ -116,4 +116,4 @@ def test_the_comparison_can_fail(changes, whole):
         "model",
         "log",
     }
-    assert plain(checkpoint.decoder) != found["step-000000015.ckpt"]["decoder"]
+    assert plain(checkpoint.trained) != found["step-000000015.ckpt"]["trained"]

@@ -48,4 +48,4 @@ def test_a_killed_rank_ends_the_run(tmp_path, changes):
     assert checkpoint.step >= 10
     shorter = [*changes, f"train.steps={checkpoint.step + 2}"]
     assert worlds.train(out, *shorter, "--resume", "--accept-changes") == 0
-    assert not same(last(out).decoder, checkpoint.decoder)
+    assert not same(last(out).trained, checkpoint.trained)

@@ -41,7 +41,7 @@ def test_a_signal_ends_the_run_saved(tmp_path, changes, whole, number):
     line = f"weclip: error: {name} came; saved after step {step}; the same command with --resume"
     assert told.read_text().splitlines()[-1].startswith(line)
     assert worlds.train(out, *changes, "train.save_every=1000", "--resume") == 0
-    assert same(last(out).decoder, last(whole).decoder)
+    assert same(last(out).trained, last(whole).trained)
 
 
 def test_a_signal_to_the_whole_process_group_leaves_the_workers_to_the_run(tmp_path, changes):

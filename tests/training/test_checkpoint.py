@@ -41,9 +41,9 @@ def test_round_trip(path, tmp_path):
     checkpoint = load_checkpoint(path)
     assert (checkpoint.step, checkpoint.best_score, checkpoint.evaluated_step) == (7, 0.5, 6)
     assert (checkpoint.config, checkpoint.inputs) == ("train: {}", {"images": "0"})
-    assert same(checkpoint.decoder, make_trainer(tmp_path).method.decoder.state_dict())
+    assert same(checkpoint.trained, make_trainer(tmp_path).method.trained.state_dict())
     save_checkpoint(tmp_path / "again.ckpt", checkpoint)
-    assert same(load_checkpoint(tmp_path / "again.ckpt").decoder, checkpoint.decoder)
+    assert same(load_checkpoint(tmp_path / "again.ckpt").trained, checkpoint.trained)
 
 
 def refused(path, pattern):
@@ -71,7 +71,7 @@ def test_one_changed_bit_is_found(path, place):
     refused(path, "its checksum differs")
 
 
-@pytest.mark.parametrize("content", [{"decoder": {}}, {"a": 1}])
+@pytest.mark.parametrize("content", [{"trained": {}}, {"a": 1}])
 def test_a_file_of_something_else(tmp_path, content):
     write_checked(tmp_path / "other.ckpt", content)
     refused(tmp_path / "other.ckpt", "not a readable weclip checkpoint")
@@ -79,7 +79,7 @@ def test_a_file_of_something_else(tmp_path, content):
 
 def test_an_archive_without_our_header(tmp_path):
     torch.save({"step": 1}, tmp_path / "plain.pt")
-    refused(tmp_path / "plain.pt", "it is none, or of another version")
+    refused(tmp_path / "plain.pt", "it is none")
 
 
 def test_text(tmp_path):
@@ -91,7 +91,7 @@ def test_no_code_of_a_checkpoint_is_executed(tmp_path):
     import hashlib
 
     archive = BytesIO()
-    torch.save({"decoder": Harm(tmp_path / "harm")}, archive)
+    torch.save({"trained": Harm(tmp_path / "harm")}, archive)
     digest = hashlib.sha256(archive.getvalue()).hexdigest().encode()
     (tmp_path / "bad.ckpt").write_bytes(MAGIC + digest + b"\n" + archive.getvalue())
     refused(tmp_path / "bad.ckpt", "not a readable weclip checkpoint")
@@ -140,3 +140,8 @@ def test_old_checkpoints_and_those_of_a_future_given_up_are_deleted(folder, unti
         "best.ckpt",
         *(step_path(folder, step).name for step in kept),
     }
+
+
+def test_a_checkpoint_of_an_earlier_format_gets_one_line(path):
+    path.write_bytes(path.read_bytes().replace(MAGIC, b"weclip-checkpoint-2 ", 1))
+    refused(path, r"made by an earlier development version; train or label again$")

@@ -42,7 +42,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at
     assert same(state_of(whole), state_of(rest))
     assert log_without_speed(tmp_path / "whole") == log_without_speed(tmp_path / "parts")
     first, second = (newest(tmp_path / name) for name in ("whole", "parts"))
-    assert same(first.decoder, second.decoder)
+    assert same(first.trained, second.trained)
     for index, state in first.optimizer["state"].items():
         assert same(state, second.optimizer["state"][index])
 
@@ -106,7 +106,7 @@ def test_the_model_file_is_the_best_by_the_metric_and_the_checkpoint_the_last(tm
         tmp_path,
         eval_every=2,
         evaluate=lambda stopped: {"miou": next(scores), "pixel_accuracy": 0.0},
-        save_model=lambda decoder, step: saved.append(step),
+        save_model=lambda trained, step: saved.append(step),
     )
     fit(trainer, tmp_path)
     best = load_checkpoint(tmp_path / "checkpoints" / "best.ckpt")
@@ -124,7 +124,7 @@ def test_the_best_score_survives_a_resume(tmp_path):
         tmp_path,
         eval_every=2,
         evaluate=lambda stopped: {"miou": 0.5},
-        save_model=lambda decoder, step: saved.append(step),
+        save_model=lambda trained, step: saved.append(step),
     )
     rest.resume(newest(tmp_path))
     fit(rest, tmp_path)
@@ -134,7 +134,7 @@ def test_the_best_score_survives_a_resume(tmp_path):
 
 def test_without_scores_the_model_file_is_the_last(tmp_path):
     saved = []
-    save_model = lambda decoder, step: saved.append(step)  # noqa: E731
+    save_model = lambda trained, step: saved.append(step)  # noqa: E731
     fit(make_trainer(tmp_path, steps=7, save_model=save_model), tmp_path)
     assert saved == [3, 6, 7]
     assert not (tmp_path / "checkpoints" / "best.ckpt").exists()
@@ -157,7 +157,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_term(tmp_pat
     assert newest(tmp_path).step == 3
     kept = load_replay(tmp_path / "replay.ckpt")
     assert (kept.step, kept.names) == (4, ["0", "1", "2"])
-    assert same(kept.decoder, trainer.method.decoder.state_dict())
+    assert same(kept.trained, trainer.method.trained.state_dict())
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path):
@@ -166,8 +166,8 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     files = sorted((tmp_path / "checkpoints").iterdir())
     before = [path.read_bytes() for path in files]
     with torch.no_grad():
-        next(trainer.method.decoder.parameters()).fill_(float("nan"))
-    with pytest.raises(DivergedError, match=r"step 6: the decoder's \S+ is not finite"):
+        next(trainer.method.trained.parameters()).fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"step 6: the weight \S+ is not finite"):
         trainer.save()
     assert [path.read_bytes() for path in files] == before
 
@@ -175,14 +175,14 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 def test_the_frozen_clip_is_bit_equal_in_eval_mode_and_not_saved(tmp_path):
     trainer = make_trainer(tmp_path)
     before = {k: v.clone() for k, v in trainer.method.image_encoder.state_dict().items()}
-    decoder = state_of(trainer)
+    trained = state_of(trainer)
     fit(trainer, tmp_path)
     assert same(before, trainer.method.image_encoder.state_dict())
-    assert not same(decoder, state_of(trainer))
+    assert not same(trained, state_of(trainer))
     assert not any(module.training for module in trainer.method.image_encoder.modules())
-    assert trainer.method.decoder.training
-    saved = newest(tmp_path).decoder
-    assert saved.keys() == tiny_weclip().decoder.state_dict().keys()
+    assert trainer.method.trained.training
+    saved = newest(tmp_path).trained
+    assert saved.keys() == tiny_weclip().trained.state_dict().keys()
 
 
 def test_one_process_may_train_at_several_precisions():

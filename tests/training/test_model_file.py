@@ -9,20 +9,21 @@ from tests.training.tiny_run import same
 
 from weclip.data.classes import ClassList
 from weclip.system.errors import InputError
-from weclip.training.model_file import ModelFile, read_model_file, save_model_file
+from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file, save_model_file
 
 CLASSES = ClassList(
     ("cat", "Bär"), (("cat",), ("a bear", "Bär")), ("grass",), ((1, 2, 3), (4, 5, 6))
 )
 
 
-ONE_CLASS = {"names": ["a"], "prompts": ["a"], "background_words": ["b"]}
+ONE_CLASS = {"names": ["a"], "prompts": [["a"]], "background_words": ["b"]}
 
 
 @pytest.fixture
 def model():
-    decoder = tiny_weclip().decoder.state_dict()
-    return ModelFile(decoder, "data:\n  root: 'é'\n", CLASSES, "ViT-B-16.pt", "ab" * 32, 30)
+    clip = FrozenBackbone("ViT-B-16.pt", "ab" * 32)
+    trained = tiny_weclip().trained.state_dict()
+    return ModelFile(trained, "data:\n  root: 'é'\n", CLASSES, {"clip": clip}, 30)
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def path(tmp_path, model):
 
 def test_round_trip(path, model):
     read = read_model_file(path)
-    assert same(read.decoder, model.decoder)
-    assert vars(read) | {"decoder": None} == vars(model) | {"decoder": None}
+    assert same(read.trained, model.trained)
+    assert vars(read) | {"trained": None} == vars(model) | {"trained": None}
 
 
 def with_header(path, **change):
@@ -49,18 +50,15 @@ def test_one_class_is_no_damage(path):
     assert read_model_file(path).classes.colours == ((1, 2, 3),)
 
 
-def test_a_file_of_before_classes_had_several_prompts_and_colours(path):
-    before = {"names": ["cat", "Bär"], "prompts": ["cat", "a bear"], "background_words": ["grass"]}
-    with_header(path, classes=json.dumps(before))
-    classes = read_model_file(path).classes
-    assert classes == ClassList(("cat", "Bär"), (("cat",), ("a bear",)), ("grass",))
-    assert classes.colours == ((128, 0, 0), (0, 128, 0))
+def test_a_file_of_an_earlier_format_gets_one_line(path):
+    with_header(path, format="weclip-1")
+    refused(path, r"made by an earlier development version; train or label again$")
 
 
-def test_it_holds_the_decoder_and_nothing_of_the_clip(path, model):
+def test_it_holds_the_trained_part_and_nothing_of_the_clip(path, model):
     with safe_open(path, "pt") as file:
-        assert set(file.keys()) == set(model.decoder)
-    weights = sum(value.numel() * value.element_size() for value in model.decoder.values())
+        assert set(file.keys()) == set(model.trained)
+    weights = sum(value.numel() * value.element_size() for value in model.trained.values())
     assert path.stat().st_size < weights + 20_000
     frozen = tiny_weclip().image_encoder.state_dict()
     content = path.read_bytes()
@@ -92,7 +90,7 @@ def test_a_pickle_is_not_opened(tmp_path):
 
 def test_foreign_safetensors(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
-    refused(tmp_path / "x.safetensors", r"not a weclip model \(its format is None, not 'weclip-1'")
+    refused(tmp_path / "x.safetensors", r"not a weclip model \(its format is None, not 'weclip-2'")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +103,9 @@ def test_foreign_safetensors(tmp_path):
         {"classes": json.dumps(ONE_CLASS | {"prompts": []})},
         {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2]]})},
         {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2, 256]]})},
-        {"clip_sha256": None},
+        {"backbones": None},
+        {"backbones": "[]"},
+        {"backbones": '{"clip": {}}'},
     ],
 )
 def test_damaged_header(path, change):

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from weclip.config import Config
+from weclip.methods.method import ParameterGroup
 from weclip.training.schedule import build_optimizer, learning_rate
 
 OPTIM = Config().optim
@@ -54,11 +55,24 @@ def test_rate_is_a_pure_function_of_the_step():
     assert [rate(step) for step in (7, 3, 7)] == [rate(7), rate(3), rate(7)]
 
 
+def test_groups_have_their_own_rate_and_decay():
+    layer = nn.Linear(2, 2)
+    groups = [
+        ParameterGroup([layer.weight], rate_factor=10.0),
+        ParameterGroup([layer.bias], weight_decay=False),
+    ]
+    optimizer = build_optimizer(groups, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8)
+    made = optimizer.param_groups
+    found = [(g["rate_factor"], g["weight_decay"], len(g["params"])) for g in made]
+    assert found == [(10.0, 0.01, 1), (1.0, 0.0, 1)]
+
+
 def test_optimizer_has_one_group_whose_rate_is_the_logged_one():
     """The released log shows a group that does not train; here there is only one."""
     layer = nn.Linear(2, 2)
+    groups = [ParameterGroup(layer.parameters())]
     optimizer = build_optimizer(
-        layer.parameters(), weight_decay=OPTIM.weight_decay, betas=OPTIM.betas, eps=OPTIM.eps
+        groups, weight_decay=OPTIM.weight_decay, betas=OPTIM.betas, eps=OPTIM.eps
     )
     assert len(optimizer.param_groups) == 1
     group = optimizer.param_groups[0]

@@ -39,7 +39,7 @@ def make_trainer(
     method = method or tiny_weclip()
     write_json(folder / RUN_MARKER, {})
     optimizer = build_optimizer(
-        method.decoder.parameters(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
+        method.parameter_groups(), weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8
     )
     return Trainer(
         method,
@@ -61,7 +61,7 @@ def make_trainer(
         hooks=Hooks(
             evaluate,
             lambda batch, output: np.zeros((4, 4, 3), np.uint8),
-            save_model or (lambda decoder, step: None),
+            save_model or (lambda trained, step: None),
         ),
     )
 
@@ -84,8 +84,8 @@ def fit(trainer, folder, stop_at=None):
 
 
 def state_of(trainer):
-    """Copies of the decoder's tensors."""
-    return {k: v.clone() for k, v in trainer.method.decoder.state_dict().items()}
+    """Copies of the trained tensors."""
+    return {k: v.clone() for k, v in trainer.method.trained.state_dict().items()}
 
 
 def same(first, second):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from weclip.cli import options
 from weclip.cli.label import label
-from weclip.cli.options import Changes, Clip, Data, Model, Out, Overwrite, Preset
+from weclip.cli.options import Changes, Clip, Data, Model, Out, Overwrite, Plugins, Preset
 from weclip.cli.tag import tag
 from weclip.system.allocator import keep_freed_memory
 from weclip.system.errors import InputError
@@ -38,6 +38,7 @@ def train(
     resume: options.Resume = False,
     accept_changes: options.AcceptChanges = False,
     seeds: options.Seeds = None,
+    plugin: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a segmenter from images and their tags.
@@ -55,7 +56,7 @@ def train(
         raise InputError("--resume and --overwrite contradict each other; give one of them")
     how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
     given = [*options.tags_change(tags), *(changes or ())]
-    resolved, shown = configuration(config, data, given), console()
+    resolved, shown = configuration(config, data, given, plugins=plugin or ()), console()
     if seeds is not None:
         path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
         shown.print(f"scores: {path}", soft_wrap=True, markup=False)
@@ -96,6 +97,7 @@ def evaluate(
     config: Preset = None,
     data: Data = None,
     allow_missing: options.AllowMissing = False,
+    plugin: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score a trained model, or folders of masks, on a split with masks.
@@ -108,9 +110,10 @@ def evaluate(
     from weclip.system.distributed import console
     from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
     from weclip.tasks.evaluate.model import evaluate as score_model
+    from weclip.tasks.load import ModelAt
 
     options.require_one_of(
-        {"--model": model, "--labels": labels, "--clip": clip},
+        {"--model": model, "--labels": labels, "--clip": clip, "--plugin": plugin},
         {"--masks": masks, "--config": config, "--data": data, "--allow-missing": allow_missing},
     )
     shown = console()
@@ -119,8 +122,8 @@ def evaluate(
         how = {"allow_missing": allow_missing, "overwrite": overwrite}
         evaluate_masks(masks, resolved, out, console=shown, **how)
     elif model is not None:
-        how = {"labels": labels, "overwrite": overwrite}
-        score_model(model, out, console=shown, overrides=changes or (), clip=clip, **how)
+        place = ModelAt(model, clip, changes or (), plugin or ())
+        score_model(place, out, console=shown, labels=labels, overwrite=overwrite)
 
 
 @app.command()
@@ -136,6 +139,7 @@ def predict(
     ] = None,
     overlays: options.Overlays = False,
     clip: Clip = None,
+    plugin: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Segment images: one palette PNG each, at the image's own size. Needs no tags.
@@ -143,11 +147,13 @@ def predict(
     For example: weclip predict --model runs/voc photos/ --out masks --overlays
     """
     from weclip.system.distributed import console
+    from weclip.tasks.load import ModelAt
     from weclip.tasks.predict import predict as run
 
     shown = console()
     how = {"overlays": overlays, "overwrite": overwrite}
-    count = run(model, inputs, out, console=shown, overrides=change or (), clip=clip, **how)
+    place = ModelAt(model, clip, change or (), plugin or ())
+    count = run(place, inputs, out, console=shown, **how)
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
@@ -163,6 +169,7 @@ def import_(
     ],
     out: Out,
     changes: Changes = None,
+    plugin: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a model file from a checkpoint of the released WeCLIP code; nothing in it is executed.
@@ -173,9 +180,8 @@ def import_(
     from weclip.config_file import load_config
     from weclip.tasks.import_published import import_published
 
-    path = import_published(
-        checkpoint, load_config(config, changes or ()), out, overwrite=overwrite
-    )
+    resolved = load_config(config, changes or (), plugins=plugin or ())
+    path = import_published(checkpoint, resolved, out, overwrite=overwrite)
     Console().print(f"model: {path}", soft_wrap=True)
 
 
@@ -243,6 +249,7 @@ def demo(
 def replay(
     file: Annotated[Path, typer.Argument(help="replay.ckpt of a run that stopped at NaN.")],
     changes: Changes = None,
+    plugin: Plugins = None,
 ) -> int:
     """Run the step again at which a training stopped, and show where it broke.
 
@@ -250,7 +257,7 @@ def replay(
     """
     from weclip.tasks.replay import replay as run
 
-    return run(file, console=Console(), overrides=changes or ())
+    return run(file, console=Console(), overrides=changes or (), plugins=plugin or ())
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The command line of `weclip label`; imports of PyTorch wait until it runs, as in `app.py`."""
 
 from weclip.cli import options
-from weclip.cli.options import Out, Overwrite, Preset
+from weclip.cli.options import Out, Overwrite, Plugins, Preset
 
 
 def label(
@@ -15,6 +15,7 @@ def label(
     export: options.Export = None,
     shard: options.Shard = None,
     resume: options.Continue = False,
+    plugin: Plugins = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make masks of images with tags, by a frozen CLIP alone: no training, no decoder.
@@ -26,7 +27,8 @@ def label(
     from weclip.tasks.label import run as command
 
     data, changes = split_data(arguments or ())
-    resolved = configuration(config, data, [*options.tags_change(tags), *changes], method=method)
+    given = [*options.tags_change(tags), *changes]
+    resolved = configuration(config, data, given, method=method, plugins=plugin or ())
     how = command.LabelOptions(
         overlays=overlays,
         soft=soft,

@@ -105,6 +105,12 @@ VoidBorder = Annotated[
 ]
 
 
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file with parts of your own. It is run. Repeatable."),
+]
+
+
 def tags_change(tags: str | None) -> list[str]:
     """The change of the configuration that `--tags` is short for."""
     return [] if tags is None else [f"data.tags_file={json.dumps(tags, ensure_ascii=False)}"]

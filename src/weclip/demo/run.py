@@ -21,6 +21,7 @@ from weclip.inference.report.scenes import SceneRow
 from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.scores.record import scores_table
 from weclip.inference.visualize import heat_overlay, overlay
+from weclip.system.console import QUIET
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.provenance import versions
 from weclip.tasks.evaluate.model import (
@@ -45,7 +46,7 @@ def run_demo(
     out: Path,
     *,
     seed: int,
-    console: Console,
+    console: Console = QUIET,
     overrides: Sequence[str] = (),
     scenes: tuple[int, int] = (TRAIN_SCENES, VAL_SCENES),
     overwrite: bool = False,
@@ -55,7 +56,7 @@ def run_demo(
     Args:
         out: Output folder: `world/`, `run/`, `evaluation.json` and `report.html`.
         seed: Decides scenes and training.
-        console: Where progress and scores are shown.
+        console: Where progress and scores are shown; by default nowhere.
         overrides: Changes of the preset `demo`.
         scenes: Numbers of training and of held-out scenes.
         overwrite: Replace an earlier demo in `out`.

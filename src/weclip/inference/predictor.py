@@ -83,7 +83,7 @@ def refined_label_map(
 
 
 @contextmanager
-def inference_mode(model: Segmenter) -> Iterator[None]:
+def inference_mode(model: object) -> Iterator[None]:
     """Eval mode without gradients; every submodule's own mode is put back afterwards.
 
     Modes are restored one by one because `train()` on the whole would wake parts pinned in eval.

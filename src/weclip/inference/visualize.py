@@ -12,7 +12,7 @@ from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX, Batch
 from weclip.data.masks.colours import VOC_COLOURS
-from weclip.methods.weclip import StepOutput
+from weclip.methods.method import StepOutput
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
     [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
@@ -106,7 +106,7 @@ def draw_step(
     """
     image = batch.image[0].permute(1, 2, 0).cpu().numpy()
     cam = output.cam[0].amax(dim=0).cpu().numpy()
-    logits = output.decoded.logits[:1].detach().float()
+    logits = output.logits[:1].detach().float()
     logits = F.interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
     label_maps = (output.target[0], logits[0].argmax(dim=0))
     pictures = (

@@ -8,7 +8,8 @@ number of classes, N = h * w of patches.
 import torch
 from torch import Tensor
 
-from weclip.labels.affinity.attention import propagate, region_boxes
+from weclip.labels.boxes import region_boxes
+from weclip.labels.spreading import propagate
 
 
 def dual_masked_attention(attention: Tensor, *, first: int, votes: int) -> Tensor:

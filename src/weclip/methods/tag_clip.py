@@ -5,6 +5,7 @@ Multi-Label Classification of CLIP Without Training", AAAI 2024. The embedding o
 be that of ExCEL (`dense_embedding.py`), which TagCLIP does not have.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from weclip.backbones.clip.dense_embedding import self_self_embedding, value_embedding
+from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.region_embedding import region_embedding
-from weclip.labels.affinity.attention import patch_attention
 from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,
@@ -23,6 +23,7 @@ from weclip.labels.auto_tags import (
     relative_choice,
 )
 from weclip.labels.tag_maps import TagMaps
+from weclip.labels.view import View
 from weclip.methods.training_free import as_batch, fit_to_patches
 
 PUBLISHED_BLOCKS = 12
@@ -63,10 +64,17 @@ class TagClip(nn.Module):
         settings: Constants. Numbers of blocks are scaled to CLIPs of fewer or more than 12.
     """
 
+    needs: Sequence[str] = ("clip",)
+
     def __init__(self, *, maps: TagMaps, settings: TagClipSettings) -> None:
         super().__init__()
         self.maps = maps
         self.settings = settings
+
+    @property
+    def device(self) -> torch.device:
+        """Where the method is."""
+        return self.maps.mean.device
 
     @torch.no_grad()
     def forward(self, image: NDArray[np.uint8]) -> Tensor:
@@ -80,66 +88,54 @@ class TagClip(nn.Module):
         """
         encoder, use = self.maps.image_encoder, self.settings
         seen = fit_to_patches(image, encoder.patch_size, use.max_side)
-        pixels = as_batch(seen).to(self.maps.mean.device)
-        normalised = self.maps.normalise(pixels)  # (1, 3, H', W')
-        maps = self.local_scores(normalised)  # (1, C-1, h, w)
+        view = self.maps.see(as_batch(seen).to(self.device), all_maps=True)  # (1, 3, H', W')
+        maps = self.local_scores(view)  # (1, C-1, h, w)
         local = maps.amax(dim=(2, 3))[0]  # (C-1,)
         if not use.reidentify:
             return local
         chosen = relative_choice(local[None], use.candidate_share)[0].nonzero()[:, 0]
         looked = torch.zeros_like(local)
-        looked[chosen] = self.look_again(normalised, min_max(maps[0, chosen]), chosen)
+        looked[chosen] = self.look_again(view, min_max(maps[0, chosen]), chosen)
         return use.local_weight * local + (1 - use.local_weight) * looked
 
-    def local_scores(self, image: Tensor) -> Tensor:
-        """Probability of each class at each patch, refined by attention.
-
-        Args:
-            image: (B, 3, H, W) normalised.
-
-        Returns:
-            (B, C-1, h, w), 0 or more.
-        """
-        encoder, use = self.maps.image_encoder, self.settings
-        features = encoder(image)
-        tokens, depth = features.tokens, encoder.depth
-        last = encoder.run_last_block(tokens[-1])
+    def local_scores(self, view: View) -> Tensor:
+        """Probability (B, C-1, h, w) of each class at each patch, refined by attention."""
+        use, depth = self.settings, view.encoder.depth
         if use.self_attention_blocks:
-            embedding = self_self_embedding(encoder, tokens, use.self_attention_blocks)
+            embedding = view.patch_embedding(use.self_attention_blocks)
         else:
-            embedding = value_embedding(encoder, tokens[-1])
-        classes = self.maps.probabilities(embedding[:, 1:])  # (B, N, texts)
-        classes = classes[..., : len(self.maps.class_text)].transpose(1, 2)  # (B, C-1, N)
+            embedding = value_embedding(view.encoder, view.tokens[-1])
+        classes = view.probabilities(embedding[:, 1:])  # (B, N, texts)
+        classes = classes[..., : len(view.class_text)].transpose(1, 2)  # (B, C-1, N)
         attention = dual_masked_attention(
-            patch_attention([*features.attention, last.attention], depth),
+            view.attention(depth),
             first=round(use.attention_from * depth / PUBLISHED_BLOCKS),
             votes=round(use.votes * depth / PUBLISHED_BLOCKS),
         )
-        height, width = features.patch_grid
-        return refine_scores(classes.reshape(*classes.shape[:2], height, width), attention)
+        return refine_scores(torch.unflatten(classes, 2, view.patch_grid), attention)
 
-    def look_again(self, image: Tensor, maps: Tensor, chosen: Tensor) -> Tensor:
+    def look_again(self, view: View, maps: Tensor, chosen: Tensor) -> Tensor:
         """Class-wise re-identification: the class token sees the crop round each candidate.
 
         Args:
-            image: (1, 3, H, W) normalised.
+            view: Of one image.
             maps: (K, h, w) in [0, 1] of the K candidates.
             chosen: (K,) their 0-based class indices.
 
         Returns:
             (K,) probability of each candidate in its own crop.
         """
-        encoder, patch = self.maps.image_encoder, self.maps.image_encoder.patch_size
+        encoder, patch = view.encoder, view.encoder.patch_size
         side, crops, regions = encoder.native_grid, [], []
         for region in maps > self.settings.region_share:
             y, x = region.nonzero(as_tuple=True)
             if not len(y):  # a constant map has no region of its own
                 region, (y, x) = ~region, (~region).nonzero(as_tuple=True)
             y0, y1, x0, x1 = int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1
-            crop = image[:, :, y0 * patch : y1 * patch, x0 * patch : x1 * patch]
+            crop = view.normalised[:, :, y0 * patch : y1 * patch, x0 * patch : x1 * patch]
             crops.append(F.interpolate(crop, (side * patch, side * patch), mode="bilinear"))
             inside = region[None, None, y0:y1, x0:x1].float()
             regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
         embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
-        probabilities = self.maps.probabilities(embedding)  # (K, texts)
+        probabilities = view.probabilities(embedding)  # (K, texts)
         return probabilities.gather(1, chosen[:, None])[:, 0]

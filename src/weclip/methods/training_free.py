@@ -5,6 +5,7 @@ Text-Driven Approach for Weakly Supervised Semantic Segmentation", CVPR 2023. Wh
 and what spreads them are parts (`labels/tag_maps.py`). The dense CRF that may follow is stage 6's.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,29 +14,27 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from weclip.backbones.clip.image_encoder import ImageFeatures
-from weclip.labels.maps.gradcam import tag_slots
-from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
-from weclip.labels.pseudo_label import resize_cam, with_background
+from weclip.labels.pixel_refine import pixel_adaptive_refinement
+from weclip.labels.pseudo_label import cam_label_map, label_map_of, resize_cam, with_background
 from weclip.labels.tag_maps import TagMaps
-from weclip.methods.decoder import Decoded
+from weclip.labels.tag_slots import TagSlots, tag_slots
+from weclip.labels.view import View
+from weclip.methods.method import LabelMaps, LabelSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFreeSettings:
-    """Constants beside those of the maps; sources in `weclip.config`.
+    """Constants beside those of the maps and labels; sources in `weclip.config`.
 
     Attributes:
-        background_power: Exponent of the background score.
         scale: How much larger than it is an image is seen.
         max_side: Pixels; a longer image is seen smaller. None: never.
-        par: Constants of PAR, which CLIP-ES does not have; None for no PAR.
+        par: Whether PAR refines the scores, which CLIP-ES does not have.
     """
 
-    background_power: float
     scale: float
     max_side: int | None
-    par: ParSettings | None
+    par: bool
 
 
 @dataclass(frozen=True)
@@ -55,23 +54,41 @@ class TrainingFreeMaps:
     class_ids: NDArray[np.uint8]
 
 
+FeatureAffinity = Callable[[View], Tensor | None]
+"""What a trained method has learnt of pairs of patches: `Method.feature_affinity`."""
+
+
 class TrainingFree(nn.Module):
     """Maps of tags to scores of pixels.
 
     Args:
         maps: Maps of tags from the frozen CLIP, and what spreads them.
         settings: Constants.
-        decoder: One that was trained before, whose affinity refines the attention (WeCLIP's
-            refinement module); None for the attention alone.
+        labels: Constants of the labels.
+        refine: What a trained method has learnt, which refines the attention (WeCLIP's refinement
+            module); None for the attention alone.
     """
 
+    needs: Sequence[str] = ("clip",)
+
     def __init__(
-        self, *, maps: TagMaps, settings: TrainingFreeSettings, decoder: nn.Module | None = None
+        self,
+        *,
+        maps: TagMaps,
+        settings: TrainingFreeSettings,
+        labels: LabelSettings,
+        refine: FeatureAffinity | None = None,
     ) -> None:
         super().__init__()
         self.maps = maps
         self.settings = settings
-        self.decoder = decoder
+        self.labels = labels
+        self.refine = refine
+
+    @property
+    def device(self) -> torch.device:
+        """Where the method is."""
+        return self.maps.mean.device
 
     @torch.no_grad()
     def forward(self, image: NDArray[np.uint8], tags: tuple[int, ...]) -> TrainingFreeMaps:
@@ -81,39 +98,56 @@ class TrainingFree(nn.Module):
             image: (H, W, 3) uint8, RGB.
             tags: Sorted 0-based class indices. Without any, all is background, of score 1.
         """
-        use, size, device = self.settings, image.shape[:2], self.maps.mean.device
+        use, size = self.settings, (image.shape[0], image.shape[1])
         class_ids = np.array([0, *(tag + 1 for tag in tags)], np.uint8)
         if not tags:
-            none = torch.zeros(0, 1, 1, device=device)
+            none = torch.zeros(0, 1, 1, device=self.device)
             return TrainingFreeMaps(none, none, none.new_ones(1, *size), class_ids)
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
-        patch = self.maps.image_encoder.patch_size
-        seen_image = fit_to_patches(image, patch, use.max_side, use.scale)
-        normalised = self.maps.normalise(as_batch(seen_image).to(device))  # (1, 3, H', W')
-        maps = self.maps.attention_maps(refined=self.decoder is not None)
-        features = self.maps.image_encoder(normalised, maps)
-        seen = self.maps.see(features)
-        # 2. A map of each tag
-        slots = tag_slots(tags, len(self.maps.class_text)).to(device)
-        cam = self.maps.make(seen, slots)  # (1, K, h, w)
-        # 3. Affinity: spread each map
-        refined = self.maps.spread(cam, seen, self._feature_affinity(features)).cam  # (1, K, h, w)
+        seen = fit_to_patches(image, self.maps.image_encoder.patch_size, use.max_side, use.scale)
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
+        cam, refined = self.tag_maps(as_batch(seen).to(self.device), slots)  # (1, K, h, w)
         # 4. Pixels: resize, background score, PAR if asked for
-        height, width = size
-        eps = self.maps.settings.min_max_eps
-        at_pixels = resize_cam(refined, slots, (height, width), eps)  # (1, K, H, W)
-        scores = with_background(at_pixels, use.background_power)  # (1, 1+K, H, W)
-        if use.par is not None:
-            guide = as_batch(image).to(scores.device)
-            scores = pixel_adaptive_refinement(scores, guide, use.par)
+        scores = self.pixel_scores(refined, slots, as_batch(image), size)  # (1, 1+K, H, W)
         return TrainingFreeMaps(cam[0], refined[0], scores[0], class_ids)
 
-    def _feature_affinity(self, features: ImageFeatures) -> Tensor | None:
-        """(1, N, N) of the decoder, if there is one."""
-        if self.decoder is None:
-            return None
-        decoded: Decoded = self.decoder(features.tokens, features.patch_grid)
-        return decoded.feature_affinity
+    def tag_maps(self, image: Tensor, slots: TagSlots) -> tuple[Tensor, Tensor]:
+        """Maps (1, K, h, w) of RGB (1, 3, H', W') in 0..255, before and after the affinity."""
+        view = self.maps.see(image, refined=self.refine is not None)
+        # 2. A map of each tag
+        cam = self.maps.make(view, slots)  # (1, K, h, w)
+        # 3. Affinity: spread each map
+        learnt = None if self.refine is None else self.refine(view)
+        return cam, self.maps.spread(cam, view, learnt).cam
+
+    def pixel_scores(
+        self, refined: Tensor, slots: TagSlots, image: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        """Scores (1, 1+K, H, W) of refined maps; PAR is guided by RGB (1, 3, H', W')."""
+        at_pixels = resize_cam(refined, slots, size, self.labels.min_max_eps)  # (1, K, H, W)
+        scores = with_background(at_pixels, self.labels.background_power)
+        if self.settings.par:
+            guide = image.to(scores.device)
+            scores = pixel_adaptive_refinement(scores, guide, self.labels.par)
+        return scores
+
+    @torch.no_grad()
+    def label_maps(
+        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int = 0
+    ) -> LabelMaps:
+        """As `Labeller.label_maps`; the last kind is what `forward` scores."""
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
+        cam, refined = self.tag_maps(image, slots)
+        scores = self.pixel_scores(refined, slots, image, size)
+        use = (self.labels.min_max_eps, self.labels.background_power)
+        return LabelMaps(
+            heat=cam[0].amax(0).cpu().numpy(),
+            label_map={
+                "cam": cam_label_map(cam, slots, size, *use),
+                "refined_cam": cam_label_map(refined, slots, size, *use),
+                "pseudo_label": label_map_of(scores, slots)[0].cpu(),
+            },
+        )
 
 
 def fit_to_patches(

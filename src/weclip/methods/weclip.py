@@ -4,75 +4,98 @@ Stage 4. Zhang et al., "Frozen CLIP: A Strong Backbone for Weakly Supervised Sem
 Segmentation", CVPR 2024. `training_step` is the paper's Figure 2.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
+from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.maps.gradcam import TagSlots, pack_tags
-from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
-from weclip.labels.tag_maps import Refined, Seen, TagMaps
-from weclip.methods.decoder import Decoded
-from weclip.methods.losses import (
-    affinity_labels,
-    affinity_loss,
-    count_pairs,
-    count_pixels,
-    segmentation_loss,
+from weclip.labels.pseudo_label import PseudoLabel, cam_label_map, make_pseudo_label
+from weclip.labels.spreading import Refined
+from weclip.labels.tag_maps import TagMaps
+from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
+from weclip.labels.view import View
+from weclip.methods.decoder import Decoded, Decoder
+from weclip.methods.loss_inputs import Loss, LossInputs, Total
+from weclip.methods.method import (
+    Ingredients,
+    LabelMaps,
+    LabelSettings,
+    ParameterGroup,
+    StepOutput,
+    add_up,
+    total_of_one,
 )
+from weclip.parts import method, quirk, setting
 
 
+@method("weclip")
 @dataclass(frozen=True, kw_only=True)
-class LabelSettings:
-    """Constants of the pseudo-labels; sources in `weclip.config`."""
+class WeClipSettings:
+    """A decoder on frozen CLIP learns from labels that CLIP's own maps give (WeCLIP)."""
 
-    background_power: float
-    refine_from: int
-    par: ParSettings
-    par_on_normalised_image: bool
-    train_on_padding: bool
+    needs: ClassVar = ("clip",)
+
+    width: int = setting(256, source="WeCLIP section 3.2; channels of the decoder", above=0)
+    blocks: int = setting(3, source="WeCLIP section 3.2; of the decoder", above=0)
+    heads: int = setting(8, source="WeCLIP, released code; divide the width", above=0)
+    dropout: float = setting(0.1, source="WeCLIP, released code; of channels", least=0, most=1)
+    refine_from: int = setting(
+        9145, source="released code; first step with the refinement module; COCO 40001; -1: never"
+    )
+    par_on_normalised_image: bool = quirk("released code; colours that guide PAR")
+    train_on_padding: bool = quirk("released code; padding of crops is background")
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(
+                f"method.weclip.width={self.width} must be a multiple of "
+                f"method.weclip.heads={self.heads}"
+            )
 
     def refines(self, step: int) -> bool:
         """Whether the refinement module is on at a training step."""
         return 0 <= self.refine_from <= step
 
-
-@dataclass(frozen=True, kw_only=True)
-class LossSettings:
-    """Constants of the losses; sources in `weclip.config`."""
-
-    background_weight: float
-    affinity_weight: float
-    affinity_radius: int
+    def __call__(self, given: Ingredients) -> "WeClip":
+        """The method with a new decoder that fits the encoder and the classes."""
+        encoder = given.maps.image_encoder
+        decoder = Decoder(
+            clip_width=encoder.width,
+            clip_blocks=encoder.depth - 1,
+            num_classes=given.num_classes,
+            width=self.width,
+            blocks=self.blocks,
+            heads=self.heads,
+            dropout=self.dropout,
+        )
+        return WeClip(
+            maps=given.maps,
+            decoder=decoder,
+            settings=self,
+            labels=given.labels,
+            losses=given.losses,
+        )
 
 
 @dataclass(frozen=True)
-class StepOutput:
-    """Everything that one training step computed.
+class WeClipStep:
+    """What a step of WeCLIP computed beside the common fields.
 
     Attributes:
-        loss: Scalar with graph.
-        terms: The losses by name, detached scalars.
         slots: Tags of the batch.
-        decoded: Decoder output.
-        cam: (B, K, h, w) in [0, 1], CAMs before refinement.
-        refined: CAMs after refinement.
+        feature_affinity: (B, N, N) of the decoder.
+        refined: Maps after the affinity.
         pseudo_label: Labels that the decoder learnt from.
-        target: (B, H, W), the label map with padding ignored.
     """
 
-    loss: Tensor
-    terms: dict[str, Tensor]
     slots: TagSlots
-    decoded: Decoded
-    cam: Tensor
+    feature_affinity: Tensor
     refined: Refined
     pseudo_label: PseudoLabel
-    target: Tensor
 
 
 class WeClip(nn.Module):
@@ -81,16 +104,26 @@ class WeClip(nn.Module):
     Args:
         maps: Maps of tags from the frozen CLIP, and what spreads them.
         decoder: The trained part.
+        settings: Constants of the method.
         labels: Constants of the pseudo-labels.
-        losses: Constants of the losses.
+        losses: Terms of the loss by name.
     """
 
+    needs: Sequence[str] = WeClipSettings.needs
+
     def __init__(
-        self, *, maps: TagMaps, decoder: nn.Module, labels: LabelSettings, losses: LossSettings
+        self,
+        *,
+        maps: TagMaps,
+        decoder: nn.Module,
+        settings: WeClipSettings,
+        labels: LabelSettings,
+        losses: Mapping[str, Loss],
     ) -> None:
         super().__init__()
         self.maps = maps
-        self.decoder = decoder
+        self.trained = decoder
+        self.settings = settings
         self.labels = labels
         self.losses = losses
 
@@ -104,81 +137,87 @@ class WeClip(nn.Module):
         """Where the method is."""
         return self.maps.mean.device
 
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The decoder's parameters."""
+        return [ParameterGroup(self.trained.parameters())]
+
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C, h, w) at patch resolution of RGB images (B, 3, H, W) in 0..255."""
-        features = self.image_encoder(self.normalise(image), maps=0)
-        decoded: Decoded = self.decoder(features.tokens, features.patch_grid)
+        features = self.image_encoder(self.maps.normalise(image), maps=0)
+        decoded: Decoded = self.trained(features.tokens, features.patch_grid)
         return decoded.logits
 
-    def training_step(
-        self, batch: Batch, step: int, total: Callable[[Tensor], Tensor] = lambda count: count
-    ) -> StepOutput:
-        """From a batch of images and tags to the loss.
-
-        Args:
-            batch: B crops with tags.
-            step: Training step, counted from 0; decides whether the refinement module is on.
-            total: Sums a tensor over the processes that share the step's batch. The losses are
-                means over all of it; those of the processes add up to them.
-        """
+    def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
+        """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
-        image = self.normalise(batch.image)  # (B, 3, H, W)
-        features = self.image_encoder(image, self.attention_maps(step))  # L-1 x (B, 1+N, D)
+        refines = self.settings.refines(step)
+        view = self.maps.see(batch.image, refined=refines)  # L-1 x (B, 1+N, D)
         # 2. Decoder: logits (B, C, h, w) and its own affinity (B, N, N)
-        decoded = self.decoder(features.tokens, features.patch_grid, batch.share)
-        # 3. CAM of each tag, refined by attention, or by attention and the decoder's affinity
-        slots = pack_tags(batch.tags).to(image.device)  # (B, K)
-        cam, seen = self.make_cam(features, slots)  # (B, K, h, w)
-        refined = self.refine(cam, seen, decoded.feature_affinity, step)  # (B, K, h, w)
+        decoded = self.trained(view.tokens, view.patch_grid, batch.share)
+        # 3. Map of each tag, spread by attention, or by attention and the decoder's affinity
+        slots = pack_tags(batch.tags).to(self.device)  # (B, K)
+        cam = self.maps.make(view, slots)  # (B, K, h, w)
+        learnt = decoded.feature_affinity if refines else None
+        refined = self.maps.spread(cam, view, learnt)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
-        guide = image if self.labels.par_on_normalised_image else batch.image.float()
-        pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
+        pseudo_label = self.make_label(refined.cam, slots, self.guide(view))  # (B, H, W)
         target = self.ignore_padding(pseudo_label.label_map, batch.content_box)  # (B, H, W)
         # 5. Losses
-        pairs = affinity_labels(target, features.patch_grid, self.losses.affinity_radius)
-        counts = total(torch.cat([count_pixels(target), count_pairs(pairs)]))  # (4,)
-        background_weight = self.losses.background_weight
-        segmentation = segmentation_loss(decoded.logits, target, background_weight, counts[:2])
-        affinity = affinity_loss(decoded.feature_affinity, pairs, counts[2:])
-        loss = segmentation + self.losses.affinity_weight * affinity
-        terms = {"segmentation": segmentation, "affinity": affinity, "loss": loss}
-        terms = {name: term.detach() for name, term in terms.items()}
-        return StepOutput(loss, terms, slots, decoded, cam, refined, pseudo_label, target)
+        given = LossInputs(decoded.logits, decoded.feature_affinity, target, batch.tags, view)
+        terms = {name: term(given, total) for name, term in self.losses.items()}
+        loss = add_up(terms, self.losses)
+        terms = {name: term.detach() for name, term in {**terms, "loss": loss}.items()}
+        detail = WeClipStep(slots, decoded.feature_affinity, refined, pseudo_label)
+        return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
-        return self.maps.normalise(image)
+    @torch.no_grad()
+    def label_maps(
+        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+    ) -> LabelMaps:
+        """As `Labeller.label_maps`; the decoder takes part once the refinement module is on."""
+        refines = self.settings.refines(step)
+        view = self.maps.see(image, refined=refines)
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
+        cam = self.maps.make(view, slots)  # (1, K, h, w)
+        learnt = self.feature_affinity(view) if refines else None
+        refined = self.maps.spread(cam, view, learnt).cam
+        pseudo = self.make_label(refined, slots, self.guide(view), size=size)
+        use = (self.labels.min_max_eps, self.labels.background_power)
+        return LabelMaps(
+            heat=cam[0].amax(0).cpu().numpy(),
+            label_map={
+                "cam": cam_label_map(cam, slots, size, *use),
+                "refined_cam": cam_label_map(refined, slots, size, *use),
+                "pseudo_label": pseudo.label_map[0].cpu(),
+            },
+        )
 
-    def attention_maps(self, step: int) -> int:
-        """How many attention maps before block L's are read at a training step."""
-        return self.maps.attention_maps(refined=self.labels.refines(step))
+    def feature_affinity(self, view: View) -> Tensor:
+        """(B, N, N) of the decoder."""
+        decoded: Decoded = self.trained(view.tokens, view.patch_grid)
+        return decoded.feature_affinity
 
-    def make_cam(self, features: ImageFeatures, slots: TagSlots) -> tuple[Tensor, Seen]:
-        """CAMs (B, K, h, w) of the tags, and what they were made of."""
-        seen = self.maps.see(features)
-        return self.maps.make(seen, slots), seen
-
-    def refine(self, cam: Tensor, seen: Seen, feature_affinity: Tensor, step: int) -> Refined:
-        """Spread CAMs (B, K, h, w) by attention, and by the decoder from `refine_from` on."""
-        return self.maps.spread(cam, seen, feature_affinity if self.labels.refines(step) else None)
+    def guide(self, view: View) -> Tensor:
+        """(B, 3, H, W), whose colours guide PAR."""
+        return view.normalised if self.settings.par_on_normalised_image else view.rgb.float()
 
     def make_label(
         self, cam: Tensor, slots: TagSlots, guide: Tensor, size: tuple[int, int] | None = None
     ) -> PseudoLabel:
-        """Labels of the size of `guide` (B, 3, H, W), or of `size`, from refined CAMs."""
+        """Labels of the size of `guide` (B, 3, H, W), or of `size`, from refined maps."""
         return make_pseudo_label(
             cam,
             slots,
             guide,
             size=size or (guide.shape[-2], guide.shape[-1]),
-            eps=self.maps.settings.min_max_eps,
+            eps=self.labels.min_max_eps,
             background_power=self.labels.background_power,
             par=self.labels.par,
         )
 
     def ignore_padding(self, label_map: Tensor, content_box: Tensor) -> Tensor:
         """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
-        if self.labels.train_on_padding:
+        if self.settings.train_on_padding:
             return label_map
         y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
         x = torch.arange(label_map.shape[2], device=label_map.device)

@@ -12,6 +12,10 @@ class InputError(ValueError):
     """
 
 
+MADE_EARLIER = "made by an earlier development version; train or label again"
+"""Said of a file of ours in an older format."""
+
+
 class RunError(RuntimeError):
     """A run ended early though nothing given was wrong: no memory, a full disk, a dead process.
 

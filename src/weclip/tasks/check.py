@@ -10,20 +10,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from weclip.config import Config
+from weclip.config_schema import PART_SECTIONS
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
 from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.images.listing import AUTO
 from weclip.data.inspection.file_facts import facts_of
 from weclip.data.inspection.findings import Range, Report, Splits, SplitSummary, make_report
+from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
 from weclip.tasks.datasets import open_configured
 from weclip.training.runlog import progress_bar
 
 KIND = "check"
-UNUSED = ("clip.weights",)
-"""Keys of the configuration that checking does without."""
+UNUSED = ("clip.weights", *PART_SECTIONS)
+"""What of the configuration checking does without."""
 OF_TAGS = ("untrained_classes", "one_sided_classes", "untagged_images")
 """Findings that mean nothing before CLIP has made the tags."""
 SHOWN_EXAMPLES = 3
@@ -31,12 +33,12 @@ SHOWN_PAIRS = 10
 COLOURS = {"error": "red", "warning": "yellow", "information": "cyan"}
 
 
-def check(config: Config, *, console: Console, json_file: Path | None = None) -> int:
+def check(config: Config, *, console: Console = QUIET, json_file: Path | None = None) -> int:
     """Check the data that a configuration trains and is scored on, and show tables and findings.
 
     Args:
         config: Resolved configuration; only `data` and `faithful` are read.
-        console: Where the report is shown.
+        console: Where the report is shown; by default nowhere.
         json_file: Where the whole record is written too.
 
     Returns:

@@ -13,6 +13,7 @@ from weclip.config import Config, DataConfig
 from weclip.config_file import OVERRIDE, load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
+from weclip.plugins import PluginFiles
 from weclip.system.errors import InputError
 
 
@@ -94,6 +95,7 @@ def configuration(
     *,
     method: str | None = None,
     unused: Collection[str] = (),
+    plugins: PluginFiles = (),
 ) -> Config:
     """Read the configuration of a command line.
 
@@ -103,6 +105,7 @@ def configuration(
         changes: As in `load_config`.
         method: As in `load_config`.
         unused: As in `load_config`.
+        plugins: As in `load_config`.
 
     Raises:
         InputError: As in `load_config`, or neither `config` nor `data` is given.
@@ -113,7 +116,8 @@ def configuration(
             "--config with a preset or a YAML file"
         )
     root = [] if data is None else [f"data.root={json.dumps(str(data), ensure_ascii=False)}"]
-    return load_config(config or "folder", [*root, *changes], method=method, unused=unused)
+    given = [*root, *changes]
+    return load_config(config or "folder", given, method=method, unused=unused, plugins=plugins)
 
 
 def split_data(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from weclip.build import build_weclip, load_decoder
+from weclip.build import build_method, load_trained
 from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.methods.published import load_published_decoder
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import MODEL_NAME, open_clip
+from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip
 from weclip.training.model_file import ModelFile, save_model_file
 
 KIND = "import"
@@ -35,14 +35,13 @@ def import_published(
     state = load_published_decoder(checkpoint)
     classes = open_configured(config).classes
     clip = open_clip(config)
-    method = build_weclip(config, clip, classes)
-    load_decoder(method, state, checkpoint)
+    method = build_method(config, clip, classes)
+    load_trained(method, state, checkpoint)
     inputs = [checkpoint, Path(config.clip.weights)]
     claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     steps = config.train.steps
-    file = ModelFile(
-        method.decoder.state_dict(), to_yaml(config), classes, clip.name, clip.sha256, steps
-    )
+    trained = method.trained.state_dict()
+    file = ModelFile(trained, to_yaml(config), classes, frozen_backbones(clip), steps)
     save_model_file(out / MODEL_NAME, file)
     return out / MODEL_NAME

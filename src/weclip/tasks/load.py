@@ -8,15 +8,18 @@ from pathlib import Path
 import torch
 
 from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.build import build_predictor, build_weclip, demo_clip, load_decoder
+from weclip.build import build_method, build_predictor, demo_clip, load_trained
 from weclip.config import Config
 from weclip.config_file import from_yaml, override
 from weclip.inference.segmenter import SegmentationModel
-from weclip.methods.weclip import WeClip
+from weclip.methods.method import Method
+from weclip.plugins import PluginFiles, load_plugins
 from weclip.system.errors import InputError
-from weclip.training.model_file import ModelFile, read_model_file
+from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
+BACKBONES = ("clip",)
+"""Frozen backbones that methods may need."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,40 @@ class LoadedModel:
         path: The model file.
         file: Its content.
         config: Its configuration.
-        method: The method with the trained decoder, in eval mode.
+        method: The trained method, in eval mode.
     """
 
     path: Path
     file: ModelFile
     config: Config
-    method: WeClip
+    method: Method
+
+
+@dataclass(frozen=True)
+class ModelAt:
+    """Where a trained model is, and how it is to be opened.
+
+    Attributes:
+        run_or_file: Run folder or model file.
+        clip: CLIP weights, if they have moved.
+        overrides: Changes of its configuration, such as `eval.crf=true`.
+        plugins: Python files with parts of the user's own that it was trained with.
+    """
+
+    run_or_file: str | PathLike[str]
+    clip: str | PathLike[str] | None = None
+    overrides: Sequence[str] = ()
+    plugins: PluginFiles = ()
+
+    def open(self, *, maps: bool = False) -> LoadedModel:
+        """As `load_model`."""
+        return load_model(
+            self.run_or_file,
+            clip=self.clip,
+            overrides=self.overrides,
+            plugins=self.plugins,
+            maps=maps,
+        )
 
 
 def load(
@@ -42,6 +72,7 @@ def load(
     clip: str | PathLike[str] | None = None,
     device: str | None = None,
     overrides: Sequence[str] = (),
+    plugins: PluginFiles = (),
 ) -> SegmentationModel:
     """Load a trained model.
 
@@ -50,11 +81,12 @@ def load(
         clip: CLIP weights; by default those that it was trained with, where they were.
         device: Such as `cuda`; by default the GPU if there is one.
         overrides: Changes of the model's configuration, such as `data.max_pixels=400000000`.
+        plugins: Python files with parts of the user's own, which a model was trained with.
 
     Raises:
         InputError: Not a model, a change that cannot be made, or the CLIP is missing or another.
     """
-    model = load_model(run_or_file, clip=clip, overrides=overrides)
+    model = load_model(run_or_file, clip=clip, overrides=overrides, plugins=plugins)
     model.method.to(device or default_device())
     predictor = build_predictor(model.config, model.method)
     names = model.file.classes.names_with_background
@@ -66,6 +98,7 @@ def load_model(
     *,
     clip: str | PathLike[str] | None = None,
     overrides: Sequence[str] = (),
+    plugins: PluginFiles = (),
     maps: bool = False,
 ) -> LoadedModel:
     """As `load`, with the method and its configuration, on the CPU.
@@ -74,32 +107,56 @@ def load_model(
         run_or_file: As in `load`.
         clip: As in `load`.
         overrides: As in `load`.
+        plugins: As in `load`.
         maps: Whether maps of tags will be made, which texts decide: only then `clip.descriptions`
             is read, which may have been left behind.
     """
     path = Path(run_or_file)
     path = path / MODEL_NAME if path.is_dir() else path
     file = read_model_file(path)
-    config = override(from_yaml(file.config, str(path)), overrides)
+    config = override(from_yaml(file.config, str(path), load_plugins(plugins)), overrides)
     if clip is not None:
         config.clip.weights = str(clip)
+    loaded = open_needed(config, file, path)
+    if not maps:
+        config.clip.descriptions = None
+    method = build_method(config, loaded, file.classes)
+    load_trained(method, file.trained, path)
+    return LoadedModel(path, file, config, method.eval())
+
+
+def open_needed(config: Config, file: ModelFile, path: Path) -> Clip:
+    """The frozen backbones that a model file names.
+
+    Raises:
+        InputError: One is missing, is another than the model was trained with, or is unknown here.
+    """
+    for name in file.backbones:
+        if name not in BACKBONES:
+            raise InputError(
+                f"{path} needs a backbone '{name}', which this version does not know; update weclip"
+            )
+    wanted = file.backbones.get("clip")
+    if wanted is None:
+        raise InputError(f"{path}: damaged model file (it names no CLIP)")
     if not clip_path(config).exists():
         raise InputError(
-            f"{path} needs CLIP {file.clip_name}, which is not at {config.clip.weights}; "
+            f"{path} needs CLIP {wanted.name}, which is not at {config.clip.weights}; "
             "tell with --clip where it is"
         )
     loaded = open_clip(config)
-    if loaded.sha256 != file.clip_sha256:
+    if loaded.sha256 != wanted.sha256:
         raise InputError(
-            f"{path} was trained with CLIP {file.clip_name} (SHA-256 {file.clip_sha256[:12]}...), "
+            f"{path} was trained with CLIP {wanted.name} (SHA-256 {wanted.sha256[:12]}...), "
             f"but {config.clip.weights} is {loaded.name} ({loaded.sha256[:12]}...); "
             "give the right weights with --clip"
         )
-    if not maps:
-        config.clip.descriptions = None
-    method = build_weclip(config, loaded, file.classes)
-    load_decoder(method, file.decoder, path)
-    return LoadedModel(path, file, config, method.eval())
+    return loaded
+
+
+def frozen_backbones(clip: Clip) -> dict[str, FrozenBackbone]:
+    """What a model file says of the frozen backbones that a method was built on."""
+    return {"clip": FrozenBackbone(clip.name, clip.sha256)}
 
 
 def open_clip(config: Config) -> Clip:

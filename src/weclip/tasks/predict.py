@@ -13,6 +13,7 @@ from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.files import (
     RUN_MARKER,
@@ -22,32 +23,28 @@ from weclip.system.files import (
     write_json,
 )
 from weclip.system.provenance import versions
-from weclip.tasks.load import default_device, load_model
+from weclip.tasks.load import ModelAt, default_device
 from weclip.training.runlog import progress_bar
 
 KIND = "prediction"
 
 
 def predict(
-    run_or_file: Path,
+    model_at: ModelAt,
     inputs: Sequence[str],
     out: Path,
     *,
-    console: Console,
-    overrides: Sequence[str] = (),
-    clip: Path | None = None,
+    console: Console = QUIET,
     overlays: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Segment images and write `out/masks/**.png`, and `out/overlays/**.png` if asked.
 
     Args:
-        run_or_file: Run folder or model file.
+        model_at: The model.
         inputs: Image files, folders (sub-folders are kept) or patterns.
         out: Output folder.
-        console: Where progress is shown.
-        overrides: Changes of the model's configuration, such as `eval.crf=true`.
-        clip: CLIP weights, if they have moved.
+        console: Where progress is shown; by default nowhere.
         overlays: Also write each image with its label map painted over it.
         overwrite: Replace an earlier output in `out`.
 
@@ -56,7 +53,7 @@ def predict(
     """
     images = collect_images(inputs)
     require_outside(out, (path for path, _ in images))
-    model = load_model(run_or_file, clip=clip, overrides=overrides)
+    model = model_at.open()
     predictor = build_predictor(model.config, model.method.to(default_device()))
     palette, limit = model.file.classes.palette, model.config.data.max_pixels
     place = connect()

@@ -14,6 +14,7 @@ from weclip.prepare import clip, coco, voc
 from weclip.prepare.archives import Archives, check_given
 from weclip.prepare.download import DEFAULT_PATIENCE, Patience
 from weclip.prepare.sources import PUBLISHED, Report, Source
+from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 from weclip.tasks.check import UNUSED, check
 
@@ -39,7 +40,7 @@ def prepare(
     what: str,
     root: Path,
     *,
-    console: Console,
+    console: Console = QUIET,
     given: Sequence[Path] = (),
     name: str = clip.NAMES[0],
     void_border: bool = False,
@@ -51,7 +52,7 @@ def prepare(
     Args:
         what: `voc`, `coco` or `clip`.
         root: Folder for the result; archives are fetched into `downloads` in it.
-        console: Where progress is shown.
+        console: Where progress is shown; by default nowhere.
         given: Files fetched by hand, in place of the downloads.
         name: Which CLIP.
         void_border: For `coco`: mark a border round every instance as ignored.

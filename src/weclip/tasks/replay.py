@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from weclip.build import build_weclip, load_decoder
+from weclip.build import build_method, load_trained
 from weclip.config_file import from_yaml, override
 from weclip.data.batch import Batch
-from weclip.methods.weclip import StepOutput
+from weclip.methods.method import StepOutput
+from weclip.plugins import PluginFiles, load_plugins
+from weclip.system.console import QUIET
 from weclip.system.distributed import make_accelerator
 from weclip.system.errors import InputError
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
@@ -22,13 +24,20 @@ from weclip.training.replay import Replay, load_replay
 from weclip.training.schedule import step_seed
 
 
-def replay(path: Path, *, console: Console, overrides: Sequence[str] = ()) -> int:
+def replay(
+    path: Path,
+    *,
+    console: Console = QUIET,
+    overrides: Sequence[str] = (),
+    plugins: PluginFiles = (),
+) -> int:
     """Run a failed step again and show losses, images and weights.
 
     Args:
         path: `replay.ckpt` of a run that stopped at NaN.
-        console: Where the tables are shown.
+        console: Where the tables are shown; by default nowhere.
         overrides: Changes of the run's configuration, such as `train.precision=float32`.
+        plugins: Python files with parts of the user's own that the run was made with.
 
     Returns:
         0 if a loss is not finite again, 1 if all are.
@@ -37,14 +46,14 @@ def replay(path: Path, *, console: Console, overrides: Sequence[str] = ()) -> in
         InputError: Not a replay file, or the data or the CLIP are not there or others.
     """
     state = load_replay(path)
-    config = override(from_yaml(state.config, str(path)), overrides)
+    config = override(from_yaml(state.config, str(path), load_plugins(plugins)), overrides)
     inputs = read_inputs(config, console, path.parent / AUTO_TAGS)
     changed = [what for what, digest in digests(inputs).items() if state.inputs[what] != digest]
     for what in changed:
         warn(console, f"the {what} are not those of the run")
     seed_everything(config)
-    method = build_weclip(config, inputs.clip, inputs.classes)
-    load_decoder(method, state.decoder, path)
+    method = build_method(config, inputs.clip, inputs.classes)
+    load_trained(method, state.trained, path)
     accelerator = make_accelerator(precision(config.train.precision))
     batch = next(make_loader(config, inputs).batches(start_step=state.step))
     require_same_images(batch, state, path)
@@ -79,15 +88,15 @@ def show(state: Replay, batch: Batch, output: StepOutput, console: Console) -> N
         images.add_column(name)
     for row, name in enumerate(batch.names):
         labelled = (output.target[row] != 255).float().mean().item()
-        cam, logits = output.refined.cam[row], output.decoded.logits[row]
+        cam, logits = output.cam[row], output.logits[row]
         tags = str(int(batch.tags[row].sum()))
         images.add_row(name, tags, largest(cam), largest(logits), f"{labelled:.0%}")
-    weights = Table(title="largest weights of the decoder")
+    weights = Table(title="largest trained weights")
     for name in ("tensor", "largest"):
         weights.add_column(name)
-    order = sorted(state.decoder, key=lambda name: -size_of(state.decoder[name]))
+    order = sorted(state.trained, key=lambda name: -size_of(state.trained[name]))
     for name in order[:5]:
-        weights.add_row(name, largest(state.decoder[name]))
+        weights.add_row(name, largest(state.trained[name]))
     for table in (losses, images, weights):
         console.print(table)
 

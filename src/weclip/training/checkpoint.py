@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from weclip.system.errors import InputError
+from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import remove_temporaries, what_it_is, write_atomically
 
-MAGIC = b"weclip-checkpoint-2 "
+MAGIC = b"weclip-checkpoint-3 "
+EARLIER = re.compile(rb"weclip-checkpoint-\d+ ")
 BEST = "best.ckpt"
 _STEP = re.compile(r"step-(\d+)\.ckpt")
 
@@ -29,7 +30,7 @@ class Checkpoint:
 
     Attributes:
         step: The step to run next.
-        decoder: State dict of the decoder.
+        trained: State dict of what the method trains.
         optimizer: State dict of the optimiser.
         scaler: State dict of the loss scaling of fp16; empty at other precisions.
         config: Resolved configuration as YAML.
@@ -39,7 +40,7 @@ class Checkpoint:
     """
 
     step: int
-    decoder: dict[str, Tensor]
+    trained: dict[str, Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     config: str
@@ -138,7 +139,9 @@ def read_checked(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such checkpoint") from None
     header, _, archive = content.partition(b"\n")
     if not header.startswith(MAGIC):
-        raise _unreadable(path, what_it_is(path) or "it is none, or of another version")
+        if EARLIER.match(header):
+            raise InputError(f"{path}: {MADE_EARLIER}")
+        raise _unreadable(path, what_it_is(path) or "it is none")
     if hashlib.sha256(archive).hexdigest().encode() != header.removeprefix(MAGIC):
         raise _unreadable(path, "damaged: its checksum differs")
     try:

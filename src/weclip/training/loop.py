@@ -1,7 +1,7 @@
 """The training loop: steps, logging, evaluation, checkpoints.
 
-Stage 5. Device, precision and processes are `accelerate`'s; only the decoder is handed to it, so
-frozen weights are neither wrapped nor synchronised nor saved.
+Stage 5. Device, precision and processes are `accelerate`'s; only what the method trains is handed
+to it, so frozen weights are neither wrapped nor synchronised nor saved.
 """
 
 import time
@@ -17,7 +17,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from weclip.data.batch import Batch
-from weclip.methods.weclip import StepOutput, WeClip
+from weclip.methods.method import Method, StepOutput
 from weclip.system.distributed import everyones, total
 from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ from weclip.training.failures import explained_failures
 from weclip.training.replay import Replay
 from weclip.training.run_folder import ADVICE, RunFolder
 from weclip.training.runlog import RunLog
-from weclip.training.schedule import step_seed
+from weclip.training.schedule import RATE_FACTOR, step_seed
 from weclip.training.signals import StopRequests
 
 Evaluate = Callable[[Callable[[], bool]], Mapping[str, float] | None]
@@ -65,7 +65,7 @@ class Hooks:
         evaluate: Scores of the current model, or None where its argument, asked after each image,
             told it to stop; None where there is nothing to score on.
         draw: A picture of a step.
-        save_model: Writes the model file of the decoder's state dict after a number of steps.
+        save_model: Writes the model file of the trained state dict after a number of steps.
     """
 
     evaluate: Evaluate | None
@@ -77,8 +77,8 @@ class Trainer:
     """One training run.
 
     Args:
-        method: The method; its decoder is trained.
-        optimizer: Optimiser over the decoder.
+        method: The method.
+        optimizer: Optimiser over the groups of what it trains (`build_optimizer`).
         accelerator: Device, precision and processes.
         settings: How long and how often.
         folder: Run folder.
@@ -89,7 +89,7 @@ class Trainer:
 
     def __init__(
         self,
-        method: WeClip,
+        method: Method,
         optimizer: torch.optim.Optimizer,
         *,
         accelerator: Accelerator,
@@ -100,8 +100,8 @@ class Trainer:
         hooks: Hooks,
     ) -> None:
         self.accelerator = accelerator
-        self.method = method.to(accelerator.device)
-        self.method.decoder, self.optimizer = accelerator.prepare(method.decoder, optimizer)
+        self.method: Method = method.to(accelerator.device)
+        self.method.trained, self.optimizer = accelerator.prepare(method.trained, optimizer)
         self.settings = settings
         self.folder = folder
         self.config = config
@@ -114,7 +114,7 @@ class Trainer:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Continue where a checkpoint was written."""
-        self.accelerator.unwrap_model(self.method.decoder).load_state_dict(checkpoint.decoder)
+        self.accelerator.unwrap_model(self.method.trained).load_state_dict(checkpoint.trained)
         self.optimizer.load_state_dict(checkpoint.optimizer)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
@@ -177,7 +177,7 @@ class Trainer:
         """
         rate = self.settings.learning_rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group[RATE_FACTOR]
         torch.manual_seed(step_seed(self.settings.seed, self.step))
         with self.accelerator.autocast():
             output = self.method.training_step(batch, self.step, total)
@@ -196,7 +196,7 @@ class Trainer:
     def diverged(self, batch: Batch, reason: str) -> DivergedError:
         """Keep the step that failed, and say so."""
         names = [name for part in everyones(batch.names) for name in part]
-        state = Replay(self.step, names, self.decoder_state(), self.config, self.inputs)
+        state = Replay(self.step, names, self.trained_state(), self.config, self.inputs)
         path = self.folder.save_replay(state)
         return DivergedError(
             f"step {self.step}: {reason}; {ADVICE}; {self.folder.kept()}; "
@@ -269,14 +269,14 @@ class Trainer:
     def save_model(self) -> None:
         """Write the model file."""
         if self.folder.writes:
-            self.hooks.save_model(self.decoder_state(), self.step)
+            self.hooks.save_model(self.trained_state(), self.step)
 
     def checkpoint(self) -> Checkpoint:
         """The run between the last step and the next."""
         scaler = self.accelerator.scaler
         return Checkpoint(
             step=self.step,
-            decoder=self.decoder_state(),
+            trained=self.trained_state(),
             optimizer=self.optimizer.state_dict(),
             scaler={} if scaler is None else scaler.state_dict(),
             config=self.config,
@@ -285,7 +285,7 @@ class Trainer:
             evaluated_step=self.evaluated_step,
         )
 
-    def decoder_state(self) -> dict[str, Tensor]:
-        """The decoder's state dict, without what shares it between processes."""
-        state: dict[str, Tensor] = self.accelerator.unwrap_model(self.method.decoder).state_dict()
+    def trained_state(self) -> dict[str, Tensor]:
+        """The trained state dict, without what shares it between processes."""
+        state: dict[str, Tensor] = self.accelerator.unwrap_model(self.method.trained).state_dict()
         return state

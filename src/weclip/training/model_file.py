@@ -1,13 +1,13 @@
-"""A trained model as one safetensors file: decoder weights, configuration, classes.
+"""A trained model as one safetensors file: trained weights, configuration, classes.
 
-Stage 5. The frozen CLIP is not duplicated in it, only named with its SHA-256; nothing in the file
-can execute.
+Stage 5. Frozen backbones are not duplicated in it, only named with their SHA-256; nothing in the
+file can execute.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -15,10 +15,23 @@ from torch import Tensor
 
 from weclip.data.classes import ClassList
 from weclip.data.masks.colours import parse_colour
-from weclip.system.errors import InputError
+from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import what_it_is, write_atomically
 
-FORMAT = "weclip-1"
+FORMAT = "weclip-2"
+_EARLIER = ("weclip-1",)
+
+
+class FrozenBackbone(NamedTuple):
+    """A frozen backbone that a model needs.
+
+    Attributes:
+        name: What it is called, such as `ViT-B/16`.
+        sha256: Of its weight file.
+    """
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -26,19 +39,17 @@ class ModelFile:
     """What a model file holds.
 
     Attributes:
-        decoder: State dict of the decoder, float32.
+        trained: State dict of what the method trains, float32.
         config: Resolved configuration as YAML.
         classes: Class list it was trained for.
-        clip_name: Name of the CLIP it needs.
-        clip_sha256: SHA-256 of that CLIP's weight file.
+        backbones: The frozen backbones it needs, by the method's name for them, such as `clip`.
         step: Training steps behind it.
     """
 
-    decoder: dict[str, Tensor]
+    trained: dict[str, Tensor]
     config: str
     classes: ClassList
-    clip_name: str
-    clip_sha256: str
+    backbones: dict[str, FrozenBackbone]
     step: int
 
 
@@ -48,11 +59,10 @@ def save_model_file(path: Path, model: ModelFile) -> None:
         "format": FORMAT,
         "config": model.config,
         "classes": json.dumps(asdict(model.classes)),
-        "clip_name": model.clip_name,
-        "clip_sha256": model.clip_sha256,
+        "backbones": json.dumps({name: b._asdict() for name, b in model.backbones.items()}),
         "step": str(model.step),
     }
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.decoder.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.trained.items()}
     content = save(tensors, metadata=metadata)  # writing is left to Python, whose errors tell more
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
@@ -72,6 +82,8 @@ def read_model_file(path: Path) -> ModelFile:
     except (SafetensorError, OSError) as error:
         reason = what_it_is(path) or error
         raise InputError(f"{path}: not a safetensors file ({reason})") from None
+    if metadata.get("format") in _EARLIER:
+        raise InputError(f"{path}: {MADE_EARLIER}")
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path}: not a weclip model (its format is {metadata.get('format')!r}, not "
@@ -79,11 +91,13 @@ def read_model_file(path: Path) -> ModelFile:
         )
     try:
         return ModelFile(
-            decoder=tensors,
+            trained=tensors,
             config=metadata["config"],
             classes=_classes(json.loads(metadata["classes"])),
-            clip_name=metadata["clip_name"],
-            clip_sha256=metadata["clip_sha256"],
+            backbones={
+                name: FrozenBackbone(str(each["name"]), str(each["sha256"]))
+                for name, each in json.loads(metadata["backbones"]).items()
+            },
             step=int(metadata["step"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -91,12 +105,8 @@ def read_model_file(path: Path) -> ModelFile:
 
 
 def _classes(header: dict[str, list[Any]]) -> ClassList:
-    """The class list of a header: JSON has lists for tuples.
-
-    Headers of before classes had several prompts and colours give each prompt as a plain text, and
-    no colours.
-    """
-    prompts = ((each,) if isinstance(each, str) else tuple(each) for each in header.pop("prompts"))
-    colours = (parse_colour(each, "colours") for each in header.pop("colours", ()))
+    """The class list of a header: JSON has lists for tuples."""
+    prompts = (tuple(each) for each in header.pop("prompts"))
+    colours = (parse_colour(each, "colours") for each in header.pop("colours"))
     texts = {key: tuple(values) for key, values in header.items()}
     return ClassList(prompts=tuple(prompts), colours=tuple(colours), **texts)

@@ -1,7 +1,7 @@
 """A step that failed, kept small enough to be sent to somebody: it can be run again.
 
-Stage 5. The batch and what dropout draws are functions of seed and step, so the decoder and the
-configuration are all that the step needs beside the data and the CLIP.
+Stage 5. The batch and what dropout draws are functions of seed and step, so the trained weights
+and the configuration are all that the step needs beside the data and the CLIP.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ class Replay:
     Attributes:
         step: The step.
         names: Images of its batch, of all processes.
-        decoder: State dict of the decoder before it.
+        trained: State dict of what the method trains before it.
         config: Resolved configuration as YAML.
         inputs: Digests of what the run read.
     """
 
     step: int
     names: list[str]
-    decoder: dict[str, Tensor]
+    trained: dict[str, Tensor]
     config: str
     inputs: dict[str, str]
 

@@ -70,7 +70,7 @@ class RunFolder:
         if not self.writes:
             return
         self._require_folder()
-        self._require_finite(checkpoint.decoder, checkpoint.step)
+        self._require_finite(checkpoint.trained, checkpoint.step)
         save_checkpoint(path, checkpoint)
 
     def _require_folder(self) -> None:
@@ -78,9 +78,9 @@ class RunFolder:
         if not (self.path / RUN_MARKER).is_file():
             raise FileNotFoundError(ENOENT, "it has gone", str(self.path))
 
-    def _require_finite(self, decoder: Mapping[str, Tensor], step: int) -> None:
-        for name, value in decoder.items():
+    def _require_finite(self, trained: Mapping[str, Tensor], step: int) -> None:
+        for name, value in trained.items():
             if not torch.isfinite(value).all():
                 raise DivergedError(
-                    f"step {step}: the decoder's {name} is not finite; {ADVICE}; {self.kept()}"
+                    f"step {step}: the weight {name} is not finite; {ADVICE}; {self.kept()}"
                 )

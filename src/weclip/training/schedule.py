@@ -3,11 +3,15 @@
 Stage 5, WeCLIP section 4.1 and the released code: AdamW, short warm-up, polynomial decay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+
+from weclip.methods.method import ParameterGroup
+
+RATE_FACTOR = "rate_factor"
+"""Entry of an optimiser's group: what the learning rate is multiplied by."""
 
 
 def learning_rate(
@@ -32,15 +36,26 @@ def learning_rate(
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter],
+    groups: Sequence[ParameterGroup],
     *,
     weight_decay: float,
     betas: tuple[float, float],
     eps: float,
 ) -> torch.optim.AdamW:
-    """AdamW; the loop sets its rate before every step."""
+    """AdamW; the loop sets its rates before every step."""
     return torch.optim.AdamW(
-        parameters, lr=0.0, weight_decay=weight_decay, betas=betas, eps=eps, fused=True
+        [
+            {
+                "params": list(group.parameters),
+                "weight_decay": weight_decay if group.weight_decay else 0.0,
+                RATE_FACTOR: group.rate_factor,
+            }
+            for group in groups
+        ],
+        lr=0.0,
+        betas=betas,
+        eps=eps,
+        fused=True,
     )
 
 

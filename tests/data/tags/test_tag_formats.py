@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.data.tags import tag_formats
 from tests.data.builders import write_image
+from tests.data.tags import tag_formats
 
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import image_name

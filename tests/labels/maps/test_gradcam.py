@@ -4,7 +4,8 @@ from tests.literal.gradcam import gradcam
 from tests.methods.tiny_weclip import BLOCKS, JOINT, WIDTH, clip_state, text_features
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
-from weclip.labels.maps.gradcam import min_max, pack_tags, softmax_gradcam
+from weclip.labels.maps.gradcam import softmax_gradcam
+from weclip.labels.tag_slots import min_max, pack_tags
 
 TAGS = [[3], [], [0, 1, 2, 4], [1, 4], [0, 2, 3]]  # K = 1, 0, 4, 2, 3 in one batch
 

@@ -4,10 +4,55 @@ Stage 3. Yang et al., "Leveraging Class Distributions in CLIP for Weakly Supervi
 Segmentation" (CD-CLIP), CVPR 2026.
 """
 
+from dataclasses import dataclass
 from math import log
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from weclip.labels.spreading import Refined, attention_affinity, propagate
+from weclip.labels.view import View
+from weclip.parts import affinity, quirk, setting
+
+
+@affinity("class_distribution")
+@dataclass(frozen=True, kw_only=True)
+class ClassDistribution:
+    """Attention between patches that CLIP sees the same mixture of classes in (CD-CLIP)."""
+
+    reads: ClassVar = ("attention", "patch_embedding")
+
+    layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0)
+    refined_layers: int = setting(
+        6, source="WeCLIP, released code; last maps a decoder chooses from", above=0
+    )
+    signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
+    self_self_blocks: int = setting(
+        5, source="ExCEL, released code; of the embedding of patches", above=0
+    )
+    temperature: float = setting(
+        1.0, source="ours; chosen on the demo's training scenes (docs/methods.md)", above=0
+    )
+    power: int = setting(1, source="ours; CD-CLIP's is not known to us (docs/methods.md)", above=0)
+
+    def attention_layers(self, *, refined: bool) -> int:
+        """How many of the last attention maps are read."""
+        return self.refined_layers if refined else self.layers
+
+    def __call__(self, cam: Tensor, view: View, feature_affinity: Tensor | None) -> Refined:
+        """Spread maps (B, K, h, w) from all patches."""
+        attention = attention_affinity(
+            view.attention(self.attention_layers(refined=feature_affinity is not None)),
+            feature_affinity,
+            signed=self.signed_layer_distance,
+        )
+        embedding = view.patch_embedding(self.self_self_blocks)
+        distribution = view.probabilities(embedding[:, 1:])  # (B, N, M)
+        similarity = jensen_shannon_similarity(distribution)
+        affinity = class_distribution_affinity(similarity, attention, self.temperature)
+        transition = torch.linalg.matrix_power(affinity, self.power)
+        return Refined(affinity, transition, propagate(cam, transition))
 
 
 @torch.no_grad()

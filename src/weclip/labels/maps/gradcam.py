@@ -3,36 +3,39 @@
 Stage 3, CLIP-ES section 3.2 (Lin et al., CVPR 2023), as used by WeCLIP section 3.3.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.backbones.clip.last_block import LastBlock
+from weclip.labels.tag_slots import TagSlots, min_max
+from weclip.labels.view import View
+from weclip.parts import map_source, setting
 
 
-@dataclass(frozen=True)
-class TagSlots:
-    """The tags of a batch, packed to the largest number K of tags of one image.
+@map_source("gradcam")
+@dataclass(frozen=True, kw_only=True)
+class GradCam:
+    """Gradient of a tag's probability among the image's tags and background words (CLIP-ES)."""
 
-    Attributes:
-        index: (B, K) int64 class indices (class id minus 1), ascending; 0 in empty slots.
-        filled: (B, K) bool, False in empty slots.
-        image: (P,) int64, the image of each of the P filled slots.
-        slot: (P,) int64, its slot.
-    """
+    reads: ClassVar = ("last_block",)
 
-    index: Tensor
-    filled: Tensor
-    image: Tensor
-    slot: Tensor
+    min_max_eps: float = setting(1e-7, source="released code; added to a map's maximum", above=0)
 
-    def to(self, device: torch.device) -> "TagSlots":
-        """The same tags on `device`."""
-        parts = (self.index, self.filled, self.image, self.slot)
-        return TagSlots(*(part.to(device, non_blocking=True) for part in parts))
+    def __call__(self, view: View, slots: TagSlots) -> Tensor:
+        """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
+        return softmax_gradcam(
+            view.last_block,
+            slots,
+            class_text=view.class_text,
+            background_text=view.background_text,
+            scale=view.scale,
+            patch_grid=view.patch_grid,
+            eps=self.min_max_eps,
+        ).cam
 
 
 @dataclass(frozen=True)
@@ -46,35 +49,6 @@ class Cam:
 
     cam: Tensor
     probability: Tensor
-
-
-def pack_tags(tags: Tensor) -> TagSlots:
-    """Pack multi-hot tags (B, C-1) bool into slots; K is at least 1.
-
-    How many there are decides shapes: tags that lie on the host spare a device a wait.
-
-    >>> slots = pack_tags(torch.tensor([[False, True, True], [True, False, False]]))
-    >>> slots.index.tolist(), slots.filled.tolist()
-    ([[1, 2], [0, 0]], [[True, True], [True, False]])
-    """
-    counts = tags.sum(dim=1, keepdim=True)
-    slots = max(1, int(counts.max()))
-    order = tags.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :slots]
-    filled = torch.arange(slots, device=tags.device) < counts
-    return TagSlots(order * filled, filled, *filled.nonzero(as_tuple=True))
-
-
-def tag_slots(tags: Sequence[int], classes: int) -> TagSlots:
-    """Slots of one image from its 0-based class indices, of C-1 `classes`."""
-    multi_hot = torch.zeros(1, classes, dtype=torch.bool)
-    multi_hot[0, list(tags)] = True
-    return pack_tags(multi_hot)
-
-
-def min_max(maps: Tensor, eps: float) -> Tensor:
-    """Scale each map (..., h, w) to [0, 1]: minus its minimum, over `eps` plus its maximum."""
-    maps = maps - maps.amin(dim=(-2, -1), keepdim=True)
-    return maps / (eps + maps.amax(dim=(-2, -1), keepdim=True))
 
 
 @torch.no_grad()

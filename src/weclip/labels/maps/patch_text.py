@@ -5,12 +5,42 @@ Stage 3. Yang et al., "Exploring CLIP's Dense Knowledge for Weakly Supervised Se
 There is no backward pass, and a map costs one product.
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from weclip.labels.maps.gradcam import TagSlots, min_max
+from weclip.labels.tag_slots import TagSlots, min_max
+from weclip.labels.view import View
+from weclip.parts import map_source, setting
 
 _SHARPNESS = 2.0  # of the softmax that weighs the texts; released code
+
+
+@map_source("patch_text")
+@dataclass(frozen=True, kw_only=True)
+class PatchText:
+    """Patches against texts in the joint space, after self-self attention (ExCEL)."""
+
+    reads: ClassVar = ("patch_embedding",)
+
+    self_self_blocks: int = setting(
+        5, source="ExCEL, released code; last blocks whose tokens attend to alike ones", above=0
+    )
+    min_max_eps: float = setting(1e-7, source="released code; added to a map's maximum", above=0)
+
+    def __call__(self, view: View, slots: TagSlots) -> Tensor:
+        """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
+        embedding = view.patch_embedding(self.self_self_blocks)
+        with torch.autocast(embedding.device.type, enabled=False):
+            return patch_text_cam(
+                embedding,
+                slots,
+                texts=view.all_texts,
+                patch_grid=view.patch_grid,
+                eps=self.min_max_eps,
+            )
 
 
 @torch.no_grad()

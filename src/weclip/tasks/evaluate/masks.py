@@ -19,6 +19,7 @@ from weclip.inference.report.comparison import Comparison
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
 from weclip.inference.scores.record import evaluation_record
 from weclip.inference.stream import in_processes, read_ahead
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
@@ -56,7 +57,7 @@ def evaluate_masks(
     config: Config,
     out: Path,
     *,
-    console: Console,
+    console: Console = QUIET,
     allow_missing: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Record]:
@@ -71,7 +72,7 @@ def evaluate_masks(
         config: Resolved configuration; only `data`, `faithful` and `eval.crf` are read. With
             `eval.crf` each folder is scored as it is and after the dense CRF.
         out: Folder for `evaluation.json`, `report.html`, and `comparison.json` of several folders.
-        console: Where the table is shown.
+        console: Where the table is shown; by default nowhere.
         allow_missing: Score the images of which every folder has a mask, instead of ending where
             some are missing.
         overwrite: Replace an earlier output in `out`.

@@ -14,10 +14,12 @@ from weclip.config import DataConfig
 from weclip.config_file import from_yaml, to_yaml
 from weclip.data.batch import MaskedImage
 from weclip.data.images.full_images import EvalItem, full_images
-from weclip.inference.label_maps import LABEL_KINDS, evaluate_labels, make_label_maps
+from weclip.inference.label_maps import evaluate_labels, make_label_maps
 from weclip.inference.report.page import FROM_TAGS
 from weclip.inference.scores.evaluate import EvaluationResult, Tally, evaluate_segmentation
 from weclip.inference.scores.record import evaluation_record, scores_table
+from weclip.methods.method import LABEL_KINDS
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
@@ -30,7 +32,7 @@ from weclip.tasks.evaluate.scored_report import (
     ShownScene,
     write_scored_report,
 )
-from weclip.tasks.load import LoadedModel, default_device, load_model
+from weclip.tasks.load import LoadedModel, ModelAt, default_device
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"
@@ -40,30 +42,26 @@ GroupOf = Callable[[str], str | None]
 
 
 def evaluate(
-    run_or_file: Path,
+    model_at: ModelAt,
     out: Path,
     *,
-    console: Console,
-    overrides: Sequence[str] = (),
-    clip: Path | None = None,
+    console: Console = QUIET,
     labels: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Record]:
     """Score a model on `data.eval_split`, write the records and show the table.
 
     Args:
-        run_or_file: Run folder or model file.
+        model_at: The model.
         out: Folder for `evaluation.json` and `report.html`.
-        console: Where the table is shown.
-        overrides: Changes of the model's configuration, such as `eval.crf=true`.
-        clip: CLIP weights, if they have moved.
+        console: Where the table is shown; by default nowhere.
         labels: Score CAMs and pseudo-labels, made from the images' tags, instead of the model.
         overwrite: Replace an earlier output in `out`.
 
     Returns:
         Records by name.
     """
-    model = load_model(run_or_file, clip=clip, overrides=overrides, maps=labels)
+    model = model_at.open(maps=labels)
     samples = masked_images(model, console)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     score = score_labels if labels else score_segmentation
@@ -108,7 +106,7 @@ def masked_images(model: LoadedModel, console: Console) -> list[MaskedImage]:
     """The images of the configured evaluation split; errors as in `open_for_model`."""
     data = model.config.data
     split = eval_split(data)
-    trained = from_yaml(model.file.config, str(model.path)).data
+    trained = from_yaml(model.file.config, str(model.path), model.config.PLUGINS).data
     dataset = open_for_model(data, trained, model.file.classes, console)
     return dataset.read_masked_split(split)
 

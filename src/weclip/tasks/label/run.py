@@ -22,6 +22,7 @@ from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_m
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_outside, write_text
@@ -55,14 +56,14 @@ class LabelOptions:
     overwrite: bool = False
 
 
-def label(config: Config, out: Path, options: LabelOptions, *, console: Console) -> int:
+def label(config: Config, out: Path, options: LabelOptions, *, console: Console = QUIET) -> int:
     """Write `out/masks/**.png`, and with the last mask of the split `out/manifest.jsonl`.
 
     Args:
         config: Resolved configuration; `data`, `clip`, `cam`, `affinity`, `par`, `label` are read.
         out: Output folder.
         options: See there.
-        console: Where progress is shown.
+        console: Where progress is shown; by default nowhere.
 
     Returns:
         Number of masks in `out`, of all shards.
@@ -79,8 +80,8 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
     crf = build_label_crf(config)
     clip = open_clip(config)
     refiner = open_refiner(config, dataset.classes)
-    decoder = None if refiner is None else refiner.method.decoder
-    method = build_training_free(config, clip, dataset.classes, decoder).to(default_device())
+    learnt = None if refiner is None else refiner.method.to(default_device())
+    method = build_training_free(config, clip, dataset.classes, learnt).to(default_device())
     folder = LabelFolder(
         out,
         root=data_folder(config),
@@ -124,7 +125,7 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console)
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
-    """The trained model of `label.model`, whose decoder is the refinement module.
+    """The trained model of `label.model`, which is the refinement module.
 
     Raises:
         InputError: As `load_model`; or its classes are others.
@@ -132,7 +133,7 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
     path = config.label.model
     if path is None:
         return None
-    model = load_model(path, clip=clip_path(config))
+    model = load_model(path, clip=clip_path(config), plugins=config.PLUGINS)
     if model.file.classes.names != classes.names:
         raise InputError(
             f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "

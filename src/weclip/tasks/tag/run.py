@@ -18,6 +18,7 @@ from weclip.data.dataset import Dataset, open_dataset
 from weclip.data.images.listing import AUTO, find_tags_file
 from weclip.data.layouts.dataset_yaml import describe
 from weclip.inference.scores.tag_scores import TagScores, score_tags
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json, write_text
@@ -46,13 +47,13 @@ class Listed:
     column: bool
 
 
-def tag(config: Config, out: Path, *, console: Console, overwrite: bool = False) -> int:
+def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool = False) -> int:
     """Write the tags file `out` and, beside it, `out.json`: how it was made, and how right it is.
 
     Args:
         config: Resolved configuration; `data`, `clip`, `tags` are read.
         out: New `.csv`.
-        console: Where progress and scores are shown.
+        console: Where progress and scores are shown; by default nowhere.
         overwrite: Whether an earlier output of this command is replaced.
 
     Returns:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from weclip.config_file import from_yaml, to_yaml
 from weclip.data.images.listing import AUTO
 from weclip.system.errors import InputError
 from weclip.tasks.train.inputs import Inputs
@@ -35,7 +34,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
 
 def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str]) -> list[str]:
     """What differs between a run and what it would go on with; a mixture of both would result."""
-    before, now = flatten(_with_defaults(checkpoint.config)), flatten(config_yaml)
+    before, now = flatten(checkpoint.config), flatten(config_yaml)
     changed = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -47,14 +46,6 @@ def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str])
         changed = [text for text in changed if not text.startswith("tags.")]
     others = [what for what in inputs if inputs[what] != checkpoint.inputs.get(what)]
     return changed + [f"the {what} are others" for what in others]
-
-
-def _with_defaults(config_yaml: str) -> str:
-    """The configuration of an earlier version, with defaults for keys that it did not know."""
-    try:
-        return to_yaml(from_yaml(config_yaml, "checkpoint"))
-    except InputError:
-        return config_yaml
 
 
 def require_same(checkpoint: Checkpoint, changed: Sequence[str], out: Path) -> None:

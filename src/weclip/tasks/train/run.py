@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from weclip.build import build_weclip
+from weclip.build import build_method
 from weclip.config import Config
 from weclip.config_file import to_yaml
 from weclip.data.images.full_images import full_images
@@ -23,7 +23,8 @@ from weclip.inference.scores.evaluate import Tally
 from weclip.inference.stream import predict_stream
 from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
-from weclip.methods.weclip import WeClip
+from weclip.methods.method import Method
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, from_first, make_accelerator, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import (
@@ -35,7 +36,7 @@ from weclip.system.files import (
     write_text,
 )
 from weclip.system.provenance import versions
-from weclip.tasks.load import MODEL_NAME
+from weclip.tasks.load import MODEL_NAME, frozen_backbones
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.inputs import (
     Inputs,
@@ -60,7 +61,7 @@ def train(
     config: Config,
     out: Path,
     *,
-    console: Console,
+    console: Console = QUIET,
     resume: bool = False,
     overwrite: bool = False,
     accept_changes: bool = False,
@@ -70,7 +71,7 @@ def train(
     Args:
         config: Resolved configuration.
         out: Run folder.
-        console: Where progress is shown.
+        console: Where progress is shown; by default nowhere.
         resume: Continue the run in `out`; start it where there is none yet.
         overwrite: Replace the run in `out`.
         accept_changes: Resume though results depend on what has changed since.
@@ -93,7 +94,7 @@ def train(
     if checkpoint and not accept_changes:
         require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
     seed_everything(config)
-    method = build_weclip(config, inputs.clip, inputs.classes)
+    method = build_method(config, inputs.clip, inputs.classes)
     accelerator = make_accelerator(precision(config.train.precision))
     loader = make_loader(config, inputs)
     batches = loader.batches(
@@ -174,7 +175,7 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
 
 
 def seed_everything(config: Config) -> None:
-    """Fix what the new decoder is drawn from, and whether algorithms may vary."""
+    """Fix what new weights are drawn from, and whether algorithms may vary."""
     set_seed(config.train.seed)
     if config.train.deterministic:
         torch.use_deterministic_algorithms(True)
@@ -200,7 +201,7 @@ def precision(choice: str) -> str:
 def make_trainer(
     config: Config,
     inputs: Inputs,
-    method: WeClip,
+    method: Method,
     accelerator: Accelerator,
     out: Path,
     digest: Mapping[str, str],
@@ -209,7 +210,7 @@ def make_trainer(
     """Put the parts of a run together."""
     optim, run = config.optim, config.train
     optimizer = build_optimizer(
-        method.decoder.parameters(),
+        method.parameter_groups(),
         weight_decay=optim.weight_decay,
         betas=(optim.betas[0], optim.betas[1]),
         eps=optim.eps,
@@ -232,11 +233,9 @@ def make_trainer(
         best_metric=run.best_metric,
     )
 
-    def save_model(decoder: Mapping[str, Tensor], step: int) -> None:
-        clip = inputs.clip
-        file = ModelFile(
-            dict(decoder), to_yaml(config), inputs.classes, clip.name, clip.sha256, step
-        )
+    def save_model(trained: Mapping[str, Tensor], step: int) -> None:
+        backbones = frozen_backbones(inputs.clip)
+        file = ModelFile(dict(trained), to_yaml(config), inputs.classes, backbones, step)
         save_model_file(out / MODEL_NAME, file)
 
     return Trainer(
@@ -256,7 +255,7 @@ def make_trainer(
 
 
 def make_evaluate(
-    config: Config, inputs: Inputs, method: WeClip, progress: Progress
+    config: Config, inputs: Inputs, method: Method, progress: Progress
 ) -> Evaluate | None:
     """Scores of the current model, at a single scale without flip and CRF, which is quick."""
     if not inputs.masked:

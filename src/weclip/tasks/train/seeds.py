@@ -10,6 +10,7 @@ from rich.table import Table
 
 from weclip.config import Config
 from weclip.config_rules import validate
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
@@ -39,7 +40,7 @@ def train_seeds(
     out: Path,
     seeds: Sequence[int],
     *,
-    console: Console,
+    console: Console = QUIET,
     resume: bool = False,
     overwrite: bool = False,
     accept_changes: bool = False,

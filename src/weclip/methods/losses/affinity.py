@@ -1,57 +1,36 @@
-"""Losses of the segmentation and of the decoder's affinity.
+"""The decoder's affinity against pairs of patches of the pseudo-label.
 
-Stage 4, WeCLIP Eq. 9 to 11; balance and window as in AFA and the released code.
+Stage 4, WeCLIP Eq. 10 and 11; window as in AFA and the released code.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.methods.loss_inputs import LossInputs, Total
+from weclip.parts import loss, setting
 
 
-def count_pixels(label_map: Tensor) -> Tensor:
-    """Numbers of background and of foreground pixels of (B, H, W) labels: (2,) int64."""
-    foreground = (label_map != 0) & (label_map != IGNORE_INDEX)
-    return torch.stack([(label_map == 0).sum(), foreground.sum()])
+@loss("affinity")
+@dataclass(frozen=True, kw_only=True)
+class AffinityLoss:
+    """Patches of one label pulled together, others pushed apart (WeCLIP Eq. 10)."""
+
+    weight: float = setting(0.1, source="WeCLIP Eq. 11, released code", least=0)
+    radius: int = setting(8, source="AFA, released code; patches, in x and in y", least=0)
+
+    def __call__(self, given: LossInputs, total: Total) -> Tensor:
+        """Mean over the whole batch of both kinds of pairs."""
+        pairs = affinity_labels(given.target, given.patch_grid, self.radius)  # (B, N, N)
+        return affinity_loss(given.feature_affinity, pairs, total(count_pairs(pairs)))
 
 
 def count_pairs(labels: Tensor) -> Tensor:
     """Numbers of equal and of different pairs of `affinity_labels`: (2,) int64."""
     return torch.stack([(labels == 1).sum(), (labels == 0).sum()])
-
-
-def segmentation_loss(
-    logits: Tensor,
-    label_map: Tensor,
-    background_weight: float = 0.5,
-    counts: Tensor | None = None,
-) -> Tensor:
-    """Cross-entropy, averaged over background and over foreground pixels apart.
-
-    A part without pixels counts 0 (the released code gives NaN there).
-
-    Args:
-        logits: (B, C, h, w); resized bilinearly to the labels.
-        label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
-        background_weight: Share of the background's mean; as released, one half. Where objects
-            are small that is far more weight than their pixels have, and masks come out large.
-        counts: `count_pixels` of the whole batch, if these are some of its images: their losses
-            then add up to that of the whole batch.
-
-    Returns:
-        Scalar.
-    """
-    counts = count_pixels(label_map) if counts is None else counts
-    logits = F.interpolate(
-        logits.float(), size=label_map.shape[-2:], mode="bilinear", align_corners=False
-    )
-    loss = F.cross_entropy(logits, label_map, ignore_index=IGNORE_INDEX, reduction="none")
-    background = label_map == 0
-    foreground = (label_map != 0) & (label_map != IGNORE_INDEX)
-    of_background = (loss * background).sum() / counts[0].clamp_min(1)
-    of_foreground = (loss * foreground).sum() / counts[1].clamp_min(1)
-    return background_weight * of_background + (1 - background_weight) * of_foreground
 
 
 def affinity_labels(label_map: Tensor, patch_grid: tuple[int, int], radius: int) -> Tensor:

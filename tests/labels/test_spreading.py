@@ -5,8 +5,8 @@ from tests.literal import box_mask as literal_box
 from tests.literal import refined_affinity as literal_refined
 from tests.literal import sinkhorn as literal_sinkhorn
 
-from weclip.labels.affinity.attention import (
-    box_mask,
+from weclip.labels.boxes import box_mask
+from weclip.labels.spreading import (
     patch_attention,
     propagate,
     refined_affinity,

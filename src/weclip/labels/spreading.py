@@ -1,0 +1,115 @@
+"""From attention to a transition matrix that spreads CAMs; what the affinities share.
+
+Stage 3, WeCLIP section 3.3 (refinement module), CLIP-ES section 3.4 (class-aware attention
+affinity), and the released code for the constants.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Maps after an affinity.
+
+    Attributes:
+        affinity: (B, N, N), what the transition was made of.
+        transition: (B, N, N), what spread the maps.
+        cam: (B, K, h, w).
+    """
+
+    affinity: Tensor
+    transition: Tensor
+    cam: Tensor
+
+
+def patch_attention(attention: Sequence[Tensor], last: int) -> Tensor:
+    """The last maps without their class token.
+
+    Args:
+        attention: L maps (B, 1+N, 1+N).
+        last: How many of the last maps to keep; all, where there are fewer.
+
+    Returns:
+        (min(L, last), B, N, N).
+    """
+    return torch.stack([block[:, 1:, 1:] for block in attention[-last:]])
+
+
+def attention_affinity(
+    attention: Tensor, feature_affinity: Tensor | None, *, signed: bool
+) -> Tensor:
+    """(B, N, N): the mean of attention maps (L', B, N, N), or what a decoder makes of them.
+
+    Args:
+        attention: The maps.
+        feature_affinity: (B, N, N) of a decoder that refines them; None without.
+        signed: As in `refined_affinity`.
+    """
+    if feature_affinity is None:
+        return attention.mean(dim=0)
+    return refined_affinity(attention, feature_affinity, signed=signed)
+
+
+def refined_affinity(attention: Tensor, feature_affinity: Tensor, *, signed: bool) -> Tensor:
+    """Average the attention maps that are closest to the decoder's affinity, times that affinity.
+
+    WeCLIP Eq. 5 to 7; no gradient flows.
+
+    Args:
+        attention: (L', B, N, N) candidate maps.
+        feature_affinity: (B, N, N) in (0, 1), of the decoder.
+        signed: Sum signed differences as the released code does (the choice then ignores
+            `feature_affinity`), instead of the paper's absolute ones.
+
+    Returns:
+        (B, N, N).
+    """
+    target = feature_affinity.detach().to(attention.dtype)
+    difference = target - attention  # (L', B, N, N)
+    distance = (difference if signed else difference.abs()).sum(dim=(2, 3))  # (L', B)
+    # The rounded mean of equal distances can lie below all of them.
+    mean_distance = distance.mean(dim=0).maximum(distance.amin(dim=0))
+    keep = (distance <= mean_distance).to(attention.dtype)
+    mean = torch.einsum("lb,lbnm->bnm", keep, attention) / (keep.sum(dim=0) + 1e-5)[:, None, None]
+    return mean * target
+
+
+def sinkhorn_transition(affinity: Tensor, rounds: int, power: int = 2) -> Tensor:
+    """Normalise columns and rows in turn, symmetrise, and square, or take another power.
+
+    CLIP-ES Eq. 6 and 7.
+
+    Args:
+        affinity: (B, N, N), positive.
+        rounds: Number of column and row normalisations.
+        power: Steps along the transition.
+
+    Returns:
+        (B, N, N).
+    """
+    transition = affinity
+    for _ in range(rounds):
+        transition = transition / transition.sum(dim=1, keepdim=True)
+        transition = transition / transition.sum(dim=2, keepdim=True)
+    transition = (transition + transition.transpose(1, 2)) / 2
+    powered: Tensor = torch.linalg.matrix_power(transition, power)
+    return powered
+
+
+def propagate(cam: Tensor, transition: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Spread each map along the transition, from all patches or those inside its boxes.
+
+    Args:
+        cam: (B, K, h, w).
+        transition: (B, N, N), row: target patch, column: source patch.
+        mask: (B, K, h, w) bool, the source patches that count; None: all.
+
+    Returns:
+        (B, K, h, w).
+    """
+    sources = (cam if mask is None else cam * mask).flatten(2)  # (B, K, N)
+    return torch.einsum("bnm,bkm->bkn", transition, sources).view_as(cam)

@@ -1,0 +1,61 @@
+"""The tags of a batch as slots, and the scaling of their maps: what all sources of maps share.
+
+Stage 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TagSlots:
+    """The tags of a batch, packed to the largest number K of tags of one image.
+
+    Attributes:
+        index: (B, K) int64 class indices (class id minus 1), ascending; 0 in empty slots.
+        filled: (B, K) bool, False in empty slots.
+        image: (P,) int64, the image of each of the P filled slots.
+        slot: (P,) int64, its slot.
+    """
+
+    index: Tensor
+    filled: Tensor
+    image: Tensor
+    slot: Tensor
+
+    def to(self, device: torch.device) -> "TagSlots":
+        """The same tags on `device`."""
+        parts = (self.index, self.filled, self.image, self.slot)
+        return TagSlots(*(part.to(device, non_blocking=True) for part in parts))
+
+
+def pack_tags(tags: Tensor) -> TagSlots:
+    """Pack multi-hot tags (B, C-1) bool into slots; K is at least 1.
+
+    How many there are decides shapes: tags that lie on the host spare a device a wait.
+
+    >>> slots = pack_tags(torch.tensor([[False, True, True], [True, False, False]]))
+    >>> slots.index.tolist(), slots.filled.tolist()
+    ([[1, 2], [0, 0]], [[True, True], [True, False]])
+    """
+    counts = tags.sum(dim=1, keepdim=True)
+    slots = max(1, int(counts.max()))
+    order = tags.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :slots]
+    filled = torch.arange(slots, device=tags.device) < counts
+    return TagSlots(order * filled, filled, *filled.nonzero(as_tuple=True))
+
+
+def tag_slots(tags: Sequence[int], classes: int) -> TagSlots:
+    """Slots of one image from its 0-based class indices, of C-1 `classes`."""
+    multi_hot = torch.zeros(1, classes, dtype=torch.bool)
+    multi_hot[0, list(tags)] = True
+    return pack_tags(multi_hot)
+
+
+def min_max(maps: Tensor, eps: float) -> Tensor:
+    """Scale each map (..., h, w) to [0, 1]: minus its minimum, over `eps` plus its maximum."""
+    maps = maps - maps.amin(dim=(-2, -1), keepdim=True)
+    return maps / (eps + maps.amax(dim=(-2, -1), keepdim=True))

@@ -1,0 +1,161 @@
+"""What the frozen encoders see of a batch: computed when a part first asks for it, then kept.
+
+Stage 3. Parts say in `reads` which of these they ask for (`parts.READABLE`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from weclip import parts
+from weclip.backbones.clip.dense_embedding import self_self_embedding
+from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
+from weclip.backbones.clip.last_block import LastBlock
+from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
+from weclip.labels.spreading import patch_attention
+from weclip.system.errors import InputError
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Patch features of a second frozen encoder, on its own grid.
+
+    Attributes:
+        features: (B, h'*w', D') rows, without class token.
+        patch_grid: (h', w').
+    """
+
+    features: Tensor
+    patch_grid: tuple[int, int]
+
+
+Provider = Callable[[Tensor], Any]
+"""RGB (B, 3, H, W) in 0..255 -> a `Guide`, or regions (B, H, W) int64 with a number for each."""
+
+
+@dataclass
+class View:
+    """A batch as the frozen encoders see it.
+
+    Attributes:
+        encoder: Frozen CLIP image encoder.
+        rgb: (B, 3, H, W), RGB in 0..255, any type.
+        normalised: The same as the encoder expects it.
+        texts: Text features of the classes and background words.
+        formed: How many attention maps before block L's are formed while the blocks run; others
+            are worked out from the tokens when a part asks for them.
+        providers: What else there is, of `parts.PROVIDED`.
+    """
+
+    encoder: ClipImageEncoder
+    rgb: Tensor
+    normalised: Tensor
+    texts: TextFeatures
+    formed: int = 0
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        device = self.normalised.device.type
+        enabled = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if enabled else None
+        # What a part asks for does not depend on the precision in which the part runs.
+        self._precision: dict[str, Any] = {"dtype": dtype, "enabled": enabled}
+        self._embeddings: dict[tuple[object, ...], Tensor] = {}
+
+    def _as_seen(self) -> torch.autocast:
+        """The precision in which the encoder runs."""
+        return torch.autocast(self.normalised.device.type, **self._precision)
+
+    @cached_property
+    def features(self) -> ImageFeatures:
+        """Blocks 1..L-1."""
+        with self._as_seen():
+            features: ImageFeatures = self.encoder(self.normalised, self.formed)
+        return features
+
+    @property
+    def tokens(self) -> tuple[Tensor, ...]:
+        """L-1 outputs (B, 1+N, D) of blocks 1..L-1, class token first."""
+        return self.features.tokens
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """(h, w), with h * w = N."""
+        return self.features.patch_grid
+
+    @cached_property
+    def last_block(self) -> LastBlock:
+        """Block L, the image embedding and its gradients."""
+        with self._as_seen():
+            return self.encoder.run_last_block(self.tokens[-1].float())
+
+    def attention(self, layers: int) -> Tensor:
+        """(min(layers, L), B, N, N) of the last blocks between patches, mean of heads."""
+        maps = [*self.features.attention, self.last_block.attention]
+        first = max(0, self.encoder.depth - layers)
+        with self._as_seen():
+            missing = [
+                self._attention_of(block) for block in range(first, self.encoder.depth - len(maps))
+            ]
+        return patch_attention([*missing, *maps], layers)
+
+    @torch.no_grad()
+    def _attention_of(self, block: int) -> Tensor:
+        """(B, 1+N, 1+N) of a block, counted from 0, that formed none while it ran."""
+        entering = self.tokens[block - 1] if block else self.encoder.embed(self.normalised)[0]
+        return self.encoder.transformer.blocks[block].with_map(entering)[1]
+
+    def patch_embedding(self, self_self_blocks: int) -> Tensor:
+        """(B, 1+N, J) unit rows in the joint space, class token first, by `self_self_embedding`."""
+        key = ("rows", self_self_blocks)
+        if key not in self._embeddings:
+            with self._as_seen():
+                self._embeddings[key] = self_self_embedding(
+                    self.encoder, self.tokens, self_self_blocks
+                )
+        return self._embeddings[key]
+
+    @property
+    def class_text(self) -> Tensor:
+        """(C-1, J) unit rows."""
+        return self.texts.classes
+
+    @property
+    def background_text(self) -> Tensor:
+        """(G, J) unit rows."""
+        return self.texts.background
+
+    @property
+    def scale(self) -> float:
+        """CLIP's temperature."""
+        return self.texts.scale
+
+    @cached_property
+    def all_texts(self) -> Tensor:
+        """(M, J) unit rows, classes first, then background words."""
+        return torch.cat([self.class_text, self.background_text])
+
+    def probabilities(self, embedding: Tensor) -> Tensor:
+        """Softmax (..., M) over all texts of unit rows (..., J), as `text_probabilities`."""
+        return text_probabilities(embedding, self.all_texts, self.scale)
+
+    @cached_property
+    def guide(self) -> Guide:
+        """Patch features of the second encoder."""
+        guide: Guide = self._provided("guide")
+        return guide
+
+    @cached_property
+    def regions(self) -> Tensor:
+        """(B, H, W) int64, the number of each pixel's region."""
+        regions: Tensor = self._provided("regions")
+        return regions
+
+    def _provided(self, name: str) -> Any:
+        if name not in self.providers:
+            raise InputError(parts.not_provided("a part", name))
+        return self.providers[name](self.rgb)

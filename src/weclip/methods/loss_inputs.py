@@ -1,0 +1,54 @@
+"""What a term of the loss may read of a training step.
+
+Stage 4.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from weclip.labels.view import View
+
+Total = Callable[[Tensor], Tensor]
+"""Sums a tensor over the processes that share a step's batch."""
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """A training step, ready for its losses.
+
+    Attributes:
+        logits: (B, C, h, w), with graph.
+        feature_affinity: (B, N, N) in (0, 1), with graph.
+        target: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
+        tags: (B, C-1) bool.
+        view: What the frozen encoders saw of the images.
+    """
+
+    logits: Tensor
+    feature_affinity: Tensor
+    target: Tensor
+    tags: Tensor
+    view: View
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """(h, w), with h * w = N."""
+        return (self.logits.shape[-2], self.logits.shape[-1])
+
+
+class Loss(Protocol):
+    """A term of the loss.
+
+    A step's batch may be shared by several processes, whose losses are added up: a term divides the
+    sum over its own images by `total` of their number, and is the mean over the whole batch.
+    """
+
+    @property
+    def weight(self) -> float:
+        """What the term is multiplied by."""
+
+    def __call__(self, given: LossInputs, total: Total) -> Tensor:
+        """The term, a scalar."""

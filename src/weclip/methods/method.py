@@ -1,0 +1,197 @@
+"""What training, prediction and reports need of a method; they know nothing else of it.
+
+Stage 4. Protocols, not base classes: a method is any module with these names. `Labeller` is what
+methods without training speak too, `Tagger` what finds tags, `Method` what is trained.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from weclip.data.batch import Batch
+from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.tag_maps import TagMaps
+from weclip.labels.view import View
+from weclip.methods.loss_inputs import Loss, Total
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are trained alike.
+
+    Attributes:
+        parameters: The parameters.
+        rate_factor: Of the learning rate.
+        weight_decay: Whether weights decay.
+    """
+
+    parameters: Iterable[nn.Parameter]
+    rate_factor: float = 1.0
+    weight_decay: bool = True
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one training step computed.
+
+    Attributes:
+        loss: Scalar with graph.
+        terms: The losses by name, detached scalars; `loss` is their sum.
+        tags: (B, C-1) bool.
+        logits: (B, C, h, w).
+        cam: (B, K, h, w) in [0, 1], maps of the tags as the labels were made of them.
+        target: (B, H, W), the label map with `IGNORE_INDEX` where nothing counts.
+        detail: What only one method has, of a type of its own.
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    tags: Tensor
+    logits: Tensor
+    cam: Tensor
+    target: Tensor
+    detail: Any = None
+
+
+LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
+"""Label maps that tags lead to, each made of the one before."""
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """What the tags of one image lead to, at its own size.
+
+    Attributes:
+        heat: (h, w) in [0, 1], the largest of its maps.
+        label_map: Class ids (H, W) int64 by kind, of `LABEL_KINDS`.
+    """
+
+    heat: NDArray[np.float32]
+    label_map: dict[str, Tensor]
+
+
+class Backbones(Protocol):
+    """Something that reads frozen encoders."""
+
+    @property
+    def needs(self) -> Sequence[str]:
+        """Names of the frozen backbones, such as `clip`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+
+
+class Labeller(Backbones, Protocol):
+    """Makes label maps of an image from its tags."""
+
+    def label_maps(
+        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+    ) -> LabelMaps:
+        """Label one image.
+
+        Args:
+            image: (1, 3, H', W') float32, RGB in 0..255, as it is seen.
+            tags: Sorted 0-based class indices.
+            size: (H, W) of the label maps.
+            step: Training step whose labels these are; methods without training have but one.
+        """
+
+
+class Tagger(Backbones, Protocol):
+    """Scores classes of an image."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> Tensor:
+        """(C-1,) scores of (H, W, 3) uint8, RGB; higher where a class is likelier."""
+
+
+class Method(Labeller, Protocol):
+    """A method that is trained.
+
+    It is an `nn.Module`; what loops, checkpoints and files need of that is named here too.
+    """
+
+    trained: nn.Module
+    """What is optimised, saved and shared between processes."""
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The parameters of `trained`, in groups."""
+
+    def training_step(self, batch: Batch, step: int, total: Total = ...) -> StepOutput:
+        """From a batch of images and tags to the loss.
+
+        Args:
+            batch: B crops with tags.
+            step: Training step, counted from 0.
+            total: Sums a tensor over the processes that share the step's batch, whose losses add
+                up to that of the whole batch.
+        """
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Logits (B, C, h, w) at patch resolution of RGB images (B, 3, H, W) in 0..255."""
+
+    def feature_affinity(self, view: View) -> Tensor | None:
+        """(B, N, N) in (0, 1), which patches belong together as training has learnt; None: none.
+
+        `label.model` refines the maps of methods without training by it.
+        """
+
+    def to(self, device: Any) -> Any:
+        """Move the module."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Turn training mode on or off; frozen parts stay in eval mode."""
+
+    def eval(self) -> Any:
+        """Turn training mode off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSettings:
+    """Constants of pseudo-labels that methods share; sources in `weclip.config`.
+
+    Attributes:
+        min_max_eps: Added to the maximum where maps are scaled.
+        background_power: Exponent of the background score.
+        par: Constants of PAR.
+    """
+
+    min_max_eps: float
+    background_power: float
+    par: ParSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingredients:
+    """What a method is made of, beside its own settings.
+
+    Attributes:
+        num_classes: C, with background.
+        maps: Maps of tags from the frozen CLIP.
+        labels: Constants of the pseudo-labels.
+        losses: Terms of the loss by name, in the order of the configuration.
+    """
+
+    num_classes: int
+    maps: TagMaps
+    labels: LabelSettings
+    losses: Mapping[str, Loss]
+
+
+def total_of_one(count: Tensor) -> Tensor:
+    """`Total` where one process has the whole batch."""
+    return count
+
+
+def add_up(terms: Mapping[str, Tensor], losses: Mapping[str, Loss]) -> Tensor:
+    """The weighted sum of terms of the loss."""
+    first, *others = terms
+    total = losses[first].weight * terms[first]
+    for name in others:
+        total = total + losses[name].weight * terms[name]
+    return total
