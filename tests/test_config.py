@@ -108,7 +108,7 @@ def test_presets_are_these():
 
 def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():
     names = [field.name for field in fields(new_config().quirks)]
-    assert len(names) == 5
+    assert len(names) == 7
     default, faithful = load_config("voc", NEEDED), load_config("voc", [*NEEDED, "faithful=true"])
     for name in names:
         assert not default.quirk(name)

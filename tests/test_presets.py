@@ -17,3 +17,21 @@ def test_a_method_is_a_difference_to_any_preset():
     assert load_config("voc", base, method="cd-clip").affinity.source == "class_distribution"
     with pytest.raises(InputError, match=r"--method exel: there is none .* did you mean 'excel'"):
         load_config("voc", base, method="exel")
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "box"),
+    [("voc", [], 0.79), ("coco", [], 0.88), ("coco", ["data.train_split=val"], 0.75)],
+)
+def test_excel_as_released(preset, changes, box):
+    base = ["data.root=x", "clip.weights=y", *changes]
+    plain = load_config(preset, base, method="excel")
+    assert (plain.affinity.attention.box_threshold, plain.label.square) == (0.79, None)
+    assert (plain.affinity.attention.summed_layers, plain.label.par) == (0, False)
+    released = load_config(preset, [*base, "faithful=true"], method="excel")
+    use = released.affinity.attention
+    assert (use.box_threshold, use.summed_layers, use.layers) == (box, 5, 6)
+    label = released.label
+    assert (label.square, label.imagenet_normalisation, label.par) == (320, True, True)
+    own = load_config(preset, [*base, "faithful=true", "label.par=false"], method="excel")
+    assert not own.label.par

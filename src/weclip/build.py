@@ -11,7 +11,13 @@ from torch import Tensor
 from weclip import parts
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEncoder
 from weclip.backbones.clip.text_encoder import ClipTextEncoder
-from weclip.backbones.clip.text_features import TextFeatures, cluster, enrich, mean_unit
+from weclip.backbones.clip.text_features import (
+    TextFeatures,
+    cluster,
+    enrich,
+    imagenet_templates,
+    mean_unit,
+)
 from weclip.backbones.clip.weights import Clip
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
@@ -21,7 +27,7 @@ from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import TagMaps
 from weclip.methods.method import Ingredients, LabelSettings, Method
-from weclip.methods.tag_clip import TagClip, TagClipSettings
+from weclip.methods.tag_clip import MORE_TEMPLATES, RELEASED_NAMES, TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.system.errors import InputError
 
@@ -156,11 +162,14 @@ def training_free(
     refiner: Method | None = None,
 ) -> TrainingFree:
     """A method without training, of finished parts."""
-    imagenet = refiner is not None and config.quirk("imagenet_normalisation")  # as it was trained
     use = config.label
+    as_trained = refiner is not None and config.quirk("imagenet_normalisation")
+    imagenet = use.imagenet_normalisation or as_trained
     return TrainingFree(
         maps=build_maps(config, image_encoder, text, imagenet=imagenet),
-        settings=TrainingFreeSettings(scale=use.scale, max_side=use.max_side, par=use.par),
+        settings=TrainingFreeSettings(
+            scale=use.scale, max_side=use.max_side, square=use.square, par=use.par
+        ),
         labels=label_settings(config),
         refine=None if refiner is None else refiner.feature_affinity,
     )
@@ -170,13 +179,17 @@ def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
     """TagCLIP on a loaded CLIP, for a class list."""
     use = config.tags
     blocks = use.self_attention_blocks
-    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
+    if use.released:
+        text = released_texts(clip, classes)
+    else:
+        text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return TagClip(
         maps=build_maps(config, clip.image, text, imagenet=False),
         settings=TagClipSettings(
             self_attention_blocks=(0 if use.released else 5) if blocks is None else blocks,
             attention_from=use.attention_from,
             votes=use.votes,
+            released_boxes=use.released,
             reidentify=use.released if use.reidentify is None else use.reidentify,
             candidate_share=use.relative_share,
             region_share=use.region_share,
@@ -184,6 +197,15 @@ def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
             max_side=use.max_side,
         ),
     )
+
+
+def released_texts(clip: Clip, classes: ClassList) -> TextFeatures:
+    """Texts of TagCLIP as released: plain names in 85 templates, whatever the configuration."""
+    templates = (*imagenet_templates(), *MORE_TEMPLATES)
+    names = [(RELEASED_NAMES.get(name, name),) for name in classes.names]
+    words = [(word,) for word in classes.background_words]
+    encode = partial(_encode, clip.text, templates)
+    return TextFeatures(encode(names), encode(words), clip.scale)
 
 
 def tag_threshold(config: Config) -> str:

@@ -157,6 +157,8 @@ class LabelConfig:
     model: str | None = None  # trained run or model file; its decoder refines, as in WeCLIP
     scale: float = 1.0  # how much larger than it is CLIP sees an image; CLIP-ES, released code
     max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
+    square: int | None = None  # seen as a square of this side instead; ExCEL, released code: 320
+    imagenet_normalisation: bool = False  # ImageNet's mean and deviation; ExCEL, released code
 
     @property
     def threshold(self) -> float:

@@ -39,8 +39,8 @@ KINDS: dict[Any, str] = {
 }
 """How types are called in messages; others by their Python name."""
 
-WHEN_FAITHFUL = "when_faithful"
-"""Section of a method's preset: further differences that `faithful=true` brings."""
+WHEN = "when "
+"""Begins a section of a method's preset that counts only where all its `key=value` are so."""
 
 
 def presets() -> list[str]:
@@ -97,18 +97,25 @@ def load_config(
 def _apply_method(
     config: DictConfig, method: str, overrides: Sequence[str], kind: type[Config]
 ) -> None:
-    """Apply a method's differences, and those of its released code where it is to be faithful."""
+    """Apply a method's differences, and those that it has only under conditions."""
     if method not in label_methods():
         known = label_methods()
         hint = did_you_mean(method, known) or f"known: {', '.join(known)}"
         raise InputError(f"--method {method}: there is none of this name; {hint}")
     document = yaml.safe_load(_shipped(f"methods/{method}"))
-    released = document.pop(WHEN_FAITHFUL, {})
-    _apply(config, document, f"method {method}", kind)
+    always = {key: value for key, value in document.items() if not key.startswith(WHEN)}
+    _apply(config, always, f"method {method}", kind)
     final = config.copy()
     _apply_overrides(final, overrides, kind)
-    if final.faithful:
-        _apply(config, released, f"method {method}", kind)
+    for key in (key for key in document if key not in always):  # in the order of the file
+        if all(_is(final, condition) for condition in key.removeprefix(WHEN).split()):
+            _apply(config, document[key], f"method {method}", kind)
+
+
+def _is(config: DictConfig, condition: str) -> bool:
+    """Whether a configuration has what `key=value` says."""
+    key, _, value = condition.partition("=")
+    return str(OmegaConf.select(config, key)).lower() == value
 
 
 def override(config: Config, overrides: Sequence[str]) -> Config:

@@ -61,6 +61,7 @@ def validate(config: Config) -> None:
     )
     _require(config, "label.confidence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or null")
     _require(config, "label.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    _require(config, "label.square", lambda v: v is None or v >= 32, "at least 32, or null")
     _require(config, "tags.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
     _require(config, "tags.self_attention_blocks", lambda v: (v or 0) >= 0, "0 or more, or null")
     rules = (None, "split", "relative")

@@ -64,6 +64,16 @@ def test_scores_are_refined_as_in_loops(seed):
         torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-5, atol=1e-9)
 
 
+def test_released_boxes_are_those_of_whole_levels_without_the_last_row_and_column():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(1, 4, HEIGHT, WIDTH, generator=generator) ** 6
+    attention = torch.eye(HEIGHT * WIDTH)[None]
+    found = refine_scores(scores, attention, released_boxes=True)[0]
+    for own, refined in zip(scores[0], found, strict=True):
+        torch.testing.assert_close(refined, own * literal.level_boxes(own))
+    assert not torch.allclose(found, refine_scores(scores, attention)[0])
+
+
 def test_patches_outside_the_boxes_do_not_spread():
     scores = torch.zeros(1, 1, 4, 4)
     scores[0, 0, 0, 0], scores[0, 0, 3, 3] = 1.0, 0.01

@@ -13,7 +13,7 @@ from weclip.labels.affinity.class_distribution import (
     class_distribution_affinity,
     jensen_shannon_similarity,
 )
-from weclip.labels.maps.patch_text import patch_text_cam
+from weclip.labels.maps.patch_text import over_tokens, patch_text_cam
 from weclip.labels.tag_slots import pack_tags
 from weclip.parts import AFFINITY, MAP_SOURCE
 
@@ -29,15 +29,32 @@ def rows():
     return tuple(F.normalize(each, dim=-1) for each in draw)
 
 
-def test_patch_text_maps(rows):
+@pytest.mark.parametrize("released", [False, True], ids=["patches", "with class token"])
+def test_patch_text_maps(rows, released):
     embedding, texts = rows
+    embedding = torch.cat([3 * embedding[:, :1], embedding[:, 1:]], dim=1)  # at an end of the range
     slots = pack_tags(TAGS)
-    maps = patch_text_cam(embedding, slots, texts=texts, patch_grid=GRID, eps=1e-7)
+    how = {"texts": texts, "patch_grid": GRID, "class_token_in_range": released}
+    maps = patch_text_cam(embedding, slots, **how)
     assert maps.shape == (2, 2, *GRID)
     for image, tags in enumerate(([0, 2], [1])):
-        expected = patch_text(embedding[image].double().numpy(), texts.double().numpy(), tags)
+        wide = embedding[image].double().numpy(), texts.double().numpy()
+        expected = patch_text(*wide, tags, with_class_token=released)
         np.testing.assert_allclose(maps[image, : len(tags)].flatten(1), expected, atol=1e-5)
     assert not maps[1, 1].any()  # an empty slot
+    other = patch_text_cam(embedding, slots, **how | {"class_token_in_range": not released})
+    assert not torch.allclose(maps, other, atol=1e-3)
+
+
+def test_a_patch_text_map_of_one_value_is_finite(rows):
+    embedding = rows[0][:, :1].expand(-1, 7, -1)
+    maps = patch_text_cam(embedding, pack_tags(TAGS), texts=rows[1], patch_grid=GRID)
+    assert ((maps >= 0) & (maps <= 1)).all()
+
+
+def test_channels_are_made_unit_over_tokens_where_released(rows):
+    unit = over_tokens(rows[0])
+    torch.testing.assert_close(unit.norm(dim=1), torch.ones(2, 8))
 
 
 def test_class_distribution(rows):

@@ -26,9 +26,14 @@ def _block(state, index, x):
 
 
 def value_embedding(state, tokens, blocks):
-    """Tokens (T, D) that enter the last of `blocks`, with their own values added."""
+    """Tokens (T, D) that enter the last of `blocks`, with their own values and the MLP added."""
     prefix, x = _block(state, blocks - 1, tokens)
-    return _joint(state, tokens + _out(state, prefix, _project(state, prefix, x)[2]))
+    x = tokens + _out(state, prefix, _project(state, prefix, x)[2])
+    y = layer_norm(x, state[prefix + "ln_2.weight"], state[prefix + "ln_2.bias"])
+    y = y @ state[prefix + "mlp.c_fc.weight"].T + state[prefix + "mlp.c_fc.bias"]
+    y = y * torch.sigmoid(1.702 * y)
+    y = y @ state[prefix + "mlp.c_proj.weight"].T + state[prefix + "mlp.c_proj.bias"]
+    return _joint(state, x + y)
 
 
 def self_self_embedding(state, entering, blocks, heads):

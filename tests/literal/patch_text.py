@@ -5,8 +5,11 @@ import math
 import numpy as np
 
 
-def patch_text(embedding, texts, tags):
-    """Maps (K, N) of tags from unit rows (1+N, J), class token first, and unit texts (M, J)."""
+def patch_text(embedding, texts, tags, *, with_class_token=False):
+    """Maps (K, N) of tags from rows (1+N, J), class token first, and unit texts (M, J).
+
+    `with_class_token`: it counts for the least and greatest value of a map, as released.
+    """
     count = len(texts)
     exponents = [math.exp(2 * float(embedding[0] @ text)) for text in texts]
     share = [e / sum(exponents) for e in exponents]
@@ -14,10 +17,10 @@ def patch_text(embedding, texts, tags):
     maps = []
     for tag in tags:
         values = []
-        for patch in embedding[1:]:
-            weighted = [weight[j] * float(patch @ texts[j]) for j in range(count)]
+        for token in embedding:
+            weighted = [weight[j] * float(token @ texts[j]) for j in range(count)]
             values.append(weighted[tag] - sum(weighted) / count)
-        low = min(values)
-        high = max(v - low for v in values)
-        maps.append([(v - low) / (1e-7 + high) for v in values])
+        ranged = values if with_class_token else values[1:]
+        low, high = min(ranged), max(ranged)
+        maps.append([(v - low) / (high - low) for v in values[1:]])
     return np.array(maps)

@@ -24,30 +24,31 @@ def test_quirks_follow_faithful_unless_set_alone():
         assert [n for n in QUIRKS if not fixed.quirk(n)] == [name]
 
 
+def switches(config):
+    """Every quirk of every part that there is, as the configuration sets it."""
+    kinds = {kind.name: kind for kind in parts.KINDS}
+    return {
+        (name, quirk): value
+        for kind, name in config.KNOWN
+        for quirk, value in asdict(config.part(kinds[kind], name)).items()
+        if quirk in QUIRKS
+    }
+
+
 @pytest.mark.parametrize("name", QUIRKS)
 def test_a_quirk_changes_its_own_setting_only(name):
-    plain, quirky = tiny_weclip(tiny_config()), tiny_weclip(tiny_config(**{name: True}))
-    before, after = (
-        asdict(m.settings) | asdict(m.maps.affinity) | asdict(m.maps.source)
-        for m in (plain, quirky)
-    )
-    expected = set() if name == "imagenet_normalisation" else {name}
-    assert {key for key in before if before[key] != after[key]} == expected
-    same = all(
-        torch.equal(getattr(plain.maps, n), getattr(quirky.maps, n)) for n in ("mean", "std")
-    )
+    plain, quirky = tiny_config(), tiny_config(**{name: True})
+    before, after = switches(plain), switches(quirky)
+    moved = {quirk for (part, quirk) in before if before[part, quirk] != after[part, quirk]}
+    assert moved == (set() if name == "imagenet_normalisation" else {name})
+    one, other = tiny_weclip(plain).maps, tiny_weclip(quirky).maps
+    same = all(torch.equal(getattr(one, n), getattr(other, n)) for n in ("mean", "std"))
     assert same == (name != "imagenet_normalisation")
 
 
 def test_faithful_is_all_quirks_together():
-    def constants(config):
-        chosen = ((parts.METHOD, "weclip"), (parts.AFFINITY, "attention"))
-        return {k: v for each in chosen for k, v in asdict(config.part(*each)).items()}
-
-    settings = constants(new_config(faithful=True))
-    assert all(settings[name] for name in QUIRKS if name in settings)
-    default = constants(new_config())
-    assert not any(default[name] for name in QUIRKS if name in default)
+    assert all(switches(new_config(faithful=True)).values())
+    assert not any(switches(new_config()).values())
     config = tiny_config()
     config.faithful = True
     assert not changed(run(config), run(tiny_config(**dict.fromkeys(QUIRKS, True))))

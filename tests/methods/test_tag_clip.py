@@ -12,11 +12,12 @@ from tests.literal import tag_clip as literal
 
 from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.region_embedding import region_embedding
+from weclip.backbones.clip.text_features import imagenet_templates
 from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.build import build_tag_clip, tag_threshold
+from weclip.build import build_tag_clip, released_texts, tag_threshold
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
-from weclip.methods.tag_clip import TagClip
+from weclip.methods.tag_clip import MORE_TEMPLATES, TagClip, crop_box
 
 BASE = ["data.root=none", "clip.weights=none"]
 
@@ -58,6 +59,7 @@ def test_the_released_form_is_one_key(clip: Clip):
     assert build(clip).settings.self_attention_blocks == 5
     released = build(clip, "tags.released=true").settings
     assert (released.self_attention_blocks, released.reidentify) == (0, True)
+    assert (released.released_boxes, build(clip).settings.released_boxes) == (True, False)
     assert tag_threshold(load_config("voc", [*BASE, "tags.released=true"])) == "relative"
     assert tag_threshold(load_config("voc", BASE)) == "split"
     mixed = load_config("voc", [*BASE, "tags.released=true", "tags.threshold=split"])
@@ -68,42 +70,83 @@ def test_the_released_form_is_one_key(clip: Clip):
 def test_local_scores_without_a_mask_are_the_attended_probabilities(clip: Clip):
     """With every pair kept and boxes everywhere, the equation is a product of two matrices."""
     method = build(clip, "tags.self_attention_blocks=0", "tags.votes=0")
-    pixels = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    features = clip.image(pixels)
+    view = method.maps.see(torch.from_numpy(image(size=(48, 48))).permute(2, 0, 1)[None].float())
+    features = clip.image(view.normalised)
     embedding = value_embedding(clip.image, features.tokens[-1])[0, 1:]
-    probabilities = (method.maps.scale * embedding @ method.maps.texts.T).softmax(dim=-1)[:, :20]
+    probabilities = (view.scale * embedding @ view.all_texts.T).softmax(dim=-1)[:, :20]
     expected = literal.refine_scores(
         probabilities.T.double().numpy(), features.attention[1][0, 1:, 1:].double().numpy(), 6, 6
     )
-    found = method.local_scores(pixels)[0].flatten(1).double()
+    found = method.refined_scores(view)[0].flatten(1).double()
     torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-4, atol=1e-8)
 
 
-def test_looking_again_changes_candidates_and_halves_the_others(clip: Clip):
-    local = build(clip, "tags.self_attention_blocks=0")(image())
-    both = build(clip, "tags.released=true")(image())
-    low, high = local.min(), local.max()
-    candidates = local > low + 0.5 * (high - low)
-    assert candidates.any()
-    assert not candidates.all()
-    torch.testing.assert_close(both[~candidates], local[~candidates] / 2)
-    assert ((both - local / 2)[candidates] > 0).all()
+def test_looking_again_changes_candidates_and_leaves_the_others(clip: Clip):
+    local = build(clip)(image())
+    both = build(clip, "tags.reidentify=true")(image())
+    changed = both != local
+    assert changed.any()
+    assert not changed.all()
+    assert local[changed].min() > local[~changed].max()
+    assert (both[changed] >= local[changed] / 2).all()
+
+
+def test_candidates_stand_out_among_all_patches_and_texts(clip: Clip):
+    """Background words count too: where one of them is far above, no class is a candidate."""
+    method = build(clip, "tags.reidentify=true")
+    refined = torch.full((1, 45, 5, 7), 0.1)
+    refined[0, 3, 2, 2] = 0.2
+    view, plain = method.maps.see(torch.zeros(1, 3, 40, 56)), refined[0, :20].amax(dim=(1, 2))
+    looked = []
+    method.look_again = lambda _, __, chosen: looked.append(chosen.tolist()) or plain.new_zeros(0)
+    method.refined_scores = lambda _: refined
+    method.maps.see = lambda *_, **__: view
+    assert torch.equal(method(image()), plain)
+    refined[0, 40, 0, 0] = 0.9
+    assert torch.equal(method(image()), plain)
+    assert looked == [[3], []]
 
 
 def test_the_crop_is_where_the_map_is_strong(clip: Clip):
     method = build(clip)
-    pixels = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    pixels = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 255
     strong = torch.zeros(1, 6, 6)
     strong[0, 1:3, 2:5] = 1
     chosen = torch.tensor([4])
-    found = method.look_again(pixels, strong, chosen)
-    outside = pixels.clone()
+
+    def look(pixels: torch.Tensor) -> torch.Tensor:
+        return method.look_again(method.maps.see(pixels), strong, chosen)
+
+    outside, inside = pixels.clone(), pixels.clone()
     outside[:, :, 24:] = 9
-    assert torch.equal(found, method.look_again(outside, strong, chosen))
-    inside = pixels.clone()
-    inside[:, :, 8:24, 16:40] += 1
-    assert not torch.equal(found, method.look_again(inside, strong, chosen))
-    assert method.look_again(pixels, torch.zeros(1, 6, 6), chosen).isfinite().all()
+    inside[:, :, 8:24, 16:40] += 60
+    assert torch.equal(look(pixels), look(outside))
+    assert not torch.equal(look(pixels), look(inside))
+
+
+def test_the_first_empty_crop_ends_the_second_look(clip: Clip):
+    """As released; a crop never has the last row and column."""
+    method = build(clip)
+    view = method.maps.see(torch.zeros(1, 3, 48, 48))
+    maps = torch.zeros(3, 6, 6)
+    maps[0, 1:3, 2:5] = maps[1, 5] = maps[2, 1:3, 2:5] = 1  # the second is the last row
+    assert method.look_again(view, maps, torch.tensor([1, 2, 3])).shape == (1,)
+    assert crop_box(maps[0] > 0) == (1, 3, 2, 5)
+    assert crop_box(torch.ones(6, 6, dtype=torch.bool)) == (0, 5, 0, 5)
+    assert crop_box(torch.zeros(6, 6, dtype=torch.bool)) is None
+    assert method.look_again(view, maps[1:2], torch.tensor([1])).shape == (0,)
+
+
+def test_released_texts_are_plain_names_in_85_templates(clip: Clip):
+    templates = (*imagenet_templates(), *MORE_TEMPLATES)
+    assert len(templates) == len(set(templates)) == 85
+    assert all(template.count("{}") == 1 for template in templates)
+    classes = load_classes("coco")
+    texts = released_texts(clip, classes)
+    row = dict(zip(classes.names, texts.classes, strict=True))["tv"]
+    each = clip.text.encode([template.format("tvmonitor") for template in templates])
+    expected = torch.nn.functional.normalize(each.double().mean(0), dim=0)
+    torch.testing.assert_close(row.double(), expected, rtol=0, atol=1e-5)
 
 
 def test_long_images_are_seen_smaller(clip: Clip):

@@ -33,7 +33,7 @@ def dual_masked_attention(attention: Tensor, *, first: int, votes: int) -> Tenso
     return late.mean(dim=0) * agreed
 
 
-def refine_scores(scores: Tensor, attention: Tensor) -> Tensor:
+def refine_scores(scores: Tensor, attention: Tensor, *, released_boxes: bool = False) -> Tensor:
     """Spread each class's scores along the attention, from its strong boxes only.
 
     TagCLIP section 3.3: spread once; the boxes are those of the regions above the mean of what
@@ -42,13 +42,18 @@ def refine_scores(scores: Tensor, attention: Tensor) -> Tensor:
     Args:
         scores: (B, K, h, w).
         attention: (B, N, N), row: target patch, column: source patch.
+        released_boxes: Compare in 255 whole levels, and leave the last row and column outside every
+            box, as released.
 
     Returns:
         (B, K, h, w).
     """
     spread = min_max(propagate(scores, attention))
-    strong = spread > spread.mean(dim=(2, 3), keepdim=True)
-    boxes = region_boxes(strong.flatten(0, 1), exclusive_edge=False).view_as(scores)
+    mean = spread.mean(dim=(2, 3), keepdim=True)
+    if released_boxes:
+        spread, mean = (255 * spread).floor(), (255 * mean).floor()
+    strong = (spread > mean).flatten(0, 1)
+    boxes = region_boxes(strong, exclusive_edge=released_boxes).view_as(scores)
     return propagate(scores, attention, boxes)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from weclip import parts
-from weclip.backbones.clip.dense_embedding import self_self_embedding
+from weclip.backbones.clip.dense_embedding import class_token, self_self_tokens
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
 from weclip.backbones.clip.last_block import LastBlock
 from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
@@ -64,7 +64,7 @@ class View:
         dtype = torch.get_autocast_dtype(device) if enabled else None
         # What a part asks for does not depend on the precision in which the part runs.
         self._precision: dict[str, Any] = {"dtype": dtype, "enabled": enabled}
-        self._embeddings: dict[tuple[object, ...], Tensor] = {}
+        self._second_paths: dict[int, Tensor] = {}
 
     def _as_seen(self) -> torch.autocast:
         """The precision in which the encoder runs."""
@@ -109,15 +109,23 @@ class View:
         entering = self.tokens[block - 1] if block else self.encoder.embed(self.normalised)[0]
         return self.encoder.transformer.blocks[block].with_map(entering)[1]
 
-    def patch_embedding(self, self_self_blocks: int) -> Tensor:
-        """(B, 1+N, J) unit rows in the joint space, class token first, by `self_self_embedding`."""
-        key = ("rows", self_self_blocks)
-        if key not in self._embeddings:
+    @cached_property
+    def class_token(self) -> Tensor:
+        """(B, 1, D) after block L."""
+        with self._as_seen():
+            return class_token(self.encoder, self.tokens[-1])
+
+    def patch_tokens(self, self_self_blocks: int) -> Tensor:
+        """(B, N, D) of the second path of `self_self_tokens`, which ends after block L."""
+        if self_self_blocks not in self._second_paths:
             with self._as_seen():
-                self._embeddings[key] = self_self_embedding(
-                    self.encoder, self.tokens, self_self_blocks
-                )
-        return self._embeddings[key]
+                tokens = self_self_tokens(self.encoder, self.tokens, self_self_blocks)
+            self._second_paths[self_self_blocks] = tokens[:, 1:]
+        return self._second_paths[self_self_blocks]
+
+    def patch_embedding(self, self_self_blocks: int) -> Tensor:
+        """(B, N, J) unit rows of these tokens in the joint space."""
+        return self.encoder.to_joint(self.patch_tokens(self_self_blocks))
 
     @property
     def class_text(self) -> Tensor:

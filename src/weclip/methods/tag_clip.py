@@ -20,7 +20,6 @@ from weclip.labels.auto_tags import (
     dual_masked_attention,
     min_max,
     refine_scores,
-    relative_choice,
 )
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
@@ -28,6 +27,25 @@ from weclip.methods.training_free import as_batch, fit_to_patches
 
 PUBLISHED_BLOCKS = 12
 """Blocks of ViT-B, for which TagCLIP's numbers of blocks are given."""
+
+MORE_TEMPLATES = (
+    "there is a {} in the scene.",
+    "there is the {} in the scene.",
+    "this is a {} in the scene.",
+    "this is the {} in the scene.",
+    "this is one {} in the scene.",
+)
+"""Beside the 80 of ImageNet (`imagenet_templates`); released code."""
+
+RELEASED_NAMES = {
+    "motorcycle": "motorbike",
+    "airplane": "aeroplane",
+    "couch": "sofa",
+    "potted plant": "pottedplant",
+    "dining table": "diningtable",
+    "tv": "tvmonitor",
+}
+"""What the released code calls six of COCO's classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +57,19 @@ class TagClipSettings:
             block's values alone, as in TagCLIP.
         attention_from: First block, of 12, whose attention is averaged.
         votes: Blocks, of 12, that must agree on a pair of patches.
+        released_boxes: As in `refine_scores`.
         reidentify: Whether the class token looks at each candidate again.
-        candidate_share: Between lowest and highest score of an image, where candidates begin.
+        candidate_share: Between the lowest and highest refined score of all patches and texts,
+            where candidates begin.
         region_share: Of a candidate's map, above which a patch is in its region.
-        local_weight: Of the patches' score; the class token's has the rest.
+        local_weight: Of a candidate's own score; the class token's has the rest.
         max_side: Pixels; a longer image is seen smaller. None: never.
     """
 
     self_attention_blocks: int
     attention_from: int
     votes: int
+    released_boxes: bool
     reidentify: bool
     candidate_share: float
     region_share: float
@@ -89,53 +110,77 @@ class TagClip(nn.Module):
         encoder, use = self.maps.image_encoder, self.settings
         seen = fit_to_patches(image, encoder.patch_size, use.max_side)
         view = self.maps.see(as_batch(seen).to(self.device), all_maps=True)  # (1, 3, H', W')
-        maps = self.local_scores(view)  # (1, C-1, h, w)
-        local = maps.amax(dim=(2, 3))[0]  # (C-1,)
-        if not use.reidentify:
-            return local
-        chosen = relative_choice(local[None], use.candidate_share)[0].nonzero()[:, 0]
-        looked = torch.zeros_like(local)
-        looked[chosen] = self.look_again(view, min_max(maps[0, chosen]), chosen)
-        return use.local_weight * local + (1 - use.local_weight) * looked
+        refined = self.refined_scores(view)[0]  # (M, h, w)
+        scores = refined[: len(view.class_text)].amax(dim=(1, 2))  # (C-1,)
+        if use.reidentify:
+            low, high = refined.amin(), refined.amax()
+            chosen = (scores > low + use.candidate_share * (high - low)).nonzero()[:, 0]
+            looked = self.look_again(view, refined[chosen], chosen)  # of the first of them
+            chosen = chosen[: len(looked)]
+            scores[chosen] = use.local_weight * scores[chosen] + (1 - use.local_weight) * looked
+        return scores
 
-    def local_scores(self, view: View) -> Tensor:
-        """Probability (B, C-1, h, w) of each class at each patch, refined by attention."""
+    def refined_scores(self, view: View) -> Tensor:
+        """Probability of each text at each patch, refined by attention.
+
+        Returns:
+            (B, M, h, w), 0 or more; of background words too where candidates are looked at again.
+        """
         use, depth = self.settings, view.encoder.depth
         if use.self_attention_blocks:
             embedding = view.patch_embedding(use.self_attention_blocks)
         else:
-            embedding = value_embedding(view.encoder, view.tokens[-1])
-        classes = view.probabilities(embedding[:, 1:])  # (B, N, texts)
-        classes = classes[..., : len(view.class_text)].transpose(1, 2)  # (B, C-1, N)
+            embedding = value_embedding(view.encoder, view.tokens[-1])[:, 1:]
+        texts = view.probabilities(embedding).transpose(1, 2)  # (B, M, N)
+        if not use.reidentify:
+            texts = texts[:, : len(view.class_text)]
         attention = dual_masked_attention(
             view.attention(depth),
             first=round(use.attention_from * depth / PUBLISHED_BLOCKS),
             votes=round(use.votes * depth / PUBLISHED_BLOCKS),
         )
-        return refine_scores(torch.unflatten(classes, 2, view.patch_grid), attention)
+        scores = torch.unflatten(texts, 2, view.patch_grid)
+        return refine_scores(scores, attention, released_boxes=use.released_boxes)
 
-    def look_again(self, view: View, maps: Tensor, chosen: Tensor) -> Tensor:
+    def look_again(self, view: View, refined: Tensor, chosen: Tensor) -> Tensor:
         """Class-wise re-identification: the class token sees the crop round each candidate.
 
         Args:
             view: Of one image.
-            maps: (K, h, w) in [0, 1] of the K candidates.
+            refined: (K, h, w), refined scores of the K candidates.
             chosen: (K,) their 0-based class indices.
 
         Returns:
-            (K,) probability of each candidate in its own crop.
+            (K',) probability of each candidate in its own crop; as released, of those before the
+            first one whose crop is empty.
         """
         encoder, patch = view.encoder, view.encoder.patch_size
         side, crops, regions = encoder.native_grid, [], []
-        for region in maps > self.settings.region_share:
-            y, x = region.nonzero(as_tuple=True)
-            if not len(y):  # a constant map has no region of its own
-                region, (y, x) = ~region, (~region).nonzero(as_tuple=True)
-            y0, y1, x0, x1 = int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1
+        for region in min_max(refined) > self.settings.region_share:
+            box = crop_box(region)
+            if box is None:
+                break
+            y0, y1, x0, x1 = box
             crop = view.normalised[:, :, y0 * patch : y1 * patch, x0 * patch : x1 * patch]
             crops.append(F.interpolate(crop, (side * patch, side * patch), mode="bilinear"))
             inside = region[None, None, y0:y1, x0:x1].float()
             regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
+        if not crops:
+            return refined.new_zeros(0)
         embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
-        probabilities = view.probabilities(embedding)  # (K, texts)
-        return probabilities.gather(1, chosen[:, None])[:, 0]
+        probabilities = view.probabilities(embedding)  # (K', M)
+        return probabilities.gather(1, chosen[: len(crops), None])[:, 0]
+
+
+def crop_box(region: Tensor) -> tuple[int, int, int, int] | None:
+    """Rows and columns (y0, y1, x0, x1) round a region (h, w) bool; None if it is empty.
+
+    As released it ends before the last row and column of the image.
+    """
+    y, x = region.nonzero(as_tuple=True)
+    if not len(y):
+        return None
+    y1 = min(int(y.max()) + 1, region.shape[0] - 1)
+    x1 = min(int(x.max()) + 1, region.shape[1] - 1)
+    y0, x0 = int(y.min()), int(x.min())
+    return (y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None

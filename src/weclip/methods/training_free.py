@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -29,11 +30,14 @@ class TrainingFreeSettings:
     Attributes:
         scale: How much larger than it is an image is seen.
         max_side: Pixels; a longer image is seen smaller. None: never.
+        square: Side in pixels of the square that an image is stretched to instead, and which then
+            guides PAR, as in ExCEL. None: its own shape.
         par: Whether PAR refines the scores, which CLIP-ES does not have.
     """
 
     scale: float
     max_side: int | None
+    square: int | None
     par: bool
 
 
@@ -104,11 +108,17 @@ class TrainingFree(nn.Module):
             none = torch.zeros(0, 1, 1, device=self.device)
             return TrainingFreeMaps(none, none, none.new_ones(1, *size), class_ids)
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
-        seen = fit_to_patches(image, self.maps.image_encoder.patch_size, use.max_side, use.scale)
+        pixels = as_batch(image).to(self.device)  # (1, 3, H, W)
+        if use.square is not None:
+            seen = pixels = F.interpolate(pixels, (use.square, use.square), mode="bilinear")
+        else:
+            patch = self.maps.image_encoder.patch_size
+            fitted = fit_to_patches(image, patch, use.max_side, use.scale)
+            seen = as_batch(fitted).to(self.device)  # (1, 3, H', W')
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
-        cam, refined = self.tag_maps(as_batch(seen).to(self.device), slots)  # (1, K, h, w)
+        cam, refined = self.tag_maps(seen, slots)  # (1, K, h, w)
         # 4. Pixels: resize, background score, PAR if asked for
-        scores = self.pixel_scores(refined, slots, as_batch(image), size)  # (1, 1+K, H, W)
+        scores = self.pixel_scores(refined, slots, pixels, size)  # (1, 1+K, H, W)
         return TrainingFreeMaps(cam[0], refined[0], scores[0], class_ids)
 
     def tag_maps(self, image: Tensor, slots: TagSlots) -> tuple[Tensor, Tensor]:
@@ -127,8 +137,7 @@ class TrainingFree(nn.Module):
         at_pixels = resize_cam(refined, slots, size, self.labels.min_max_eps)  # (1, K, H, W)
         scores = with_background(at_pixels, self.labels.background_power)
         if self.settings.par:
-            guide = image.to(scores.device)
-            scores = pixel_adaptive_refinement(scores, guide, self.labels.par)
+            scores = pixel_adaptive_refinement(scores, image, self.labels.par)
         return scores
 
     @torch.no_grad()

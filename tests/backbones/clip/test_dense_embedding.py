@@ -5,7 +5,7 @@ import torch
 from tests.literal import dense_embedding as literal
 from tests.methods.tiny_weclip import clip_state
 
-from weclip.backbones.clip.dense_embedding import self_self_embedding, value_embedding
+from weclip.backbones.clip.dense_embedding import class_token, self_self_tokens, value_embedding
 from weclip.backbones.clip.image_encoder import build_image_encoder
 
 DEPTH, WIDTH = 4, 128  # two heads
@@ -33,7 +33,7 @@ def test_values(seen):
 @pytest.mark.parametrize("blocks", [1, 2, DEPTH - 1])
 def test_self_self_attention(seen, blocks):
     encoder, state, tokens = seen
-    ours = self_self_embedding(encoder, tokens, blocks)
+    ours = encoder.to_joint(self_self_tokens(encoder, tokens, blocks))
     for i in range(2):
         entering = [block[i].double() for block in tokens[-blocks:]]
         expected = literal.self_self_embedding(state, entering, DEPTH, 2)
@@ -42,9 +42,9 @@ def test_self_self_attention(seen, blocks):
 
 def test_more_blocks_than_there_are_inputs_of(seen):
     encoder, _, tokens = seen
-    most = self_self_embedding(encoder, tokens, DEPTH - 1)
-    assert torch.equal(self_self_embedding(encoder, tokens, 12), most)
-    assert not torch.allclose(most, self_self_embedding(encoder, tokens, 1))
+    most = self_self_tokens(encoder, tokens, DEPTH - 1)
+    assert torch.equal(self_self_tokens(encoder, tokens, 12), most)
+    assert not torch.allclose(most, self_self_tokens(encoder, tokens, 1))
 
 
 def test_other_tokens_count(seen):
@@ -55,5 +55,12 @@ def test_other_tokens_count(seen):
     assert torch.equal(
         value_embedding(encoder, tokens[-1])[:, :-1], value_embedding(encoder, moved[-1])[:, :-1]
     )
-    before, after = (self_self_embedding(encoder, each, 1)[:, :-1] for each in (tokens, moved))
+    before, after = (self_self_tokens(encoder, each, 1)[:, :-1] for each in (tokens, moved))
     assert not torch.allclose(before, after)
+
+
+def test_class_token(seen):
+    """That of the whole last block, without running it for the patches."""
+    encoder, _, tokens = seen
+    expected = encoder.transformer.blocks[-1](tokens[-1])[:, :1]
+    torch.testing.assert_close(class_token(encoder, tokens[-1]), expected, rtol=1e-4, atol=1e-5)

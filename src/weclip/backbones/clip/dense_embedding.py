@@ -15,10 +15,10 @@ from weclip.backbones.transformer import Attention
 
 @torch.no_grad()
 def value_embedding(encoder: ClipImageEncoder, tokens: Tensor) -> Tensor:
-    """Each token keeps its own value in the last block, without attention and MLP.
+    """Each token sees only itself in the last block, whose MLP follows as usual.
 
-    Zhou et al., "Extract Free Dense Labels from CLIP" (MaskCLIP), ECCV 2022; TagCLIP (Lin et al.,
-    AAAI 2024) scores patches by it.
+    TagCLIP (Lin et al., AAAI 2024) scores patches by it, after Zhou et al., "Extract Free Dense
+    Labels from CLIP" (MaskCLIP), ECCV 2022.
 
     Args:
         encoder: Frozen CLIP.
@@ -29,11 +29,31 @@ def value_embedding(encoder: ClipImageEncoder, tokens: Tensor) -> Tensor:
     """
     block = encoder.transformer.blocks[-1]
     _, _, value = block.attn.project(block.ln_1(tokens))
-    return encoder.to_joint(tokens + block.attn.merge(value))
+    x = tokens + block.attn.merge(value)
+    return encoder.to_joint(x + block.mlp(block.ln_2(x)))
 
 
 @torch.no_grad()
-def self_self_embedding(encoder: ClipImageEncoder, tokens: Sequence[Tensor], blocks: int) -> Tensor:
+def class_token(encoder: ClipImageEncoder, tokens: Tensor) -> Tensor:
+    """The class token after the last block, alone.
+
+    Args:
+        encoder: Frozen CLIP.
+        tokens: (B, 1+N, D), the output of block L-1.
+
+    Returns:
+        (B, 1, D), the input of `encoder.project`.
+    """
+    block = encoder.transformer.blocks[-1]
+    query, key, value = block.attn.project(block.ln_1(tokens))
+    weights = block.attn.weights(query[:, :, :1], key)  # (B, heads, 1, 1+N)
+    x = tokens[:, :1] + block.attn.merge(weights.to(value.dtype) @ value)
+    after: Tensor = x + block.mlp(block.ln_2(x))
+    return after
+
+
+@torch.no_grad()
+def self_self_tokens(encoder: ClipImageEncoder, tokens: Sequence[Tensor], blocks: int) -> Tensor:
     """In the last blocks, tokens attend to those like them in queries, keys or values.
 
     Yang et al., "Exploring CLIP's Dense Knowledge for Weakly Supervised Semantic Segmentation"
@@ -48,14 +68,15 @@ def self_self_embedding(encoder: ClipImageEncoder, tokens: Sequence[Tensor], blo
         blocks: How many of the last blocks; at most L-1, since the first one's input is not kept.
 
     Returns:
-        (B, 1+N, J) of unit length, class token first.
+        (B, 1+N, D), the input of `encoder.project`; ExCEL takes the class token from the path of
+        the image.
     """
     blocks = min(blocks, len(tokens))
     entering = tokens[len(tokens) - blocks :]
     x = entering[0]
     for block, token in zip(encoder.transformer.blocks[-blocks:], entering, strict=True):
         x = x + _attend_to_alike(block.attn, block.ln_1(token))
-    return encoder.to_joint(x)
+    return x
 
 
 def _attend_to_alike(attention: Attention, x: Tensor) -> Tensor:

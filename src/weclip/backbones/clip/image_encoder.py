@@ -70,6 +70,12 @@ class ClipImageEncoder(Frozen):
         return self.class_embedding.shape[0]
 
     @property
+    def heads(self) -> int:
+        """Attention heads of a block."""
+        heads: int = self.transformer.blocks[0].attn.heads
+        return heads
+
+    @property
     def depth(self) -> int:
         """Number of blocks L."""
         return len(self.transformer.blocks)
@@ -126,10 +132,15 @@ class ClipImageEncoder(Frozen):
             tokens.append(x)
         return ImageFeatures(tuple(tokens), tuple(attention), grid)
 
-    def to_joint(self, tokens: Tensor) -> Tensor:
-        """Tokens (..., D) after the last block as float32 unit rows (..., J) of the joint space."""
+    def project(self, tokens: Tensor) -> Tensor:
+        """Tokens (..., D) after the last block as float32 rows (..., J) of the joint space."""
         with torch.autocast(tokens.device.type, enabled=False):
-            return F.normalize(self.ln_post(tokens.float()) @ self.proj.float(), dim=-1)
+            projected: Tensor = self.ln_post(tokens.float()) @ self.proj.float()
+        return projected
+
+    def to_joint(self, tokens: Tensor) -> Tensor:
+        """As `project`, rows made unit."""
+        return F.normalize(self.project(tokens), dim=-1)
 
     def run_last_block(self, tokens: Tensor) -> LastBlock:
         """Run block L, `ln_post`, the mean over patches and the projection.

@@ -6,6 +6,7 @@ Stage 3, CLIP-ES section 3.4 (class-aware attention affinity), and WeCLIP sectio
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from weclip.labels.boxes import box_mask
@@ -25,6 +26,9 @@ class Attention:
     refined_layers: int = setting(
         6, source="WeCLIP, released code; last maps a decoder chooses from; COCO 10", above=0
     )
+    summed_layers: int = setting(
+        0, source="ExCEL, released code: 5; last maps that are sums over heads, not means", least=0
+    )
     signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
     sinkhorn_rounds: int = setting(3, source="CLIP-ES, released code", least=0)
     power: int = setting(2, source="CLIP-ES squares the transition", above=0)
@@ -39,11 +43,11 @@ class Attention:
 
     def __call__(self, cam: Tensor, view: View, feature_affinity: Tensor | None) -> Refined:
         """Spread maps (B, K, h, w) from the patches inside their boxes."""
-        affinity = attention_affinity(
-            view.attention(self.attention_layers(refined=feature_affinity is not None)),
-            feature_affinity,
-            signed=self.signed_layer_distance,
-        )
+        maps = view.attention(self.attention_layers(refined=feature_affinity is not None))
+        if self.summed_layers:
+            first = max(0, len(maps) - self.summed_layers)
+            maps = torch.cat([maps[:first], view.encoder.heads * maps[first:]])  # (L', B, N, N)
+        affinity = attention_affinity(maps, feature_affinity, signed=self.signed_layer_distance)
         transition = sinkhorn_transition(affinity, self.sinkhorn_rounds, self.power)
         mask = box_mask(cam, self.box_threshold, exclusive_edge=self.exclusive_box_edge)
         return Refined(affinity, transition, propagate(cam, transition, mask))

@@ -48,7 +48,7 @@ class ClassDistribution:
             signed=self.signed_layer_distance,
         )
         embedding = view.patch_embedding(self.self_self_blocks)
-        distribution = view.probabilities(embedding[:, 1:])  # (B, N, M)
+        distribution = view.probabilities(embedding)  # (B, N, M)
         similarity = jensen_shannon_similarity(distribution)
         affinity = class_distribution_affinity(similarity, attention, self.temperature)
         transition = torch.linalg.matrix_power(affinity, self.power)

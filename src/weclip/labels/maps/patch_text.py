@@ -6,14 +6,16 @@ There is no backward pass, and a map costs one product.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.labels.tag_slots import TagSlots, min_max
+from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
-from weclip.parts import map_source, setting
+from weclip.parts import map_source, quirk, setting
 
 _SHARPNESS = 2.0  # of the softmax that weighs the texts; released code
 
@@ -28,46 +30,66 @@ class PatchText:
     self_self_blocks: int = setting(
         5, source="ExCEL, released code; last blocks whose tokens attend to alike ones", above=0
     )
-    min_max_eps: float = setting(1e-7, source="released code; added to a map's maximum", above=0)
+    unit_over_tokens: bool = quirk("released code of ExCEL; see `over_tokens`")
+    class_token_in_range: bool = quirk("released code of ExCEL; see `patch_text_cam`")
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        embedding = view.patch_embedding(self.self_self_blocks)
+        patches = view.patch_tokens(self.self_self_blocks)
+        # The class token is that of the image's own path, as published.
+        embedding = view.encoder.project(torch.cat([view.class_token, patches], dim=1))
         with torch.autocast(embedding.device.type, enabled=False):
+            unit = over_tokens if self.unit_over_tokens else partial(F.normalize, dim=-1)
             return patch_text_cam(
-                embedding,
+                unit(embedding),
                 slots,
                 texts=view.all_texts,
                 patch_grid=view.patch_grid,
-                eps=self.min_max_eps,
+                class_token_in_range=self.class_token_in_range,
             )
+
+
+def over_tokens(embedding: Tensor) -> Tensor:
+    """Each channel of (B, 1+N, J) made unit over the tokens, as released, not each token."""
+    unit: Tensor = embedding / embedding.norm(dim=1, keepdim=True)
+    return unit
 
 
 @torch.no_grad()
 def patch_text_cam(
-    embedding: Tensor, slots: TagSlots, *, texts: Tensor, patch_grid: tuple[int, int], eps: float
+    embedding: Tensor,
+    slots: TagSlots,
+    *,
+    texts: Tensor,
+    patch_grid: tuple[int, int],
+    class_token_in_range: bool = False,
 ) -> Tensor:
     """Maps of the tags from patches and texts in the joint space.
 
-    With s_nj the cosine of patch n and text j, and w_j the softmax over texts of twice the class
-    token's cosine, relative to its mean, a map is `w_k s_nk - mean_j(w_j s_nj)`, min-max scaled.
+    With s_nj the product of token n and text j, and w_j the softmax over texts of twice the class
+    token's, relative to its mean, a map is `w_k s_nk - mean_j(w_j s_nj)`, min-max scaled.
 
     Args:
-        embedding: (B, 1+N, J) unit rows, class token first.
+        embedding: (B, 1+N, J) rows, class token first.
         slots: The tags.
         texts: (M, J) unit rows, the classes first, then background words.
         patch_grid: (h, w), with h * w = N.
-        eps: Added to the maximum in the min-max scaling.
+        class_token_in_range: Whether the class token counts for the least and the greatest value,
+            as released.
 
     Returns:
         (B, K, h, w) in [0, 1]; 0 in empty slots.
     """
-    cosine = embedding @ texts.T  # (B, 1+N, M)
-    weight = (_SHARPNESS * cosine[:, :1]).softmax(dim=-1)  # (B, 1, M)
-    weighted = cosine[:, 1:] * (weight / weight.mean(dim=-1, keepdim=True))  # (B, N, M)
+    product = embedding @ texts.T  # (B, 1+N, M)
+    weight = (_SHARPNESS * product[:, :1]).softmax(dim=-1)  # (B, 1, M)
+    weighted = product * (weight / weight.mean(dim=-1, keepdim=True))  # (B, 1+N, M)
     distinct = weighted - weighted.mean(dim=-1, keepdim=True)
     of_tags = distinct.transpose(1, 2).gather(
         1, slots.index[..., None].expand(-1, -1, distinct.shape[1])
-    )  # (B, K, N)
-    maps = min_max(torch.unflatten(of_tags, 2, patch_grid), eps)
+    )  # (B, K, 1+N)
+    patches = of_tags[..., 1:]
+    ranged = of_tags if class_token_in_range else patches
+    low, high = ranged.amin(dim=-1, keepdim=True), ranged.amax(dim=-1, keepdim=True)
+    span = (high - low).clamp(min=torch.finfo(low.dtype).tiny)  # a map of one value is 0
+    maps = torch.unflatten((patches - low) / span, 2, patch_grid)
     return maps * slots.filled[..., None, None]

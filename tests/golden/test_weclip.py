@@ -1,7 +1,6 @@
 """Stage by stage against tensors of the published code; see the README of the golden folder."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.configs import new_config
+from tests.golden.folders import GOLDEN as FOLDER
+from tests.golden.folders import close
 from torch import Tensor
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
@@ -22,16 +23,11 @@ from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.methods.published import decoder_key, decoder_state
 from weclip.training.schedule import build_optimizer, learning_rate
 
-FOLDER = Path(os.environ.get("WECLIP_GOLDEN", Path(__file__).parents[2] / "shared" / "golden"))
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.safetensors"))
 
 pytestmark = pytest.mark.skipif(
     not CASES, reason=f"no golden cases in {FOLDER}; set WECLIP_GOLDEN to their folder"
 )
-
-
-def close(actual: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(actual.float(), expected.float(), rtol=1e-4, atol=1e-4)
 
 
 @dataclass(frozen=True)
