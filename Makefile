@@ -8,16 +8,19 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test test-long check clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 demo: $(INSTALLED)  ## train, evaluate and report on the emoji world; DEMO_ARGS="--seed 1" adds options
 	$(BIN)/weclip demo --out runs/demo $(if $(wildcard runs/demo),--overwrite) $(DEMO_ARGS)
 
 test: $(INSTALLED)  ## all tests and docstring examples; TEST_ARGS="tests/data -x" narrows them
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+
+test-long: $(INSTALLED)  ## the tests that take minutes each: many kills, fuzzing
+	@$(BIN)/python -m pytest -m long --numprocesses 2 --dist worksteal $(TEST_ARGS)
 
 check: $(INSTALLED)  ## lint, format, types and the layout rules of the repository
 	$(BIN)/ruff check .

@@ -244,6 +244,8 @@ def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tup
             where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
             hint = did_you_mean(str(key), known)
             listed = f"known {where}: {', '.join(known)}"
+            if prefix.rstrip(".") in PART_SECTIONS:
+                listed += "; a part of your own needs --plugin FILE.py"
             raise InputError(f"{origin}: unknown key {prefix}{key}; {f'{hint} {listed}'.strip()}")
         if is_dataclass(known[key]):
             yield from _leaves(value, known[key], origin, f"{prefix}{key}.")

@@ -178,7 +178,7 @@ def _check(kind: Kind, name: str, part: type) -> None:
         raise InputError(f"{what}: its name must be a word of letters, digits and _")
     if not (is_dataclass(part) and part.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         raise InputError(f"{what}: put @dataclass(frozen=True) under its decorator")
-    if not callable(getattr(part, "__call__", None)):  # noqa: B004 - of the class, not of `type`
+    if not any("__call__" in vars(each) for each in part.__mro__):
         raise InputError(f"{what}: it has no __call__, which computes")
     for each in fields(part):
         if each.default is MISSING:

@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(epilog=options.PARTS_HELP)
 def train(
     out: Out,
     changes: Changes = None,
@@ -157,7 +157,7 @@ def predict(
     shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
 
 
-app.command()(label)
+app.command(epilog=options.PARTS_HELP)(label)
 app.command()(tag)
 
 

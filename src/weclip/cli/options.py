@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from weclip.parts import AFFINITY, LOSS, MAP_SOURCE
 from weclip.system.errors import InputError
 
 Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
@@ -109,6 +110,12 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file with parts of your own. It is run. Repeatable."),
 ]
+
+
+PARTS_HELP = " ".join(
+    f"{kind.key}: {', '.join(kind.file_names())}." for kind in (MAP_SOURCE, AFFINITY, LOSS)
+)
+"""The parts that can be chosen, for the end of a command's help."""
 
 
 def tags_change(tags: str | None) -> list[str]:

@@ -98,9 +98,11 @@ class TagMaps(nn.Module):
             providers=self.providers,
         )
 
+    @torch.no_grad()
     def make(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1] of the tags; 0 in empty slots."""
-        return self.source(view, slots)
+        with torch.autocast(self.mean.device.type, enabled=False):
+            return self.source(view, slots)
 
     @torch.no_grad()
     def spread(self, cam: Tensor, view: View, feature_affinity: Tensor | None) -> Refined:

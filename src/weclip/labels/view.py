@@ -66,14 +66,14 @@ class View:
         self._precision: dict[str, Any] = {"dtype": dtype, "enabled": enabled}
         self._second_paths: dict[int, Tensor] = {}
 
-    def _as_seen(self) -> torch.autocast:
-        """The precision in which the encoder runs."""
+    def precision(self) -> torch.autocast:
+        """The precision in which the encoder runs; parts run in float32, unless they enter this."""
         return torch.autocast(self.normalised.device.type, **self._precision)
 
     @cached_property
     def features(self) -> ImageFeatures:
         """Blocks 1..L-1."""
-        with self._as_seen():
+        with self.precision():
             features: ImageFeatures = self.encoder(self.normalised, self.formed)
         return features
 
@@ -90,14 +90,14 @@ class View:
     @cached_property
     def last_block(self) -> LastBlock:
         """Block L, the image embedding and its gradients."""
-        with self._as_seen():
+        with self.precision():
             return self.encoder.run_last_block(self.tokens[-1].float())
 
     def attention(self, layers: int) -> Tensor:
         """(min(layers, L), B, N, N) of the last blocks between patches, mean of heads."""
         maps = [*self.features.attention, self.last_block.attention]
         first = max(0, self.encoder.depth - layers)
-        with self._as_seen():
+        with self.precision():
             missing = [
                 self._attention_of(block) for block in range(first, self.encoder.depth - len(maps))
             ]
@@ -112,13 +112,13 @@ class View:
     @cached_property
     def class_token(self) -> Tensor:
         """(B, 1, D) after block L."""
-        with self._as_seen():
+        with self.precision():
             return class_token(self.encoder, self.tokens[-1])
 
     def patch_tokens(self, self_self_blocks: int) -> Tensor:
         """(B, N, D) of the second path of `self_self_tokens`, which ends after block L."""
         if self_self_blocks not in self._second_paths:
-            with self._as_seen():
+            with self.precision():
                 tokens = self_self_tokens(self.encoder, self.tokens, self_self_blocks)
             self._second_paths[self_self_blocks] = tokens[:, 1:]
         return self._second_paths[self_self_blocks]

@@ -17,7 +17,7 @@ from weclip.data.batch import Batch
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
-from weclip.methods.loss_inputs import Loss, Total
+from weclip.methods.loss_inputs import Loss, LossInputs, Total
 
 
 @dataclass(frozen=True)
@@ -188,10 +188,12 @@ def total_of_one(count: Tensor) -> Tensor:
     return count
 
 
-def add_up(terms: Mapping[str, Tensor], losses: Mapping[str, Loss]) -> Tensor:
-    """The weighted sum of terms of the loss."""
-    first, *others = terms
-    total = losses[first].weight * terms[first]
-    for name in others:
-        total = total + losses[name].weight * terms[name]
-    return total
+def sum_of_terms(
+    losses: Mapping[str, Loss], given: LossInputs, total: Total
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of all terms, with graph; and each of them, and `loss`, detached."""
+    with torch.autocast(given.logits.device.type, enabled=False):
+        terms = {name: term(given, total) for name, term in losses.items()}
+        weighted = [losses[name].weight * term for name, term in terms.items()]
+        loss = torch.stack(weighted).sum()
+    return loss, {name: term.detach() for name, term in {**terms, "loss": loss}.items()}

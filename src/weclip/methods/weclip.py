@@ -26,7 +26,7 @@ from weclip.methods.method import (
     LabelSettings,
     ParameterGroup,
     StepOutput,
-    add_up,
+    sum_of_terms,
     total_of_one,
 )
 from weclip.parts import method, quirk, setting
@@ -163,10 +163,10 @@ class WeClip(nn.Module):
         pseudo_label = self.make_label(refined.cam, slots, self.guide(view))  # (B, H, W)
         target = self.ignore_padding(pseudo_label.label_map, batch.content_box)  # (B, H, W)
         # 5. Losses
-        given = LossInputs(decoded.logits, decoded.feature_affinity, target, batch.tags, view)
-        terms = {name: term(given, total) for name, term in self.losses.items()}
-        loss = add_up(terms, self.losses)
-        terms = {name: term.detach() for name, term in {**terms, "loss": loss}.items()}
+        given = LossInputs(
+            decoded.logits.float(), decoded.feature_affinity, target, batch.tags, view
+        )
+        loss, terms = sum_of_terms(self.losses, given, total)
         detail = WeClipStep(slots, decoded.feature_affinity, refined, pseudo_label)
         return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
 

@@ -27,15 +27,16 @@ class GradCam:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        return softmax_gradcam(
-            view.last_block,
-            slots,
-            class_text=view.class_text,
-            background_text=view.background_text,
-            scale=view.scale,
-            patch_grid=view.patch_grid,
-            eps=self.min_max_eps,
-        ).cam
+        with view.precision():  # of the large products of the backward pass
+            return softmax_gradcam(
+                view.last_block,
+                slots,
+                class_text=view.class_text,
+                background_text=view.background_text,
+                scale=view.scale,
+                patch_grid=view.patch_grid,
+                eps=self.min_max_eps,
+            ).cam
 
 
 @dataclass(frozen=True)

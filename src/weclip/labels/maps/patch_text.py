@@ -38,15 +38,14 @@ class PatchText:
         patches = view.patch_tokens(self.self_self_blocks)
         # The class token is that of the image's own path, as published.
         embedding = view.encoder.project(torch.cat([view.class_token, patches], dim=1))
-        with torch.autocast(embedding.device.type, enabled=False):
-            unit = over_tokens if self.unit_over_tokens else partial(F.normalize, dim=-1)
-            return patch_text_cam(
-                unit(embedding),
-                slots,
-                texts=view.all_texts,
-                patch_grid=view.patch_grid,
-                class_token_in_range=self.class_token_in_range,
-            )
+        unit = over_tokens if self.unit_over_tokens else partial(F.normalize, dim=-1)
+        return patch_text_cam(
+            unit(embedding),
+            slots,
+            texts=view.all_texts,
+            patch_grid=view.patch_grid,
+            class_token_in_range=self.class_token_in_range,
+        )
 
 
 def over_tokens(embedding: Tensor) -> Tensor:
