@@ -12,7 +12,9 @@ from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
 from weclip.training.model_file import read_model_file
 from weclip.training.runlog import LOG_NAME, read_log
 
-KILLS = 20
+KILLS = [4, pytest.param(20, marks=pytest.mark.long)]
+"""How often; the whole number where there is time (make test-long)."""
+
 FILES = 12
 """About as many files as a run writes until it has come to its middle."""
 
@@ -66,15 +68,16 @@ def no_checkpoint_is_unreadable(run):
         load_checkpoint(path)
 
 
-def test_killed_at_random_moments(tmp_path, changes, whole):
+@pytest.mark.parametrize("planned", KILLS)
+def test_killed_at_random_moments(tmp_path, changes, whole, planned):
     """Whenever a run comes to its end, it is compared, and the next one is killed."""
     reference, seconds = whole
     moments = random.Random(7)
     kills = runs = 0
     out = tmp_path / "run0"
-    while kills < KILLS or not (out / "done").exists():
+    while kills < planned or not (out / "done").exists():
         process = processes.start([*command(out, changes), "--resume"], tmp_path / "told.txt")
-        process.join(moments.uniform(0, 1.2 * seconds) if kills < KILLS else None)
+        process.join(moments.uniform(0, 1.2 * seconds) if kills < planned else None)
         if process.exitcode is None:
             process.kill()
             process.join()
@@ -84,14 +87,17 @@ def test_killed_at_random_moments(tmp_path, changes, whole):
         assert process.exitcode == 0, (tmp_path / "told.txt").read_text()
         assert results(out) == results(reference)
         runs += 1
-        if kills < KILLS:
+        if kills < planned:
             out = tmp_path / f"run{runs}"
         else:
             (out / "done").touch()
     assert runs >= 1
 
 
-@pytest.mark.parametrize("written", range(0, FILES, 2))
+WRITES = [pytest.param(n, marks=[pytest.mark.long] if n % 6 else []) for n in range(0, FILES, 2)]
+
+
+@pytest.mark.parametrize("written", WRITES)
 def test_killed_while_it_writes_a_file(tmp_path, changes, whole, written):
     out, told = tmp_path / "run", tmp_path / "told.txt"
     process = processes.start(command(out, changes), told, kill_at_write=written)

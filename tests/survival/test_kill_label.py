@@ -10,7 +10,7 @@ from tests.survival import processes
 
 from weclip.exports.formats import EXPORTS
 
-KILLS = 12
+KILLS = [3, pytest.param(12, marks=pytest.mark.long)]
 OF_VERSIONS = {"run.json", "label.json"}
 FOLDERS = ("yolo", "label-studio", "fiftyone", "huggingface")
 WRITES = {
@@ -80,16 +80,17 @@ def test_the_reference_has_everything(whole):
     assert {"manifest.jsonl", "coco.json", "cvat.zip", "huggingface/metadata.jsonl"} <= files.keys()
 
 
-def test_killed_at_random_moments(tmp_path, line, whole):
+@pytest.mark.parametrize("planned", KILLS)
+def test_killed_at_random_moments(tmp_path, line, whole, planned):
     """Whenever an output is finished it is compared, and the next one is killed."""
     reference, seconds = whole
     moments = random.Random(6)
     kills = runs = 0
-    while kills < KILLS:
+    while kills < planned:
         out = tmp_path / f"run{runs}"
         while True:
             process = start(line, out)
-            process.join(moments.uniform(0, seconds) if kills < KILLS else None)
+            process.join(moments.uniform(0, seconds) if kills < planned else None)
             if process.exitcode is not None:
                 break
             process.kill()

@@ -5,7 +5,7 @@ is one process, and everything here is trivial.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object, reduce
 from rich.console import Console
 from torch import Tensor
+
+from weclip.system.errors import InputError
 
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
@@ -62,6 +64,23 @@ def everyones(thing: Thing) -> list[Thing]:
     """The thing that each process gives, in their order, in each of them."""
     gathered: list[Thing] = gather_object([thing])
     return gathered
+
+
+def require_equal(what: str, values: Mapping[str, object]) -> None:
+    """InputError, in every process, unless all give the same values.
+
+    Args:
+        what: What the values are of, for the message.
+        values: Value by key.
+    """
+    first, *others = everyones(dict(values))
+    for rank, other in enumerate(others, start=1):
+        for key in sorted(first.keys() | other.keys()):
+            if first.get(key) != other.get(key):
+                raise InputError(
+                    f"process {rank} has another {what} than process 0: {key} is "
+                    f"{other.get(key)} there and {first.get(key)} here; give all the same"
+                )
 
 
 def from_first(make: Callable[[], Thing]) -> Thing:

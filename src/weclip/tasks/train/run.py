@@ -25,7 +25,7 @@ from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, from_first, make_accelerator, own_part
+from weclip.system.distributed import connect, from_first, make_accelerator, own_part, require_equal
 from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
@@ -45,7 +45,7 @@ from weclip.tasks.train.inputs import (
     read_paths,
     warn,
 )
-from weclip.tasks.train.resume import changes, digests, require_same
+from weclip.tasks.train.resume import changes, digests, flatten, require_same
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
 from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
 from weclip.training.model_file import ModelFile, save_model_file
@@ -54,6 +54,12 @@ from weclip.training.runlog import RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
 
 KIND = "training"
+PLACES = (
+    "data.root data.classes data.tags_file data.decoded_cache data.workers clip.weights "
+    "clip.descriptions label.model"
+).split()
+"""Keys that machines of one run may differ in; what lies there is compared by its digest."""
+
 CONFIG_NAME = "config.yaml"
 
 
@@ -84,12 +90,15 @@ def train(
         RunError: The run ended early (`Trainer.fit`).
     """
     place = connect()
+    values = {k: v for k, v in flatten(to_yaml(config)).items() if k not in PLACES}
+    require_equal("configuration", values)
     goes_on = resume and from_first(lambda: is_output(out, KIND))
     new = not (goes_on or overwrite)
     if config.data.tags_file == AUTO and place.is_main_process and new and out.exists():
         claim_folder(out, KIND)  # only to refuse it before CLIP tags all images
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
+    require_equal("input", digest)
     checkpoint = find_checkpoint(out, console) if resume else None
     if checkpoint and not accept_changes:
         require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
