@@ -12,6 +12,7 @@ import torch
 from tests.methods.tiny_weclip import CLASSES, PATCH, make_batch, tiny_weclip
 from torch import nn
 
+from weclip.methods.method import LABEL_KINDS
 from weclip.training.schedule import build_optimizer
 
 
@@ -189,3 +190,22 @@ class MethodContract:
         assert output.loss.dtype == torch.float32
         output.loss.backward()
         assert all(p.grad.isfinite().all() for p in method.trained.parameters())
+
+    def test_it_names_the_frozen_backbones_that_it_needs(self, method):
+        assert "clip" in method.needs
+        assert all(isinstance(name, str) for name in method.needs)
+
+    def test_parameter_groups_hold_each_trained_parameter_once(self, method):
+        held = [id(p) for group in method.parameter_groups() for p in group.parameters]
+        assert len(held) == len(set(held))
+        assert set(held) == {id(p) for p in method.trained.parameters()}
+
+    @pytest.mark.parametrize("tags", [(), (1, 3)])
+    def test_label_maps_have_the_size_that_is_asked_for(self, method, tags):
+        method.eval()
+        image = make_batch().image[:1].float()
+        maps = method.label_maps(image, tags, size=(21, 30), step=10**6)
+        assert set(maps.label_map) <= set(LABEL_KINDS)
+        for label_map in maps.label_map.values():
+            assert label_map.shape == (21, 30)
+            assert set(label_map.unique().tolist()) <= {0, *(tag + 1 for tag in tags)}

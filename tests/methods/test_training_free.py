@@ -10,7 +10,8 @@ from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_f
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.build import training_free
 from weclip.config_file import load_config
-from weclip.methods.training_free import fit_to_patches
+from weclip.methods.method import LABEL_KINDS
+from weclip.methods.training_free import as_batch, fit_to_patches
 
 CONFIG = (
     "data.root=. clip.weights=. affinity.attention.layers=2 label.max_side=null "
@@ -121,3 +122,17 @@ def test_sides_are_whole_patches(size, max_side, expected_size):
 def test_an_image_of_whole_patches_is_left_alone():
     image = picture((32, 48))
     assert fit_to_patches(image, 16) is image
+
+
+def test_label_maps_are_those_of_its_scores():
+    """It speaks the protocol of labellers, as trained methods do."""
+    image, free = picture((32, 40)), method()
+    maps = free.label_maps(as_batch(image), TAGS, size=(32, 40))
+    assert set(maps.label_map) == set(LABEL_KINDS)
+    scored = free(image, TAGS)
+    best = torch.from_numpy(scored.class_ids.astype(np.int64))[scored.scores.argmax(0)]
+    assert torch.equal(maps.label_map["pseudo_label"], best)
+    assert torch.equal(maps.label_map["refined_cam"], best)
+    assert not torch.equal(maps.label_map["cam"], best)
+    refined = method("label.par=true").label_maps(as_batch(image), TAGS, size=(32, 40)).label_map
+    assert not torch.equal(refined["pseudo_label"], refined["refined_cam"])
