@@ -1,7 +1,13 @@
 """A small random CLIP in both layouts, written from the published weights and not from our code."""
 
+import copy
+from functools import cache
+
 import torch
 from torch import nn
+
+DELETED = object()
+"""Takes a key out of a configuration."""
 
 TINY = {
     "width": 64,
@@ -11,8 +17,51 @@ TINY = {
     "joint": 32,
     "text_width": 64,
     "text_blocks": 2,
-    "words": 50,
+    "words": 49408,
 }
+
+
+HUGGING_FACE = {
+    "model_type": "clip",
+    "projection_dim": 32,
+    "vision_config": {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_attention_heads": 1,
+        "num_hidden_layers": 2,
+        "patch_size": 4,
+        "image_size": 12,
+    },
+    "text_config": {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_attention_heads": 1,
+        "num_hidden_layers": 2,
+    },
+}
+"""Transformers' configuration of the tiny CLIP: what differs from its defaults."""
+
+OPEN_CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 12, "layers": 2, "width": 64, "patch_size": 4},
+    "text_cfg": {"width": 64, "heads": 1, "layers": 2},
+}
+"""OpenCLIP's configuration of the tiny CLIP."""
+
+
+def changed(config, **changes):
+    """A copy with other values; `vision_cfg__width=1` goes into a section, DELETED takes it out."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        inner = config
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        if value is DELETED:
+            del inner[key]
+        else:
+            inner[key] = value
+    return config
 
 
 def openai_shapes(
@@ -48,7 +97,12 @@ def openai_shapes(
 
 
 def tiny_state():
-    """Random float16 tensors in OpenAI layout."""
+    """Random float16 tensors in OpenAI layout, made once; only the dict is the caller's own."""
+    return dict(_tiny_tensors())
+
+
+@cache
+def _tiny_tensors():
     generator = torch.Generator().manual_seed(0)
     tensors = {
         name: (0.1 * torch.randn(shape, generator=generator)).half()

@@ -1,9 +1,12 @@
 """The pre-norm transformer block of CLIP, in OpenAI layout; the decoder is made of it too.
 
 Stage 2. Parameter names are those of the OpenAI weights, so that state dicts load unchanged.
+Activation, heads and epsilon are arguments, since weights do not tell them.
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021.
 """
 
+import math
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -40,6 +43,38 @@ class QuickGELU(nn.Module):
         """Derivative at `x`, elementwise."""
         gate = torch.sigmoid(1.702 * x)
         return gate * (1 + 1.702 * x * (1 - gate))
+
+
+class GELU(nn.Module):
+    """The exact GELU, `x * Phi(x)` with Phi the normal distribution; LAION's CLIPs, OpenCLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply elementwise."""
+        return F.gelu(x)
+
+    def slope(self, x: Tensor) -> Tensor:
+        """Derivative at `x`, elementwise."""
+        density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        return 0.5 * (1 + torch.erf(x * math.sqrt(0.5))) + x * density
+
+
+ACTIVATIONS: dict[str, type[QuickGELU] | type[GELU]] = {"quick_gelu": QuickGELU, "gelu": GELU}
+"""The activations between a block's two wide layers, by name."""
+
+
+@dataclass(frozen=True)
+class BlockSettings:
+    """How the blocks of a published transformer compute: what its weights do not tell.
+
+    Attributes:
+        heads: Attention heads; divides the width.
+        activation: A key of `ACTIVATIONS`.
+        eps: Of every layer normalisation.
+    """
+
+    heads: int
+    activation: str = "quick_gelu"
+    eps: float = 1e-5
 
 
 class Attention(nn.Module):
@@ -107,17 +142,19 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """A four times wider layer and back.
+    """A wider layer and back.
 
     Args:
         width: Channels D.
+        hidden: Channels of the wider layer.
+        activation: A key of `ACTIVATIONS`.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int, activation: str) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
-        self.gelu = QuickGELU()
-        self.c_proj = nn.Linear(4 * width, width)
+        self.c_fc = nn.Linear(width, hidden)
+        self.gelu = ACTIVATIONS[activation]()
+        self.c_proj = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map each token of (..., D)."""
@@ -126,19 +163,20 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm residual block: attention, then a four times wider MLP.
+    """Pre-norm residual block: attention, then an MLP.
 
     Args:
         width: Channels D.
-        heads: Attention heads.
+        settings: Heads, activation and epsilon.
+        hidden: Channels of the MLP's wider layer; None for 4 D.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, settings: BlockSettings, hidden: int | None = None) -> None:
         super().__init__()
-        self.attn = Attention(width, heads)
-        self.ln_1 = LayerNorm(width)
-        self.mlp = Mlp(width)
-        self.ln_2 = LayerNorm(width)
+        self.attn = Attention(width, settings.heads)
+        self.ln_1 = LayerNorm(width, eps=settings.eps)
+        self.mlp = Mlp(width, hidden or 4 * width, settings.activation)
+        self.ln_2 = LayerNorm(width, eps=settings.eps)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map tokens (B, T, D) to (B, T, D)."""
@@ -159,12 +197,17 @@ class Transformer(nn.Module):
     Args:
         width: Channels D.
         blocks: Number of blocks.
-        heads: Attention heads.
+        settings: Heads, activation and epsilon; a number of heads stands for OpenAI's others.
+        hidden: Channels of each MLP's wider layer; None for 4 D.
     """
 
-    def __init__(self, width: int, blocks: int, heads: int) -> None:
+    def __init__(
+        self, width: int, blocks: int, settings: BlockSettings | int, hidden: int | None = None
+    ) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        if isinstance(settings, int):
+            settings = BlockSettings(heads=settings)
+        self.resblocks = nn.ModuleList(Block(width, settings, hidden) for _ in range(blocks))
 
     @property
     def blocks(self) -> list[Block]:

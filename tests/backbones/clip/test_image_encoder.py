@@ -6,7 +6,7 @@ from tests.backbones.tiny_clip import tiny_state
 from torch import nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, build_image_encoder
-from weclip.backbones.transformer import Block, LayerNorm
+from weclip.backbones.transformer import ACTIVATIONS, Block, BlockSettings, LayerNorm
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_positions_keep_rows_and_columns_apart(encoder):
 def test_block_against_torch_multihead_attention():
     """Literal restatement of the pre-norm block, with the maps of `nn.MultiheadAttention`."""
     torch.manual_seed(1)
-    block, x = Block(128, 2), torch.randn(2, 7, 128)
+    block, x = Block(128, BlockSettings(2)), torch.randn(2, 7, 128)
     nn.init.normal_(block.attn.in_proj_bias)
     nn.init.normal_(block.ln_1.weight)
     literal = nn.MultiheadAttention(128, 2, batch_first=True)
@@ -103,6 +103,25 @@ def test_block_against_torch_multihead_attention():
             with_map, attention = block.with_map(x)
             assert torch.allclose(with_map, expected, atol=1e-5)
             assert torch.allclose(attention, expected_map, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gelu", "quick_gelu"])
+def test_activations_and_their_slopes(name):
+    x = torch.linspace(-6, 6, 49, dtype=torch.float64, requires_grad=True)
+    literal = {
+        "gelu": x * torch.distributions.Normal(0.0, 1.0).cdf(x),
+        "quick_gelu": x / (1 + torch.exp(-1.702 * x)),
+    }[name]
+    (expected,) = torch.autograd.grad(literal.sum(), x)
+    activation = ACTIVATIONS[name]()
+    torch.testing.assert_close(activation(x), literal)
+    torch.testing.assert_close(activation.slope(x), expected)
+
+
+def test_block_of_another_epsilon_and_hidden_width():
+    block = Block(64, BlockSettings(2, eps=0.5), hidden=100)
+    assert (block.ln_1.eps, block.ln_2.eps) == (0.5, 0.5)
+    assert block.mlp.c_fc.weight.shape == (100, 64)
 
 
 def test_layer_norm_computes_in_float32():

@@ -4,17 +4,27 @@ import pytest
 import torch
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
+from weclip.backbones.transformer import BlockSettings
 
 
-def make_encoder(width: int) -> ClipImageEncoder:
+def make_encoder(width: int, settings: BlockSettings | None = None) -> ClipImageEncoder:
     torch.manual_seed(width)
-    encoder = ClipImageEncoder(width=width, blocks=2, patch_size=4, native_grid=3, joint_size=24)
+    encoder = ClipImageEncoder(
+        width=width, blocks=2, patch_size=4, native_grid=3, joint_size=24, settings=settings
+    )
     for name, parameter in encoder.named_parameters():
         if name.endswith(("bias", "ln_1.weight", "ln_2.weight", "ln_post.weight")):
             parameter.data = parameter.data + 0.3 * torch.randn_like(parameter)
         elif "attn.in_proj_weight" in name:
             parameter.data = 3 * parameter.data  # attention that is far from even
     return encoder
+
+
+SETTINGS = {
+    "openai": None,
+    "laion": BlockSettings(heads=1, activation="gelu"),
+    "more heads, another epsilon": BlockSettings(heads=8, activation="gelu", eps=0.01),
+}
 
 
 def autograd_mean_gradient(encoder, tokens, upstream, image):
@@ -34,8 +44,9 @@ def autograd_mean_gradient(encoder, tokens, upstream, image):
 
 @pytest.mark.parametrize("width", [64, 192])
 @pytest.mark.parametrize("patches", [1, 5, 12])
-def test_mean_gradient_is_autograds(width, patches):
-    encoder = make_encoder(width)
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_mean_gradient_is_autograds(width, patches, settings):
+    encoder = make_encoder(width, SETTINGS[settings])
     tokens = torch.randn(3, 1 + patches, width)
     image = torch.tensor([0, 0, 2, 2, 2])  # image 1 has no score
     upstream = torch.randn(len(image), 24)

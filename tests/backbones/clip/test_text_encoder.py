@@ -8,15 +8,8 @@ import torch
 from tests.backbones.tiny_clip import tiny_state
 from torch import nn
 
-from weclip.backbones.clip.text_encoder import (
-    END,
-    START,
-    ClipTextEncoder,
-    build_text_encoder,
-    clean,
-    clip_tokenizer,
-    tokenize,
-)
+from weclip.backbones.clip.text_encoder import ClipTextEncoder, build_text_encoder, tokenize
+from weclip.backbones.clip.tokenizer import END, START, clean, clip_tokenizer, count_tokens
 
 VOCABULARY = """
 a an the clean origami photo of person's dog cat aeroplane bicycle bird boat bottle bus car
@@ -113,6 +106,14 @@ def test_rows_equal_the_oracle_long_texts_too(oracle):
     texts += ["", " ", "dog " * 75, "dog " * 76, "dog " * 5_000, "x" * 3_000, "🏳️‍🌈" * 200]
     rows = torch.from_numpy(oracle.tokenize_batch(texts, context_length=77).astype("int64"))
     assert torch.equal(tokenize(texts), rows)
+
+
+def test_tokens_are_counted_with_start_and_end():
+    for text, count in (("a clean origami dog.", 7), ("", 2), ("dog " * 100, 102)):
+        assert count_tokens(text) == count
+    assert count_tokens("a clean origami dog.") == int(
+        (tokenize(["a clean origami dog."]) > 0).sum()
+    )
 
 
 def test_vocabulary_size():

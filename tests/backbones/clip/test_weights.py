@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.backbones.tiny_clip import module_tree, openai_shapes, to_hugging_face
+from tests.backbones.tiny_clip import HUGGING_FACE, module_tree, openai_shapes, to_hugging_face
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
+from weclip.backbones.clip.layouts.whole import check_state
 from weclip.backbones.clip.text_encoder import build_text_encoder
-from weclip.backbones.clip.weights import Clip, check_state, load_clip
+from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.backbones.weight_files.torchscript_archive import read_archive
 
 
@@ -63,8 +64,7 @@ def test_every_format_gives_equal_tensors(name, state, tmp_path):
 
 def test_hugging_face_folder(state, tmp_path):
     save_file(to_hugging_face(state), tmp_path / "model.safetensors")
-    config = {"vision_config": {"hidden_size": 64, "num_attention_heads": 1}, "text_config": {}}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(HUGGING_FACE))
     clip = load_clip(str(tmp_path))
     assert_holds(clip, state)
     assert clip.name == tmp_path.name

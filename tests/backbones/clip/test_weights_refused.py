@@ -174,25 +174,6 @@ def test_hugging_face_query_key_value_must_fit(fault, state, tmp_path):
         load_clip(tmp_path / "hf.safetensors")
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ('{"text_config": {"hidden_act": "gelu"}}', "text_config.hidden_act is 'gelu'"),
-        (
-            '{"vision_config": {"hidden_size": 64, "num_attention_heads": 4}}',
-            "num_attention_heads is 4, only 1 is computed",
-        ),
-        ("{", "not a Hugging Face configuration"),
-        ("[]", "not a Hugging Face configuration"),
-    ],
-)
-def test_hugging_face_configuration_that_we_do_not_compute(config, message, state, tmp_path):
-    save_file(to_hugging_face(state), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(config)
-    with pytest.raises(InputError, match=message):
-        load_clip(tmp_path)
-
-
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.pt: no such file or folder"):
         load_clip(tmp_path / "nothing.pt")

@@ -1,11 +1,11 @@
 """CLIP's vision transformer, frozen: per-block tokens and head-averaged attention.
 
-Stage 2, WeCLIP section 3.1. Every size is read from the weights, so any OpenAI ViT fits
-(B/16, B/32, L/14, L/14@336 and the demo's tiny one).
+Stage 2, WeCLIP section 3.1. Every size is read from the weights, so any ViT CLIP in OpenAI layout
+fits (OpenAI's B/16 to L/14@336, LAION's up to bigG/14, the demo's tiny one).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.backbones.clip.last_block import LastBlock
-from weclip.backbones.transformer import Frozen, LayerNorm, Transformer, normal
+from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
 HEAD_WIDTH = 64
 """Channels of an attention head in every OpenAI CLIP."""
@@ -38,6 +38,11 @@ class ImageFeatures:
     patch_grid: tuple[int, int]
 
 
+def openai_settings(width: int) -> BlockSettings:
+    """How the blocks of every OpenAI CLIP compute; narrower ones than a head have one."""
+    return BlockSettings(heads=max(1, width // HEAD_WIDTH))
+
+
 class ClipImageEncoder(Frozen):
     """OpenAI vision transformer.
 
@@ -47,20 +52,31 @@ class ClipImageEncoder(Frozen):
         patch_size: Pixels per patch side.
         native_grid: Patches per side at the resolution it was trained at.
         joint_size: Channels J of the joint space of images and texts.
+        settings: How its blocks compute; None for OpenAI's way.
+        hidden: Channels of the blocks' wider layer; None for 4 D.
     """
 
     def __init__(
-        self, *, width: int, blocks: int, patch_size: int, native_grid: int, joint_size: int
+        self,
+        *,
+        width: int,
+        blocks: int,
+        patch_size: int,
+        native_grid: int,
+        joint_size: int,
+        settings: BlockSettings | None = None,
+        hidden: int | None = None,
     ) -> None:
         super().__init__()
+        settings = settings or openai_settings(width)
         self.patch_size = patch_size
         self.native_grid = native_grid
         self.conv1 = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=False)
         self.class_embedding = nn.Parameter(normal(width, std=width**-0.5))
         self.positional_embedding = nn.Parameter(normal(native_grid**2 + 1, width, std=width**-0.5))
-        self.ln_pre = LayerNorm(width)
-        self.transformer = Transformer(width, blocks, max(1, width // HEAD_WIDTH))
-        self.ln_post = LayerNorm(width)
+        self.ln_pre = LayerNorm(width, eps=settings.eps)
+        self.transformer = Transformer(width, blocks, settings, hidden)
+        self.ln_post = LayerNorm(width, eps=settings.eps)
         self.proj = nn.Parameter(normal(width, joint_size, std=width**-0.5))
         self.freeze()
 
@@ -151,11 +167,14 @@ class ClipImageEncoder(Frozen):
         return LastBlock(self.transformer.blocks[-1], self.ln_post, self.proj, tokens)
 
 
-def build_image_encoder(state: Mapping[str, Tensor]) -> ClipImageEncoder:
+def build_image_encoder(
+    state: Mapping[str, Tensor], settings: BlockSettings | None = None
+) -> ClipImageEncoder:
     """Make the encoder that fits an OpenAI-layout state dict, and load it.
 
     Args:
         state: Float tensors; the entries under `visual.` are read.
+        settings: How its blocks compute; None for OpenAI's way.
     """
     visual = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
     width, _, patch_size, _ = visual["conv1.weight"].shape
@@ -165,12 +184,20 @@ def build_image_encoder(state: Mapping[str, Tensor]) -> ClipImageEncoder:
         patch_size=patch_size,
         native_grid=round((visual["positional_embedding"].shape[0] - 1) ** 0.5),
         joint_size=visual["proj"].shape[1],
+        settings=settings,
+        hidden=hidden_width(visual),
     )
     encoder.load_state_dict(visual)
     return encoder
 
 
-def count_blocks(state: Mapping[str, Tensor]) -> int:
+def count_blocks(state: Iterable[str]) -> int:
     """Number of transformer blocks among keys `transformer.resblocks.<i>.…`."""
     found = (re.match(r"transformer\.resblocks\.(\d+)\.", key) for key in state)
     return 1 + max(int(match[1]) for match in found if match)
+
+
+def hidden_width(state: Mapping[str, Tensor]) -> int | None:
+    """Channels of the wider layer of the first block; None where it is not there."""
+    weight = state.get("transformer.resblocks.0.mlp.c_fc.weight")
+    return None if weight is None or weight.ndim != 2 else len(weight)

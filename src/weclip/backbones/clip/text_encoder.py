@@ -1,63 +1,19 @@
-"""CLIP's tokenizer and text transformer, frozen: from prompts to unit text features.
+"""CLIP's text transformer, frozen: from prompts to unit text features.
 
-Stage 2. The merge table is data (`bpe_merges.txt.gz`, OpenAI, MIT licence); Hugging Face
-`tokenizers` runs it.
+Stage 2. `tokenizer.py` cuts the prompts.
 """
 
-import gzip
-import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 
 import torch
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 
-from weclip.backbones.clip.image_encoder import HEAD_WIDTH, count_blocks
-from weclip.backbones.transformer import Frozen, LayerNorm, Transformer, normal
-
-START, END = 49406, 49407
-WORD_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+from weclip.backbones.clip.image_encoder import count_blocks, hidden_width, openai_settings
+from weclip.backbones.clip.tokenizer import CONTEXT, END, START, clean, clip_tokenizer
+from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
 
-@cache
-def clip_tokenizer() -> Tokenizer:
-    """CLIP's byte-pair tokenizer of cleaned text (`clean`), without start and end tokens."""
-    packed = resources.files("weclip.backbones.clip").joinpath("bpe_merges.txt.gz").read_bytes()
-    lines = gzip.decompress(packed).decode().splitlines()
-    merges = [(left, right) for left, right in map(str.split, lines)]
-    alphabet = byte_alphabet()
-    words = [*alphabet, *(c + "</w>" for c in alphabet), *("".join(pair) for pair in merges)]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, end_of_word_suffix="</w>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    return tokenizer
-
-
-def byte_alphabet() -> list[str]:
-    """The printable character that stands for each byte, in the order of CLIP's vocabulary."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    rest = [byte for byte in range(256) if byte not in printable]
-    return [chr(byte) for byte in printable] + [chr(256 + i) for i in range(len(rest))]
-
-
-def clean(prompt: str) -> str:
-    """Compose characters (NFC) and lower the case, in this order.
-
-    Python does both, since the lower case of `tokenizers` has no final sigma. Published CLIP also
-    repairs broken encodings, quotes and width (`ftfy`) and decodes HTML entities: not done here, so
-    that `&amp;` stays five characters. Prompts in plain words have the same ids either way.
-    """
-    return unicodedata.normalize("NFC", prompt).lower()
-
-
-def tokenize(prompts: Sequence[str], context: int = 77) -> Tensor:
+def tokenize(prompts: Sequence[str], context: int = CONTEXT) -> Tensor:
     """Token ids (P, context) int64 of P prompts: start, words, end, zeros.
 
     Longer prompts are cut so that the end token stays last.
@@ -82,18 +38,29 @@ class ClipTextEncoder(Frozen):
         vocabulary: Number of token rows.
         context: Tokens per prompt.
         joint_size: Channels J of the joint space.
+        settings: How its blocks compute; None for OpenAI's way.
+        hidden: Channels of the blocks' wider layer; None for four times the width.
     """
 
     def __init__(
-        self, *, width: int, blocks: int, vocabulary: int, context: int, joint_size: int
+        self,
+        *,
+        width: int,
+        blocks: int,
+        vocabulary: int,
+        context: int,
+        joint_size: int,
+        settings: BlockSettings | None = None,
+        hidden: int | None = None,
     ) -> None:
         super().__init__()
+        settings = settings or openai_settings(width)
         self.token_embedding = nn.Embedding(
             vocabulary, width, _weight=normal(vocabulary, width, std=1.0)
         )
         self.positional_embedding = nn.Parameter(normal(context, width, std=0.01))
-        self.transformer = Transformer(width, blocks, max(1, width // HEAD_WIDTH))
-        self.ln_final = LayerNorm(width)
+        self.transformer = Transformer(width, blocks, settings, hidden)
+        self.ln_final = LayerNorm(width, eps=settings.eps)
         self.text_projection = nn.Parameter(normal(width, joint_size, std=width**-0.5))
         self.freeze()
 
@@ -120,8 +87,15 @@ class ClipTextEncoder(Frozen):
         return features
 
 
-def build_text_encoder(state: Mapping[str, Tensor]) -> ClipTextEncoder:
-    """Make the text encoder that fits an OpenAI-layout state dict, and load it."""
+def build_text_encoder(
+    state: Mapping[str, Tensor], settings: BlockSettings | None = None
+) -> ClipTextEncoder:
+    """Make the text encoder that fits an OpenAI-layout state dict, and load it.
+
+    Args:
+        state: Float tensors; the entries under `visual.` are passed over.
+        settings: How its blocks compute; None for OpenAI's way.
+    """
     text = {key: value for key, value in state.items() if not key.startswith("visual.")}
     text.pop("logit_scale", None)
     vocabulary, width = text["token_embedding.weight"].shape
@@ -131,6 +105,8 @@ def build_text_encoder(state: Mapping[str, Tensor]) -> ClipTextEncoder:
         vocabulary=vocabulary,
         context=text["positional_embedding"].shape[0],
         joint_size=text["text_projection"].shape[1],
+        settings=settings,
+        hidden=hidden_width(text),
     )
     encoder.load_state_dict(text)
     return encoder

@@ -20,13 +20,16 @@ from weclip.backbones.weight_files.torchscript_archive import read_archive
 from weclip.system.errors import InputError
 from weclip.system.files import what_it_is
 
+HOLDERS = ("state_dict", "model_state_dict", "model")
+"""Keys of a training's checkpoint that the state dict lies under, first to last choice."""
+
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read a weight file on the CPU.
 
     Args:
         file: safetensors, TorchScript archive or `torch.save`d state dict. A state dict may lie
-            under the key `state_dict`; the prefix `module.` of parallel training is dropped.
+            under one of `HOLDERS`; the prefix `module.` of parallel training is dropped.
 
     Returns:
         Tensors in their stored type.
@@ -57,7 +60,7 @@ def is_torchscript(file: Path) -> bool:
 
 
 def read_state_dict(file: Path) -> dict[str, Tensor]:
-    """Read a state dict saved by `torch.save`, plain or under the key `state_dict`."""
+    """Read a state dict saved by `torch.save`, plain or under one of `HOLDERS`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the pickle's protocol: what it holds decides
@@ -72,8 +75,8 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
         raise not_weights(file) from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way
         raise not_weights(file) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in HOLDERS if is_filled(content.get(key))), content)
     if not isinstance(content, Mapping):
         raise InputError(
             f"{file}: holds a {type(content).__name__}, not a state dict (tensors by name)"
@@ -85,6 +88,11 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
                 "save the state dict alone, or under the key 'state_dict'"
             )
     return dict(content)
+
+
+def is_filled(content: object) -> bool:
+    """Whether this is a mapping with something in it."""
+    return isinstance(content, Mapping) and len(content) > 0
 
 
 def not_weights(file: Path) -> InputError:

@@ -1,19 +1,16 @@
-"""Hugging Face CLIP weights and configuration in terms of the OpenAI layout.
+"""Hugging Face CLIP weights in terms of the OpenAI layout.
 
 Stage 2. The numbers are the same; names differ, queries, keys and values are stored apart, and the
 two projections are transposed.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from weclip.backbones.clip.image_encoder import HEAD_WIDTH
 from weclip.system.errors import InputError
 
 TOWERS = {"vision_model.": "visual.", "text_model.": ""}
@@ -64,8 +61,6 @@ def to_openai_layout(state: Mapping[str, Tensor], file: Path) -> dict[str, Tenso
     mapped = {}
     for name, value in state.items():
         block = IN_BLOCK.fullmatch(name)
-        if name.endswith(".position_ids"):
-            continue
         if name in NAMES:
             mapped[NAMES[name]] = value
         elif name in TRANSPOSED:
@@ -96,29 +91,3 @@ def join(state: Mapping[str, Tensor], names: list[str], file: Path) -> Tensor:
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise InputError(f"{file}: query, key and value must have one shape, found {found}")
     return torch.cat([state[name] for name in names])
-
-
-def check_config(file: Path) -> None:
-    """Refuse a Transformers configuration that our encoders do not compute.
-
-    Weights alone do not tell the activation or the number of heads. What the file leaves out is
-    taken to be as OpenAI's.
-
-    Raises:
-        InputError: Not JSON, or an activation, head count or epsilon other than OpenAI CLIP's.
-    """
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        towers = {name: config.get(name) or {} for name in ("vision_config", "text_config")}
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{file}: not a Hugging Face configuration ({error})") from error
-    for name, tower in towers.items():
-        allowed: dict[str, Any] = {"hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
-        if "hidden_size" in tower:
-            allowed["num_attention_heads"] = max(1, tower["hidden_size"] // HEAD_WIDTH)
-        for key, value in allowed.items():
-            if tower.get(key, value) != value:
-                raise InputError(
-                    f"{file}: {name}.{key} is {tower[key]!r}, only {value!r} is computed here; "
-                    "use a CLIP trained by OpenAI, such as openai/clip-vit-base-patch16"
-                )

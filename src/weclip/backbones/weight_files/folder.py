@@ -1,0 +1,147 @@
+"""Which files hold the weights that a path names: one file, a folder, or several parts.
+
+Stage 2. Hugging Face cuts large models into parts and lists them in an index; OpenCLIP gives its
+files names of their own.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from weclip.backbones.weight_files.tensors import read_tensors
+from weclip.system.errors import InputError
+from weclip.system.files import sha256_of
+
+INDEX = ".index.json"
+NAMES = (
+    "model.safetensors",
+    f"model.safetensors{INDEX}",
+    "open_clip_model.safetensors",
+    f"open_clip_model.safetensors{INDEX}",
+    "pytorch_model.bin",
+    f"pytorch_model.bin{INDEX}",
+    "open_clip_pytorch_model.bin",
+)
+"""Weights in a folder, first to last choice: the same numbers, safer formats first."""
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+PART = re.compile(r"(.+)-\d{5}-of-\d{5}(\.\w+)")
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Where weights lie.
+
+    Attributes:
+        file: The weight file, or the index of its parts: what messages name.
+        parts: The files that hold tensors; `file` alone where it is no index.
+    """
+
+    file: Path
+    parts: tuple[Path, ...]
+
+    def read(self) -> dict[str, Tensor]:
+        """All tensors by name, on the CPU, in their stored type.
+
+        Raises:
+            InputError: As `read_tensors`, or two parts hold the same tensor.
+        """
+        state: dict[str, Tensor] = {}
+        for part in self.parts:
+            tensors = read_tensors(part)
+            if again := sorted(state.keys() & tensors.keys()):
+                raise InputError(f"{part}: holds {again[0]} once more; download all parts again")
+            state |= tensors
+        return state
+
+    def sha256(self) -> str:
+        """SHA-256 of the file; of several parts, that of what `sha256sum` prints of them."""
+        if len(self.parts) == 1:
+            return sha256_of(self.parts[0])
+        lines = [f"{sha256_of(part)}  {part.name}\n" for part in self.parts]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def find_weights(path: Path) -> WeightFiles:
+    """The weights that a path names.
+
+    Args:
+        path: A weight file, an index of parts, or a folder with one of `NAMES`.
+
+    Raises:
+        InputError: Nothing there, no weights in the folder, or a part is missing.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; give the path of CLIP weights")
+    file = first_of(path) if path.is_dir() else path
+    if file.name.endswith(INDEX):
+        return WeightFiles(file, listed_parts(file))
+    if part := PART.fullmatch(file.name):
+        index = file.with_name(f"{part[1]}{part[2]}{INDEX}")
+        raise InputError(f"{file}: one part of several; give {index.name}, or the folder")
+    return WeightFiles(file, (file,))
+
+
+def first_of(folder: Path) -> Path:
+    """The first of `NAMES` that a folder has."""
+    for name in NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    others = sorted(f.name for f in folder.iterdir() if f.suffix in SUFFIXES)
+    way_out = f"give one of its files: {', '.join(others[:5])}" if others else snapshot(folder)
+    raise InputError(
+        f"{folder}: the folder has no model.safetensors, pytorch_model.bin or OpenCLIP weights; "
+        f"{way_out}"
+    )
+
+
+def snapshot(folder: Path) -> str:
+    """What to give instead of a folder without weights; the inner one of Hugging Face's cache."""
+    inner = sorted(f for f in folder.glob("snapshots/*") if f.is_dir())
+    return f"give {inner[-1]}" if inner else "give a Hugging Face CLIP folder or a weight file"
+
+
+def listed_parts(index: Path) -> tuple[Path, ...]:
+    """The files that an index names, which lie beside it, in the order of their names."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise InputError(f"{index}: no index of weights (weight_map is missing); download it again")
+    names = list(weight_map.values())
+    if odd := [n for n in names if not (isinstance(n, str) and n and Path(n).name == n)]:
+        raise InputError(f"{index}: weight_map names {shown(odd[0])}, which is no file beside it")
+    parts = tuple(index.with_name(name) for name in sorted(set(names)))
+    if missing := [part.name for part in parts if not part.is_file()]:
+        raise InputError(
+            f"{index}: {len(missing)} of {len(parts)} parts are missing, {missing[0]} first; "
+            "download them into the same folder"
+        )
+    return parts
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        InputError: Not readable, not JSON, or not an object.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{file}: not JSON ({reason[:200]}); download it again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: holds {shown(content)}, not an object of JSON")
+    return content
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value for a message, at most so long, on one line."""
+    text = " ".join(json.dumps(value, default=str).split())
+    return text if len(text) <= most else f"{text[:most]}..."
