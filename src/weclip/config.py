@@ -39,7 +39,8 @@ class DataConfig:
 class ClipConfig:
     """The frozen backbone."""
 
-    weights: str = MISSING  # OpenAI .pt, state dict, safetensors or Hugging Face folder
+    weights: str = MISSING  # OpenAI .pt, state dict, safetensors, Hugging Face or OpenCLIP folder
+    activation: str = "auto"  # auto: as published | quick_gelu | gelu
     prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
     more_templates: tuple[str, ...] = ()  # whose features are averaged with it
     descriptions: str | None = None  # file of sentences on the classes, which enrich them (ExCEL)

@@ -29,6 +29,7 @@ SHARES = (
 ).split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
+    "clip.activation": ("auto", "quick_gelu", "gelu"),
     "train.precision": ("auto", "float32", "bf16", "fp16"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }

@@ -161,7 +161,7 @@ def frozen_backbones(clip: Clip) -> dict[str, FrozenBackbone]:
 
 def open_clip(config: Config) -> Clip:
     """The CLIP of a configuration."""
-    return load_clip(clip_path(config))
+    return load_clip(clip_path(config), config.clip.activation)
 
 
 def clip_path(config: Config) -> Path:
