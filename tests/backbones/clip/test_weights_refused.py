@@ -137,7 +137,7 @@ FAULTS = {
     ),
     "resnet": (
         lambda s: s | {"visual.layer1.0.conv1.weight": torch.zeros(1)},
-        r"a ResNet CLIP; a ViT is needed",
+        r"a ResNet CLIP; use a ViT CLIP of OpenAI or OpenCLIP",
     ),
 }
 

@@ -103,7 +103,7 @@ Sizes = dict[str, tuple[str, int]]
 def read_vision(tower: Section, activation: str) -> tuple[BlockSettings, Sizes]:
     """Settings and sizes of the image encoder."""
     if isinstance(tower.content.get("layers"), list):
-        raise tower.error("layers", "a ResNet; a ViT is needed (B/16, B/32, L/14, L/14@336)")
+        raise tower.error("layers", f"a ResNet; {WAY_OUT}")
     tower.require(read=VISION_READ, computed=VISION_COMPUTED, ignored=VISION_IGNORED)
     width, head_width = tower.count("width", 768), tower.count("head_width", 64)
     heads = width // head_width if width % head_width == 0 else width + 1  # refused

@@ -22,7 +22,7 @@ TOLD = ("input_resolution", "context_length", "vocab_size")
 """Entries of the OpenAI archives that the shapes tell already."""
 
 FOREIGN = {
-    r"visual\.layer1\.": "a ResNet CLIP; a ViT is needed (B/16, B/32, L/14, L/14@336)",
+    r"visual\.layer1\.": "a ResNet CLIP",
     r"visual\.trunk\.|image_encoder\.": "its image encoder is none of CLIP's ViTs but one of timm "
     "(SigLIP, ConvNeXt, MobileCLIP)",
     r"visual\.blocks\.|visual\.patch_embed\.": "an EVA-CLIP, whose blocks compute otherwise",

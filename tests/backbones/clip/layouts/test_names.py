@@ -76,7 +76,7 @@ def with_extra(name):
 
 
 REFUSED = {
-    "resnet": (with_extra("visual.layer1.0.conv1.weight"), "a ResNet CLIP; a ViT is needed"),
+    "resnet": (with_extra("visual.layer1.0.conv1.weight"), "a ResNet CLIP; use a ViT CLIP of OpenAI or OpenCLIP"),
     "siglip of timm": (with_extra("visual.trunk.blocks.0.norm1.weight"), "SigLIP, ConvNeXt"),
     "mobile": (with_extra("image_encoder.model.patch_embed.weight"), "MobileCLIP"),
     "siglip": (
