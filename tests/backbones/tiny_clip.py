@@ -15,7 +15,7 @@ TINY = {
     "patch": 4,
     "grid": 3,
     "joint": 32,
-    "text_width": 64,
+    "text_width": 16,
     "text_blocks": 2,
     "words": 49408,
 }
@@ -33,8 +33,8 @@ HUGGING_FACE = {
         "image_size": 12,
     },
     "text_config": {
-        "hidden_size": 64,
-        "intermediate_size": 256,
+        "hidden_size": 16,
+        "intermediate_size": 64,
         "num_attention_heads": 1,
         "num_hidden_layers": 2,
     },
@@ -44,7 +44,7 @@ HUGGING_FACE = {
 OPEN_CLIP = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 12, "layers": 2, "width": 64, "patch_size": 4},
-    "text_cfg": {"width": 64, "heads": 1, "layers": 2},
+    "text_cfg": {"width": 16, "heads": 1, "layers": 2},
 }
 """OpenCLIP's configuration of the tiny CLIP."""
 

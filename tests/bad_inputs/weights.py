@@ -134,7 +134,7 @@ CASES = (
         "An index that names a file outside its folder",
         "model.safetensors.index.json",
         '{"weight_map": {"a": "../../etc/passwd"}}',
-        'model.safetensors.index.json: weight_map names "../../etc/passwd", which is no file beside it',
+        'model.safetensors.index.json: weight_map names "../../etc/passwd", which is no file beside it; download the index again',
     ),
     Case(
         "weights-vocabulary",

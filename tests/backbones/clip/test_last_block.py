@@ -70,9 +70,10 @@ def test_embedding_is_that_of_the_plain_block():
     torch.testing.assert_close(last.attention, attention)
 
 
-def test_autocast_stays_close():
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_autocast_stays_close(settings):
     """bf16 products leave the direction of the gradient and the embedding nearly unchanged."""
-    encoder, tokens = make_encoder(128), torch.randn(2, 10, 128)
+    encoder, tokens = make_encoder(128, SETTINGS[settings]), torch.randn(2, 10, 128)
     upstream, image = torch.randn(2, 24), torch.arange(2)
     exact = encoder.run_last_block(tokens)
     with torch.autocast("cpu", torch.bfloat16):

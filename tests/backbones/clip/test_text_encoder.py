@@ -179,17 +179,17 @@ def test_tower_against_torch_transformer():
             for name, value in state.items()
             if name.startswith(f"transformer.resblocks.{index}.")
         }
-        attention = nn.MultiheadAttention(64, 1, batch_first=True)
+        attention = nn.MultiheadAttention(16, 1, batch_first=True)
         attention.load_state_dict(
             {k.removeprefix("attn."): v for k, v in block.items() if k.startswith("attn.")}
         )
-        y = nn.functional.layer_norm(x, (64,), block["ln_1.weight"], block["ln_1.bias"])
+        y = nn.functional.layer_norm(x, (16,), block["ln_1.weight"], block["ln_1.bias"])
         x = x + attention(y, y, y, attn_mask=causal, need_weights=False)[0]
-        y = nn.functional.layer_norm(x, (64,), block["ln_2.weight"], block["ln_2.bias"])
+        y = nn.functional.layer_norm(x, (16,), block["ln_2.weight"], block["ln_2.bias"])
         y = y @ block["mlp.c_fc.weight"].T + block["mlp.c_fc.bias"]
         y = y * torch.sigmoid(1.702 * y)
         x = x + y @ block["mlp.c_proj.weight"].T + block["mlp.c_proj.bias"]
-    x = nn.functional.layer_norm(x, (64,), state["ln_final.weight"], state["ln_final.bias"])
+    x = nn.functional.layer_norm(x, (16,), state["ln_final.weight"], state["ln_final.bias"])
     ends = torch.stack([x[0, 3], x[1, 1]]) @ state["text_projection"]
     expected = ends / ends.norm(dim=-1, keepdim=True)
     assert torch.allclose(build_text_encoder(state)(ids), expected, atol=1e-5)

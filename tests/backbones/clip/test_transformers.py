@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tests.backbones.tiny_clip import openai_shapes, to_hugging_face
 from torch.nn.functional import normalize
 
@@ -32,7 +32,7 @@ def model_of(seed=0, **changes):
     torch.manual_seed(seed)
     vision = {"hidden_size": 128, "intermediate_size": 512, "num_attention_heads": 2}
     vision |= {"num_hidden_layers": 3, "patch_size": 4, "image_size": 12}
-    text = {"hidden_size": 64, "intermediate_size": 256, "num_attention_heads": 1}
+    text = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 1}
     text |= {"num_hidden_layers": 2}
     config = transformers.CLIPConfig(
         vision_config=vision | changes.pop("vision", {}),
@@ -151,13 +151,32 @@ def test_an_older_configuration_that_says_it_twice(saved, tmp_path):
     assert_equal(load_clip(tmp_path), model)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_a_folder_in_parts(suffix, saved, tmp_path):
+    """As Transformers cuts it, or with the same cuts as pickles of older ones."""
+    model, _ = saved("laion")
+    model.save_pretrained(tmp_path, max_shard_size="2MB")
+    parts = sorted(tmp_path.glob("model-*.safetensors"))
+    assert len(parts) > 1
+    if suffix == "bin":
+        index = tmp_path / "model.safetensors.index.json"
+        text = index.read_text().replace("model-", "pytorch_model-").replace("safetensors", "bin")
+        (tmp_path / "pytorch_model.bin.index.json").write_text(text)
+        for part in parts:
+            name = f"pytorch_{part.name}".replace("safetensors", "bin")
+            torch.save(load_file(part), tmp_path / name)
+            part.unlink()
+        index.unlink()
+    assert_equal(load_clip(tmp_path), model)
+
+
 def random_state(heads_width=64, **sizes):
     """A random CLIP in OpenAI layout, float32."""
     generator = torch.Generator().manual_seed(3)
     state = {
         name: (1.0 if "embedding" in name else 0.15) * torch.randn(shape, generator=generator)
         for name, shape in openai_shapes(
-            width=2 * heads_width, blocks=3, patch=4, grid=3, joint=32, text_width=64,
+            width=2 * heads_width, blocks=3, patch=4, grid=3, joint=32, text_width=32,
             text_blocks=2, **sizes,
         ).items()
     }  # fmt: skip
@@ -191,7 +210,7 @@ def test_open_clips_layout(kind, head_width, tmp_path):
     model_cfg = {
         "embed_dim": 32,
         "vision_cfg": vision,
-        "text_cfg": {"width": 64, "heads": 1, "layers": 2},
+        "text_cfg": {"width": 32, "heads": 1, "layers": 2},
     }
     config = {"model_cfg": model_cfg, "preprocess_cfg": {}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))

@@ -109,22 +109,22 @@ FAULTS = {
     "unexpected": (lambda s: s | {"head": torch.zeros(1)}, "unexpected head$"),
     "misshapen": (
         lambda s: s | {"ln_final.bias": torch.zeros(3)},
-        r"misshapen ln_final\.bias \(found \(3,\), expected \(64,\)\)$",
+        r"misshapen ln_final\.bias \(found \(3,\), expected \(16,\)\)$",
     ),
     "not a square of patches": (
         lambda s: s | {"visual.positional_embedding": torch.zeros(9, 64)},
         r"misshapen visual\.positional_embedding \(found \(9, 64\), expected \(10, 64\)\)",
     ),
     "two joint sizes": (
-        lambda s: s | {"text_projection": torch.zeros(64, 16)},
-        r"misshapen text_projection \(found \(64, 16\), expected \(64, 32\)\)",
+        lambda s: s | {"text_projection": torch.zeros(16, 8)},
+        r"misshapen text_projection \(found \(16, 8\), expected \(16, 32\)\)",
     ),
     "wrong dimensions": (
         lambda s: s | {"visual.conv1.weight": torch.zeros(64, 48)},
         r"visual\.conv1\.weight \(found \(64, 48\), expected 4 dimensions\)",
     ),
     "integers": (
-        lambda s: s | {"ln_final.bias": torch.zeros(64, dtype=torch.int8)},
+        lambda s: s | {"ln_final.bias": torch.zeros(16, dtype=torch.int8)},
         r"ln_final\.bias \(found torch\.int8, expected floating point\)",
     ),
     "all at once": (

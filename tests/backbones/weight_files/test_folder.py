@@ -144,6 +144,26 @@ def test_json_that_is_not_text(tmp_path):
         read_json(tmp_path / "config.json")
 
 
+def test_json_with_a_mark_of_its_encoding(tmp_path):
+    (tmp_path / "config.json").write_text('{"a": 1}', encoding="utf-8-sig")
+    assert read_json(tmp_path / "config.json") == {"a": 1}
+
+
+def test_json_without_end(tmp_path):
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(2**33)  # sparse
+    with pytest.raises(InputError, match="over 64 MiB of JSON"):
+        read_json(tmp_path / "config.json")
+
+
+def test_a_pipe_is_no_weight_file(tmp_path):
+    os.mkfifo(tmp_path / "clip.pt")
+    with pytest.raises(InputError, match="not a regular file"):
+        find_weights(tmp_path / "clip.pt")
+    with pytest.raises(InputError, match=r"the folder has no model\.safetensors"):
+        find_weights(tmp_path)
+
+
 def test_one_part_alone(tmp_path):
     write_parts(tmp_path, "model.safetensors", save_file)
     message = r"one part of several; give model\.safetensors\.index\.json, or the folder"

@@ -29,6 +29,7 @@ NAMES = (
 )
 """Weights in a folder, first to last choice: the same numbers, safer formats first."""
 
+MAX_JSON = 2**26  # bytes; tokenizers have some millions
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 PART = re.compile(r"(.+)-\d{5}-of-\d{5}(\.\w+)")
 
@@ -79,6 +80,8 @@ def find_weights(path: Path) -> WeightFiles:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; give the path of CLIP weights")
     file = first_of(path) if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: not a regular file; give a weight file or a folder of weights")
     if file.name.endswith(INDEX):
         return WeightFiles(file, listed_parts(file))
     if part := PART.fullmatch(file.name):
@@ -113,7 +116,10 @@ def listed_parts(index: Path) -> tuple[Path, ...]:
         raise InputError(f"{index}: no index of weights (weight_map is missing); download it again")
     names = list(weight_map.values())
     if odd := [n for n in names if not (isinstance(n, str) and n and Path(n).name == n)]:
-        raise InputError(f"{index}: weight_map names {shown(odd[0])}, which is no file beside it")
+        raise InputError(
+            f"{index}: weight_map names {shown(odd[0])}, which is no file beside it; download the "
+            "index again"
+        )
     parts = tuple(index.with_name(name) for name in sorted(set(names)))
     if missing := [part.name for part in parts if not part.is_file()]:
         raise InputError(
@@ -130,7 +136,9 @@ def read_json(file: Path) -> dict[str, Any]:
         InputError: Not readable, not JSON, or not an object.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > MAX_JSON:
+            raise InputError(f"{file}: over {MAX_JSON // 2**20} MiB of JSON; download it again")
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

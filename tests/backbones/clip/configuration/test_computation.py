@@ -119,7 +119,7 @@ def test_heads_of_published_widths_without_a_configuration(width, heads):
 
 def test_heads_that_nothing_tells(tmp_path):
     shapes = openai_shapes(
-        width=96, blocks=2, patch=4, grid=3, joint=32, text_width=64, text_blocks=1
+        width=96, blocks=2, patch=4, grid=3, joint=32, text_width=16, text_blocks=1
     )
     save_file({k: torch.zeros(v) for k, v in shapes.items()}, tmp_path / "odd.safetensors")
     message = (

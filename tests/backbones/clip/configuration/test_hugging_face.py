@@ -82,13 +82,13 @@ HUGGING_FACE_REFUSED = {
     ),
     "default width": (
         {"text_config": {}},
-        r"text_config\.hidden_size is 512 \(a default where it is left out\), .* have 64",
+        r"text_config\.hidden_size is 512 \(a default where it is left out\), .* have 16",
     ),
     "no towers": (
         {"vision_config": DELETED, "text_config": None},
         "hidden_size is 768 .* have 64",
     ),
-    "older words": ({"text_config_dict": {"hidden_act": "gelu"}}, "hidden_size is 512 .* have 64"),
+    "older words": ({"text_config_dict": {"hidden_act": "gelu"}}, "hidden_size is 512 .* have 16"),
     "a list": ({"text_config": [1]}, r"text_config is \[1\]: is no object"),
     "epsilon": ({"vision_config__layer_norm_eps": 0}, "layer_norm_eps is 0: no number over 0"),
     "patches": ({"vision_config__patch_size": [4, 8]}, r"patch_size is \[4, 8\]: no whole number"),

@@ -72,7 +72,7 @@ class Section:
     def count(self, key: str, default: int | None = None) -> int:
         """A whole number over 0."""
         value = self.content.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
             raise self.error(key, f"no whole number over 0; {OWN}")
         return value
 

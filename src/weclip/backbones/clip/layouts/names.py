@@ -12,8 +12,8 @@ from torch import Tensor
 
 from weclip.system.errors import InputError
 
-WRAPPERS = ("_orig_mod", "module")
-"""What `torch.compile` and parallel training put into names, at any depth."""
+WRAPPERS = ("_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What `torch.compile` and kinds of training put into names, at any depth."""
 
 FIRST = ("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight")
 """The first layer's name: what stands before it stands before all names."""
