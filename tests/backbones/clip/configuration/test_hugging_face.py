@@ -1,5 +1,7 @@
 """Transformers' configuration beside the weights is computed, or refused by name."""
 
+import json
+
 import pytest
 from tests.backbones.clip.configuration.computed import assert_refused, settings_in
 from tests.backbones.clip.test_weights import assert_holds
@@ -107,3 +109,32 @@ def test_a_configuration_that_is_none(content, load, tmp_path):
     message = r"not JSON|not an object of JSON|a is 1: this key is not understood"
     with pytest.raises(InputError, match=message):
         load("config.json", content)
+
+
+WRITTEN_ONCE = """
+_name_or_path '' | add_cross_attention false | architectures null | attention_dropout 0.0 |
+bad_words_ids null | bos_token_id 0 | chunk_size_feed_forward 0 | cross_attention_hidden_size null |
+decoder_start_token_id null | diversity_penalty 0.0 | do_sample false | dropout 0.0 |
+early_stopping false | encoder_no_repeat_ngram_size 0 | eos_token_id 2 | finetuning_task null |
+forced_bos_token_id null | forced_eos_token_id null | initializer_factor 1.0 |
+initializer_range 0.02 | is_decoder false | is_encoder_decoder false | layer_norm_eps 1e-05 |
+length_penalty 1.0 | max_length 20 | min_length 0 | no_repeat_ngram_size 0 | num_beam_groups 1 |
+num_beams 1 | num_return_sequences 1 | output_attentions false | output_hidden_states false |
+output_scores false | pad_token_id 1 | prefix null | problem_type null | projection_dim 512 |
+pruned_heads {} | remove_invalid_values false | repetition_penalty 1.0 | return_dict true |
+return_dict_in_generate false | sep_token_id null | task_specific_params null | temperature 1.0 |
+tie_encoder_decoder false | tie_word_embeddings true | tokenizer_class null | top_k 50 | top_p 1.0 |
+torch_dtype null | torchscript false | transformers_version '4.16.0.dev0' | use_bfloat16 false
+"""
+"""What Transformers 4.16 wrote into both parts of every CLIP, openai/clip-vit-base-patch32 say."""
+
+
+def test_everything_that_older_transformers_wrote(load):
+    pairs = (entry.strip().split(" ", 1) for entry in WRITTEN_ONCE.split("|"))
+    written = {key: json.loads(value.replace("'", '"')) for key, value in pairs}
+    assert len(written) == 54
+    config = changed(HUGGING_FACE, text_config_dict=None, vision_config_dict=None)
+    for part in ("text_config", "vision_config"):
+        config[part] = written | {"id2label": {"0": "LABEL_0"}} | config[part]
+    clip = load("config.json", config)
+    assert settings_in(clip.image) == settings_in(clip.text) == BlockSettings(1, "quick_gelu")

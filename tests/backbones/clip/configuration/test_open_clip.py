@@ -1,5 +1,7 @@
 """OpenCLIP's configuration beside the weights is computed, or refused by name."""
 
+from pathlib import Path
+
 import pytest
 from tests.backbones.clip.configuration.computed import assert_refused, settings_in
 from tests.backbones.clip.test_weights import assert_holds
@@ -9,6 +11,8 @@ from tests.backbones.tiny_clip import (
     changed,
 )
 
+from weclip.backbones.clip.configuration.keys import Section
+from weclip.backbones.clip.configuration.open_clip import read_open_clip
 from weclip.backbones.transformer import BlockSettings
 
 OPEN_CLIP_ACCEPTED = {
@@ -126,3 +130,35 @@ def test_another_name_of_open_clips_configuration(load):
     clip = load("open_clip_model_config.json", OPEN_CLIP | {"quick_gelu": True})
     assert settings_in(clip.image).activation == "quick_gelu"
     assert clip.note is None
+
+
+@pytest.mark.parametrize(
+    ("width", "head_width", "mlp_ratio", "heads", "hidden"),
+    [
+        pytest.param(1280, 80, 4.0, 16, 5120, id="H/14"),
+        pytest.param(1408, 88, 4.3637, 16, 6144, id="g/14"),
+        pytest.param(1664, 104, 4.9231, 16, 8192, id="bigG/14"),
+        pytest.param(1792, 112, 8.5715, 16, 15360, id="e/14"),
+    ],
+)
+def test_published_configurations(width, head_width, mlp_ratio, heads, hidden):
+    vision = {"image_size": 224, "layers": 32, "width": width, "head_width": head_width}
+    vision |= {"patch_size": 14, "mlp_ratio": mlp_ratio}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 1280, "heads": 20, "layers": 32}
+    config = {"embed_dim": 1280, "vision_cfg": vision, "text_cfg": text}
+    found = read_open_clip(Section(Path("open_clip_config.json"), "", config))
+    assert found.image == BlockSettings(heads, "gelu")
+    assert found.text == BlockSettings(20, "gelu")
+    assert {name: value for name, (_, value) in found.sizes.items()} == {
+        "image width": width,
+        "image blocks": 32,
+        "image hidden": hidden,
+        "patch": 14,
+        "grid": 16,
+        "text width": 1280,
+        "text blocks": 32,
+        "text hidden": 5120,
+        "vocabulary": 49408,
+        "context": 77,
+        "joint": 1280,
+    }
