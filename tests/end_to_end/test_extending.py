@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.end_to_end import worlds
-from tests.end_to_end.plugin_pages import PAGE, write_plugins
+from tests.end_to_end.plugin_pages import write_plugins
 
 import weclip
-from tools import parts_table
 from weclip.cli import app as cli
 from weclip.config_file import load_config
 from weclip.parts import LOSS
@@ -106,12 +105,6 @@ def test_a_plugin_counts_only_in_the_call_that_names_it(plugins):
     assert config.part(LOSS, "confidence").weight == 0.5
     with pytest.raises(InputError, match=r"unknown key loss\.confidence; .*needs --plugin"):
         load_config("voc", base)
-
-
-def test_the_table_of_parts_is_made_from_them():
-    page = PAGE.read_text(encoding="utf-8")
-    assert parts_table.with_table(page) == page, "run python tools/parts_table.py"
-    assert page.count("| affinity, `affinity.source` |") == 3
 
 
 def test_help_lists_the_parts(capsys):
