@@ -1,9 +1,8 @@
 """`weclip train`: from a configuration to a run folder with a trained model."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -16,16 +15,12 @@ from torch import Tensor
 from weclip.build import build_method
 from weclip.config import Config
 from weclip.config_file import to_yaml
-from weclip.data.images.full_images import full_images
 from weclip.data.images.listing import AUTO
-from weclip.inference.predictor import Predictor
-from weclip.inference.scores.evaluate import Tally
-from weclip.inference.stream import predict_stream
 from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, from_first, make_accelerator, own_part, require_equal
+from weclip.system.distributed import connect, from_first, make_accelerator, require_equal
 from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
@@ -38,6 +33,7 @@ from weclip.system.files import (
 from weclip.system.provenance import versions
 from weclip.tasks.load import MODEL_NAME, frozen_backbones
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
+from weclip.tasks.train.evaluation import make_evaluate
 from weclip.tasks.train.inputs import (
     Inputs,
     make_loader,
@@ -47,7 +43,7 @@ from weclip.tasks.train.inputs import (
 )
 from weclip.tasks.train.resume import changes, digests, flatten, require_same
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
-from weclip.training.loop import Evaluate, FitSettings, Hooks, Trainer
+from weclip.training.loop import FitSettings, Hooks, Trainer
 from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.run_folder import CHECKPOINTS, RunFolder
 from weclip.training.runlog import RunLog, progress_bar
@@ -261,45 +257,3 @@ def make_trainer(
             save_model,
         ),
     )
-
-
-def make_evaluate(
-    config: Config, inputs: Inputs, method: Method, progress: Progress
-) -> Evaluate | None:
-    """Scores of the current model, at a single scale without flip and CRF, which is quick."""
-    if not inputs.masked:
-        return None
-
-    def evaluate(stopped: Callable[[], bool]) -> dict[str, float] | None:
-        predictor = Predictor(
-            method,
-            long_side=config.eval.long_side,
-            scales=(1.0,),
-            flip=False,
-            device=method.device,
-        )
-        classes = inputs.classes.num_classes
-        tally = Tally(classes)
-        own = own_part(inputs.masked)
-        items = full_images(
-            own,
-            num_classes=classes,
-            workers=config.data.workers,
-            max_pixels=config.data.max_pixels,
-        )
-        images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
-        task = progress.add_task("evaluation", total=len(own), status="")
-        for item, label_map in predict_stream(predictor, images):
-            tally.add(item.name, label_map, item.mask)
-            progress.advance(task)
-        progress.remove_task(task)
-        if tally.gather().count < len(inputs.masked):
-            return None
-        scores = tally.result().scores
-        return {
-            "miou": scores.miou,
-            "pixel_accuracy": scores.pixel_accuracy,
-            "mean_class_accuracy": scores.mean_class_accuracy,
-        }
-
-    return evaluate
