@@ -1,8 +1,8 @@
 """CVAT: `annotations.xml` of "CVAT for images", of tasks and of projects.
 
 Stage 1. Source: CVAT's page on its XML. Every shape and every `<tag>` of an image names a class;
-the parts of a skeleton do not. In a project an image has a `subset`, which is its split, and lies in
-`images/<subset>/`. An image without any shape or tag may be finished or not.
+the parts of a skeleton do not. In a project an image has a `subset`, which is its split, and lies
+in `images/<subset>/`. An image without any shape or tag may be finished or not.
 """
 
 import io
