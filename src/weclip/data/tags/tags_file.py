@@ -213,10 +213,10 @@ def _looked_up(
     def index(name: str, row: RawRow) -> int:
         if name not in indices:
             where = f"{path}, {reading.unit} {row.number}"
-            _refuse_number(name, where)
             try:
                 return classes.index_of_tag(name, where)
             except InputError as error:
+                _refuse_number(name, where)
                 raise InputError(f"{error}{reading.hint}") from None
         return indices[name]
 

@@ -39,44 +39,53 @@ def read_json(path: Path, names: Sequence[str] | None, choice: TagsChoice) -> Re
         InputError: No valid JSON, none of these, or one that is not understood.
     """
     document = parse_json(read_bytes(path), str(path))
+    kind = _kind(document, path)
+    items = document if isinstance(document, list) else [document]
     try:
-        if isinstance(document, list):
-            return _read_list(document, path, names, choice)
-        if not isinstance(document, dict):
-            raise InputError(f"{path}: {shown(document)} is none of {KNOWN}")
-        if "data" in document and not isinstance(document["data"], list):
-            return read_tasks([document], path, choice)
-        if {"images", "annotations"} <= document.keys():
-            return read_coco(document, path, choice)
-        _refuse_others(document, path)
-        if "categories" in document:
-            return read_coco(document, path, choice)
-        if "labels" in document:
-            return read_fiftyone(document, path, choice)
+        match kind:
+            case "Label Studio tasks":
+                return read_tasks(items, path, choice)
+            case "Label Studio rows":
+                numbered = list(enumerate(items, 1))
+                return read_exported_rows(numbered, path, names, choice, "image")
+            case "COCO annotations":
+                return read_coco(document, path, choice)
+            case "FiftyOne labels":
+                return read_fiftyone(document, path, choice)
+        return read_records(list(enumerate(items, 1)), path, names, choice, "image")
+    except InputError:
+        raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: none of {KNOWN}: {missing_or_wrong(error)}") from None
+        raise InputError(f"{path}: damaged {kind}: {missing_or_wrong(error)}") from None
+
+
+def _kind(document: Any, path: Path) -> str:
+    """What a document is, told by its keys."""
+    if isinstance(document, list):
+        return _kind_of_list(document, path)
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: {shown(document)} is none of {KNOWN}")
+    if {"images", "annotations"} <= document.keys():
+        return "COCO annotations"
+    for key, what in _OTHERS.items():
+        if key in document:
+            raise InputError(f"{path}: {what}")
+    if "categories" in document:
+        return "COCO annotations"
+    if "labels" in document:
+        return "FiftyOne labels"
+    if isinstance(document.get("data"), dict):
+        return "Label Studio tasks"
     keys = ", ".join(map(str, document))
     raise InputError(f"{path}: none of {KNOWN}; its keys are {shown(keys)}; {_TABLE}")
 
 
-def _refuse_others(document: dict[str, Any], path: Path) -> None:
-    for key, what in _OTHERS.items():
-        if key in document:
-            raise InputError(f"{path}: {what}")
-
-
-def _read_list(
-    items: list[Any], path: Path, names: Sequence[str] | None, choice: TagsChoice
-) -> Reading:
+def _kind_of_list(items: list[Any], path: Path) -> str:
     if not items:
         raise InputError(f"{path}: tags file has no rows")
     for number, item in enumerate(items, 1):
         if not isinstance(item, dict):
             raise InputError(f"{path}, image {number}: {shown(item)} is none of {KNOWN}")
     if any("data" in item for item in items):
-        return read_tasks(items, path, choice)
-    if any(is_exported_row(item) for item in items):
-        return read_exported_rows(list(enumerate(items, 1)), path, names, choice, "image")
-    return read_records(list(enumerate(items, 1)), path, names, choice, "image")
+        return "Label Studio tasks"
+    return "Label Studio rows" if any(map(is_exported_row, items)) else "records"
