@@ -160,7 +160,7 @@ CASES = (
         "row-twice",
         "An image twice",
         f"image,tags\n{A},bird\n{B},cat\n{A},dog\n",
-        "photos/tags.csv, line 4: image 'train/train_0.jpg' is already on line 2",
+        "photos/tags.csv, line 4: image 'train/train_0.jpg' is already on line 2; keep one of them, with the tags of both",
     ),
     _csv(
         "row-twice-dot",

@@ -84,6 +84,12 @@ def test_a_path_of_another_machine(tmp_path, pets):
     assert read(tmp_path / "t.json", coco(1, images=images), pets).rows[0].image == "train/1.jpg"
 
 
+@pytest.mark.parametrize("file", ["/", "/1.jpg", "../1.jpg", "//", "."])
+def test_a_path_out_of_the_folder_is_kept_for_the_layout_to_refuse(tmp_path, pets, file):
+    images = [{"id": 1, "file_name": file}]
+    assert read(tmp_path / "t.json", coco(1, images=images), pets).rows[0].image == file
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_of_cvat_is_a_tag(tmp_path, pets, shape):
     text = cvat(f'<{shape} label="dog"><attribute name="a">cat</attribute></{shape}>')
@@ -98,9 +104,15 @@ def test_an_object_that_has_left_the_image(tmp_path, pets):
     assert read(tmp_path / "t.xml", text, pets).rows[0].tags == (0,)
 
 
-def test_an_empty_subset_is_none(tmp_path, pets):
-    text = cvat('<tag label="dog"/>', subset="")
-    assert read(tmp_path / "t.xml", text, pets).rows[0].split is None
+@pytest.mark.parametrize("subset", ["", "default"])
+def test_a_subset_that_nobody_chose_is_none(tmp_path, pets, subset):
+    text = cvat('<tag label="dog"/>', subset=subset)
+    write_image(tmp_path / "images" / "default" / "1.jpg")
+    row = read(tmp_path / "t.xml", text, pets).rows[0]
+    assert (row.split, row.image) == (None, f"images/{subset}/1.jpg" if subset else "1.jpg")
+    chosen = '</image><image name="2.jpg" subset="default"><tag label="dog"/></image><image'
+    text = cvat('<tag label="dog"/>', subset="Train").replace("</image>", chosen[:-6], 1)
+    assert [row.split for row in read(tmp_path / "t.xml", text, pets).rows] == ["Train", "default"]
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,11 @@ def test_a_text_is_one_label(tmp_path):
 def test_a_taxonomy_names_the_ends_of_its_paths(tmp_path):
     taxonomy = result("t", "taxonomy", ["animal", "dog"], ["cat"])
     assert tags(tmp_path, taxonomy) == (0, 1)
+    assert tags(tmp_path, result("c", "choices", ["animal", "dog"], "cat")) == (0, 1)
     other = result("t", "taxonomy", ["toy", "dog"])
-    with pytest.raises(InputError, match=r"task 1: .* 'animal/dog' and 'toy/dog', which end alike"):
+    with pytest.raises(
+        InputError, match=r"task 1: the taxonomy 'animal/dog' and 'toy/dog' end alike"
+    ):
         tags(tmp_path, taxonomy, other)
 
 
@@ -149,7 +152,7 @@ def test_other_results_are_no_labels(tmp_path):
         tags(tmp_path, text, rating)
 
 
-@pytest.mark.parametrize("labels", [[3], [None], {"a": 1}, [["dog"]], 3])
+@pytest.mark.parametrize("labels", [[3], [None], {"a": 1}, [["dog", 3]], [[]], 3])
 def test_labels_that_are_no_names(tmp_path, labels):
     bad = {"type": "choices", "value": {"choices": labels}}
     with pytest.raises(InputError, match=r"task 1: 'choices' must be a list of names, not"):

@@ -231,6 +231,18 @@ def test_numbers_in_place_of_names(tmp_path, pets, cell):
     assert rows(read(tmp_path, numbered, "id,label\na.jpg,1\n")) == [("a.jpg", (1,), None)]
 
 
+@pytest.mark.parametrize("zero", ["0", "0.0", "00.", " 0 "])
+def test_labels_that_are_not_in_the_image(tmp_path, pets, zero):
+    text = f"ImageID,Source,LabelName,Confidence\na,verification,dog,1\nb,verification,cat,{zero}\n"
+    with pytest.raises(InputError, match=r"line 3: 'Confidence' is 0, which says that the label"):
+        read(tmp_path, pets, text)
+
+
+def test_a_header_with_a_line_break(tmp_path, pets):
+    with pytest.raises(InputError, match="line 2: a line break in the header; is a quote not clo"):
+        read(tmp_path, pets, 'image,"tags\na.jpg",dog\n')
+
+
 def test_many_columns_are_read_at_once(tmp_path, pets):
     names = [f"class {i}" for i in range(20_000)]
     text = "image," + ",".join(names) + "\na.jpg" + ",0" * 20_000 + "\n"

@@ -84,6 +84,9 @@ def resolve(rows: Iterable[RawRow], images: Path) -> list[RawRow]:
 
 def _resolved(row: RawRow, listings: Listings) -> RawRow:
     for place in row.places:
-        if listings.exists(listings.find_image(PurePosixPath(place))):
+        path = PurePosixPath(place)
+        if path.is_absolute() or not path.name or ".." in path.parts:
+            continue
+        if listings.exists(listings.find_image(path)):
             return replace(row, image=place)
     return row

@@ -140,7 +140,7 @@ def listed(names: Iterable[str], most: int = 8) -> str:
     """
     all_names = [*names]
     more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
-    return ", ".join(f"'{name}'" for name in all_names[:most]) + more
+    return ", ".join(shown(name) for name in all_names[:most]) + more
 
 
 def joined(words: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ def read_tags_file(
             unit = reading.unit
             raise InputError(
                 f"{path}, {unit} {row.number}: image '{row.image}' is already on {unit} "
-                f"{first.line}"
+                f"{first.line}; keep one of them, with the tags of both"
             )
     for row in found:
         if row.left_out is not None and row.image not in rows:

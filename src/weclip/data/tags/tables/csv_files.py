@@ -17,13 +17,14 @@ its mark, as spreadsheets write it. Other names of columns: `columns.py`. Tags i
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from weclip.data.tags.reading import RawRow, Reading, TagsChoice, read_bytes
 from weclip.data.tags.tables.cells import splitter
-from weclip.data.tags.tables.columns import Columns, find_columns, names_image
+from weclip.data.tags.tables.columns import Columns, find_columns, names_image, plain
 from weclip.system.errors import InputError
 
 PRESENT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
@@ -34,6 +35,7 @@ MARKED = "marked 'Unlabeled'"
 
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t"
+_ZERO = re.compile(r"0+(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def read_rows(table: Table, path: Path, names: Sequence[str] | None, choice: Tag
         source = f"table, columns of {len(columns.classes)} classes"
         return Reading(rows, source, columns.classes, unit="line")
     cells = [row[columns.tags] for _, row in table.rows]
+    _refuse_absent(table, path)
     split = splitter(cells, names, f"{path}: column '{columns.tags}'")
     rows = []
     for line, row in table.rows:
@@ -149,9 +152,22 @@ def _table(reader: Iterator[list[str]], path: Path, skipped: int) -> Table:
 def _refuse_twice(header: Sequence[str], where: str) -> None:
     seen: set[str] = set()
     for name in header:
+        if "\n" in name or "\r" in name:
+            raise InputError(f"{where}: a line break in the header; is a quote not closed?")
         if name and name in seen:
             raise InputError(f"{where}: column '{name}' appears twice; keep one of them")
         seen.add(name)
+
+
+def _refuse_absent(table: Table, path: Path) -> None:
+    """Open Images writes labels with a confidence of 0: what is not in the image."""
+    for column in (name for name in table.header if plain(name) == "confidence"):
+        for line, row in table.rows:
+            if _ZERO.fullmatch(row[column].strip()):
+                raise InputError(
+                    f"{path}, line {line}: '{column}' is 0, which says that the label is not in "
+                    "the image; remove such rows"
+                )
 
 
 def _class_rows(table: Table, columns: Columns, path: Path) -> Iterator[RawRow]:

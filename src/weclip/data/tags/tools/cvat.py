@@ -7,6 +7,7 @@ in `images/<subset>/`. An image without any shape or tag may be finished or not.
 
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,6 +26,9 @@ from weclip.system.errors import InputError
 
 ROOT = "annotations"
 FOLDER = "images"
+DEFAULT = "default"
+"""The subset that CVAT writes where none was chosen."""
+
 _PLURALS = {
     "box": "boxes",
     "polygon": "polygons",
@@ -57,11 +61,13 @@ def read_cvat(path: Path, names: object, choice: TagsChoice) -> Reading:
         raise InputError(f"{path}: tracks of a video (<track>); export as 'CVAT for images'")
     if not images:
         raise InputError(f"{path}: no <image> in it; export as 'CVAT for images'")
+    default = {image.get("subset") for image in images} == {DEFAULT}
     often = Counter(image.get("name") for image in images)
     rows = [
         _row(number, image, often[image.get("name")] > 1, choice, f"{path}, image {number}")
         for number, image in enumerate(images, 1)
     ]
+    rows = [replace(row, split=None) for row in rows] if default else rows
     kinds = {shape.tag for image in images for shape in image}
     found = [_PLURALS[kind] for kind in _PLURALS if kind in kinds]
     return Reading(rows, f"CVAT, {joined(found)}" if found else "CVAT")

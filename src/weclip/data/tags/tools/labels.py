@@ -50,10 +50,10 @@ class Controls:
     used: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
-    _taxa: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _paths: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def names(self, control: str, value: Mapping[str, Any], where: str) -> list[str]:
-        """The labels that a control gives, which are tags; of a taxonomy the ends of its paths.
+        """The labels that a control gives, which are tags; of nested ones the ends of their paths.
 
         Raises:
             InputError: They are no names, or two paths end alike.
@@ -68,8 +68,8 @@ class Controls:
         labels = [] if value[kind] is None else value[kind]
         if isinstance(labels, str):
             labels = [labels]
-        if kind == TAXONOMY and isinstance(labels, list):
-            labels = [self._end(taxon, where) for taxon in labels]
+        if kind in WHOLE and isinstance(labels, list):
+            labels = [self._end(label, kind, where) for label in labels]
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise InputError(f"{where}: '{kind}' must be a list of names, not {shown(labels)}")
         return [name.strip() for name in labels if name.strip()]
@@ -102,15 +102,16 @@ class Controls:
             return ""
         return f"; data.tags_control takes one of {listed(sorted(self.used))}"
 
-    def _end(self, taxon: object, where: str) -> object:
-        """The last name of a path, which may not end another."""
-        path = tuple(map(str, taxon)) if isinstance(taxon, list) else (str(taxon),)
-        if not isinstance(taxon, str | list) or not path:
-            return taxon
-        other = self._taxa.setdefault(path[-1], path)
+    def _end(self, label: object, kind: str, where: str) -> object:
+        """The last name of a path, which may not end another path."""
+        names = label if isinstance(label, list) else [label]
+        path = tuple(name for name in names if isinstance(name, str))
+        if not path or len(path) < len(names):
+            return label
+        other = self._paths.setdefault((kind, path[-1]), path)
         if other != path:
             raise InputError(
-                f"{where}: the taxonomy has '{'/'.join(other)}' and '{'/'.join(path)}', which end "
-                "alike; rename one of them"
+                f"{where}: the {kind} '{'/'.join(other)}' and '{'/'.join(path)}' end alike; rename "
+                "one of them"
             )
         return path[-1]
