@@ -81,7 +81,7 @@ CASES = (
         "open-quote",
         "A quote that is never closed",
         f'image,tags\n{A},"bird\n{B},cat\n',
-        "photos/tags.csv, line 3: unknown class 'bird train/train_1.jpg'; known classes: bird, cat, dog",
+        "photos/tags.csv, line 3: the tag 'bird\\ntrain/train_1.jpg' holds a line break or control character; is a quote not closed?",
     ),
     _csv(
         "no-header",

@@ -238,6 +238,15 @@ def test_labels_that_are_not_in_the_image(tmp_path, pets, zero):
         read(tmp_path, pets, text)
 
 
+@pytest.mark.parametrize(
+    "text", ['a.jpg,"dog\nb.jpg,cat\n', "a.jpg,dog\x1b[1m\n", "a.jpg,d\x00og\n"]
+)
+def test_a_quote_that_is_not_closed_makes_no_class(tmp_path, text):
+    (tmp_path / "t.csv").write_text("image,tags\n" + text)
+    with pytest.raises(InputError, match=r"the tag 'd.* holds a line break or control character"):
+        read_tag_names(tmp_path / "t.csv")
+
+
 def test_a_header_with_a_line_break(tmp_path, pets):
     with pytest.raises(InputError, match="line 2: a line break in the header; is a quote not clo"):
         read(tmp_path, pets, 'image,"tags\na.jpg",dog\n')

@@ -78,15 +78,31 @@ def resolve(rows: Iterable[RawRow], images: Path) -> list[RawRow]:
         rows: What a reader found.
         images: Folder of the images; need not exist.
     """
-    listings = Listings(images)
-    return [_resolved(row, listings) if row.places else row for row in rows]
+    finder = _Finder(images)
+    return [finder.resolved(row) if row.places else row for row in rows]
 
 
-def _resolved(row: RawRow, listings: Listings) -> RawRow:
-    for place in row.places:
-        path = PurePosixPath(place)
-        if path.is_absolute() or not path.name or ".." in path.parts:
-            continue
-        if listings.exists(listings.find_image(path)):
-            return replace(row, image=place)
-    return row
+class _Finder:
+    """Looks for files below a folder; of folders that are not there, only once."""
+
+    def __init__(self, images: Path) -> None:
+        self.listings = Listings(images)
+        self.folders: dict[str, bool] = {}
+
+    def resolved(self, row: RawRow) -> RawRow:
+        place = next((place for place in row.places if self._is_there(place)), row.image)
+        return row if place == row.image else replace(row, image=place)
+
+    def _is_there(self, place: str) -> bool:
+        folder, _, name = place.rpartition("/")
+        if place.startswith("/") or name in ("", ".", "..") or not self._has_folder(folder):
+            return False
+        return self.listings.exists(self.listings.find_image(PurePosixPath(place)))
+
+    def _has_folder(self, folder: str) -> bool:
+        if folder not in self.folders:
+            path = PurePosixPath(folder)
+            inside = not path.is_absolute() and ".." not in path.parts
+            found = inside and (self.listings.root / self.listings.find(path)).is_dir()
+            self.folders[folder] = found
+        return self.folders[folder]

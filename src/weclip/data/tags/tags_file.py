@@ -15,7 +15,7 @@ from typing import Any
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import image_name
 from weclip.data.tags.places import resolve
-from weclip.data.tags.reading import DEFAULT_CHOICE, NOTHING, RawRow, Reading, TagsChoice
+from weclip.data.tags.reading import DEFAULT_CHOICE, NOTHING, RawRow, Reading, TagsChoice, shown
 from weclip.data.tags.tables.csv_files import parse_table, read_rows
 from weclip.data.tags.tables.records import read_json_lines
 from weclip.data.tags.tools.cvat import read_cvat
@@ -24,6 +24,7 @@ from weclip.data.tags.tools.label_studio_rows import decoded, is_exported_row, r
 from weclip.system.errors import InputError
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAMES = frozenset(("nan", "none", "null", "n/a", "na", "<na>", "?", "-"))
 """What programs write into a cell that is empty."""
 
@@ -199,6 +200,13 @@ def _read(path: Path, names: tuple[str, ...] | None, choice: TagsChoice, state: 
     reading = reader(path, names, choice)
     if not reading.rows:
         raise InputError(f"{path}: tags file has no rows")
+    for row in reading.rows:
+        for name in row.tags:
+            if not name.isprintable() and _CONTROL.search(name):
+                raise InputError(
+                    f"{path}, {reading.unit} {row.number}: the tag {shown(name)} holds a line "
+                    "break or control character; is a quote not closed?"
+                )
     return reading
 
 
