@@ -1,7 +1,6 @@
 """Folders of images and masks: FiftyOne's image segmentation directory, and Hugging Face's."""
 
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,9 +43,9 @@ def export_hugging_face(labelled: Labelled) -> Path:
     """Write `huggingface/`: `images/` (hard links), `labels/`, `metadata.jsonl`, `id2label.json`.
 
     The card in `README.md` keeps words such as `val` in names from making splits. Its configuration
-    is named after a digest of all that is in the folder and of where it lies: `datasets` keeps what
-    it has loaded under the folder's last name and that of the configuration, so that one export
-    would stand for another.
+    is named after a digest of all that is in the folder: `datasets` keeps what it has loaded under
+    the folder's last name and that of the configuration, so that one export would stand for
+    another.
 
     Returns:
         The folder.
@@ -56,7 +55,7 @@ def export_hugging_face(labelled: Labelled) -> Path:
 
     def write(folder: Path) -> None:
         rows = []
-        digest = sha256(os.fsencode(target.resolve()))
+        digest = sha256()
         for image, mask in labelled.masks():
             files = {
                 "file_name": f"images/{image.file_name}",
