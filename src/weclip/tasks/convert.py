@@ -11,7 +11,7 @@ from weclip.data.images.listing import list_files
 from weclip.data.tags.annotations import read_voc_tags
 from weclip.data.tags.pickled import read_pickled_tags
 from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice, shown
-from weclip.data.tags.tags_file import TagsFile, TagsRow, read_tags_file
+from weclip.data.tags.tags_file import TagsFile, TagsRow, count_of_labels, read_tags_file
 from weclip.system.errors import InputError
 from weclip.system.files import write_text
 
@@ -75,7 +75,7 @@ def _read(source: Path, classes: ClassList, choice: TagsChoice) -> TagsFile:
     else:
         return read_tags_file(source, classes, control=choice.control, untagged=choice.untagged)
     rows = [TagsRow(*item, None, number) for number, item in enumerate(tags.items(), 1)]
-    return TagsFile(rows, {}, f"{what}; {sum(map(len, tags.values()))} labels")
+    return TagsFile(rows, {}, f"{what}; {count_of_labels(sum(map(len, tags.values())))}")
 
 
 def _fields(row: TagsRow, classes: ClassList) -> dict[str, object]:

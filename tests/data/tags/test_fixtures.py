@@ -101,7 +101,7 @@ def test_source(pets: ClassList, name: str, source: str) -> None:
 def test_one_control(pets: ClassList) -> None:
     read = read_tags_file(FIXTURES / "label_studio_shapes.json", pets, control="box")
     assert [row.tags for row in read.rows] == [(1,), (), ()]
-    assert read.source == "Label Studio, rectanglelabels 'box'; 1 labels"
+    assert read.source == "Label Studio, rectanglelabels 'box'; 1 label"
 
 
 def test_a_project_of_cvat(pets: ClassList) -> None:

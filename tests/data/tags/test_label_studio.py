@@ -137,7 +137,7 @@ def test_what_is_told_about_a_labelled_region_is_no_tag(tmp_path):
     found = read(tmp_path, task(box, more))
     assert found.rows[0].tags == (1,)
     assert found.source == (
-        "Label Studio, rectanglelabels 'box', without what 'hidden' tells about regions; 1 labels"
+        "Label Studio, rectanglelabels 'box', without what 'hidden' tells about regions; 1 label"
     )
     kind = result("kind", "choices", "cat", id="r")
     assert tags(tmp_path, box, kind, control="kind") == (0,)
@@ -264,7 +264,7 @@ def test_short_rows_that_could_be_labels_or_texts(tmp_path):
     both = row(animal="dog", note="good")
     assert read(tmp_path, both).rows[0].tags == (1,)  # the class list knows one of them
     assert (
-        read(tmp_path, both, control="animal").source == "Label Studio, choices 'animal'; 1 labels"
+        read(tmp_path, both, control="animal").source == "Label Studio, choices 'animal'; 1 label"
     )
     with pytest.raises(InputError, match=r"columns 'animal', 'note' may all be labels, or texts"):
         read_tag_names(tmp_path / "t.json")

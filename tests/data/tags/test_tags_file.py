@@ -61,7 +61,7 @@ def test_rows_without_split(tmp_path: Path, pets: ClassList) -> None:
     read = read_tags_file(path, pets)
     assert read.rows == [TagsRow("1.jpg", (0,), None, 2)]
     assert read.left_out == {}
-    assert read.source == "table, column 'tags'; 1 labels"
+    assert read.source == "table, column 'tags'; 1 label"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def read_tags_file(
             names += [] if row.image in names[-1:] else [row.image]
     _require_rows(rows, left_out, path)
     count = sum(len(row.tags) for row in reading.rows if row.left_out is None)
-    return TagsFile([*rows.values()], left_out, f"{reading.source}; {count} labels")
+    return TagsFile([*rows.values()], left_out, f"{reading.source}; {count_of_labels(count)}")
 
 
 def read_tag_names(
@@ -179,6 +179,11 @@ def read_tags_by_name(
             raise InputError(f"{path}, line {row.line}: a second row for the image name '{name}'")
         tags[name] = row.tags
     return tags
+
+
+def count_of_labels(count: int) -> str:
+    """A number of labels, in words."""
+    return f"{count} label" if count == 1 else f"{count} labels"
 
 
 State = tuple[int, int] | None
