@@ -70,9 +70,10 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def imports_of(*folders: str) -> dict[str, set[str]]:
-    """Distribution -> files that import it."""
+    """Distribution -> files that import it; scripts that made fixtures are run elsewhere."""
     found: dict[str, set[str]] = {}
-    for path in (p for folder in folders for p in sorted((ROOT / folder).rglob("*.py"))):
+    paths = (p for folder in folders for p in sorted((ROOT / folder).rglob("*.py")))
+    for path in (p for p in paths if not p.match("fixtures/make_*.py")):
         for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
             found.setdefault(name, set()).add(path.relative_to(ROOT).as_posix())
     return found

@@ -24,6 +24,8 @@ class DataConfig:
     root: str = MISSING  # folder, or a dataset.yaml
     classes: str | None = None  # voc | coco | demo | a YAML file; None: the folder's own
     tags_file: str | None = None  # CSV or JSONL; None: the data set's own; auto: made by CLIP
+    tags_control: str | None = None  # control or column whose labels are the tags; None: all
+    untagged: str | None = None  # background: an export's images without tags are; None: left out
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
     crop_size: int = 320  # released code

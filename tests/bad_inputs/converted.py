@@ -98,6 +98,27 @@ CASES = (
         files={"xml/a.xml": "<annotation>"},
     ),
     Case(
+        "convert-xml-other",
+        "XML of something else",
+        "convert xml tags.csv --classes voc",
+        "xml/a.xml: no annotation of PASCAL VOC, which begins with <annotation>; found 'html'",
+        files={"xml/a.xml": "<html/>"},
+    ),
+    Case(
+        "convert-no-tags",
+        "Annotations without any object",
+        "convert xml tags.csv --classes voc",
+        "xml: no image has a tag (read as PASCAL VOC annotations; 0 labels); nothing written",
+        files={"xml/a.xml": "<annotation/>"},
+    ),
+    _convert(
+        "numbers-for-names",
+        "Keys that name no image",
+        "a.npy",
+        _saved({7: np.zeros(20)}),
+        "a.npy: the key '7' names no image; expected names such as 2007_000032, or the numbers 2007000032 for VOC and 9 for COCO's 000000000009",
+    ),
+    Case(
         "convert-to-text",
         "Another suffix to write",
         "convert a.csv tags.txt --classes voc",

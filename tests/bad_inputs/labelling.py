@@ -73,16 +73,23 @@ CASES = (
         "label-export-class-name",
         "A class name that CVAT's label map cannot hold",
         f"{LABEL} --export cvat data.classes=classes.yaml",
-        "--export cvat: the class 'cat:tabby' has ':', a line break or '#' at the front, which labelmap.txt cannot hold; rename it, or leave the export out",
+        "--export cvat: the class 'cat:tabby' has ':' or '#' at the front, which labelmap.txt cannot hold; rename it, or leave the export out",
         files={
             "classes.yaml": "classes: [bird, cat, dog, 'cat:tabby']\nbackground_words: [grass]\n"
         },
     ),
     Case(
+        "label-export-control-character",
+        "A class name that XML cannot hold",
+        f"{LABEL} --export label-studio data.classes=classes.yaml",
+        "--export label-studio: the class 'cat\\x07' has a control character or line break, which XML cannot hold; rename it, or leave the export out",
+        files={"classes.yaml": 'classes: [bird, cat, dog, "cat\\a"]\nbackground_words: [grass]\n'},
+    ),
+    Case(
         "label-export-image-name",
         "An image name that CVAT's list cannot hold",
         f"{MANY} --export yolo,cvat",
-        "--export cvat: the image '#1' has a space at an end, a line break or '#' at the front, which ImageSets/Segmentation/default.txt cannot hold; rename it, or leave the export out",
+        "--export cvat: the image '#1' has a space at an end or '#' at the front, which ImageSets/Segmentation/default.txt cannot hold; rename it, or leave the export out",
         make=_name_like_a_comment,
     ),
     Case(

@@ -22,10 +22,34 @@ def pets(tmp_path):
 @pytest.mark.parametrize("write", [*tag_formats.FILES, *tag_formats.CONVERTED])
 def test_every_format_gives_the_same_tags(tmp_path, capsys, pets, write, target):
     source, target = write(tmp_path), tmp_path / target
-    assert cli.run(["convert", str(source), str(target), "--classes", str(pets)]) == 0
-    assert capsys.readouterr().out == f"3 images in {target}\n"
+    arguments = [str(source), str(target), "--classes", str(pets), "--untagged", "background"]
+    assert cli.run(["convert", *arguments]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"3 images in {target}"
+    assert second.startswith("tags from ")
+    assert second.endswith(" labels")
     read = read_tags_file(target, load_classes(pets))
-    assert {image_name(row.image): row.tags for row in read} == EXPECTED
+    assert {image_name(row.image): row.tags for row in read.rows} == EXPECTED
+
+
+def test_what_is_left_out_is_said(tmp_path, capsys, pets):
+    source, target = tag_formats.cvat(tmp_path), tmp_path / "out.csv"
+    assert cli.run(["convert", str(source), str(target), "--classes", str(pets)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        f"2 images in {target}",
+        "tags from CVAT, tags; 3 labels",
+        "left out: 1 ('none.jpg'): no object or tag; with data.untagged=background they are "
+        "pictures of background",
+    ]
+
+
+def test_one_control(tmp_path, pets):
+    source, target = tag_formats.label_studio(tmp_path), tmp_path / "out.csv"
+    arguments = [str(source), str(target), "--classes", str(pets), "--tags-control", "choices"]
+    assert cli.run(["convert", *arguments]) == 0
+    assert target.read_text(encoding="utf-8").splitlines()[1] == "a.jpg,dog;traffic light"
+    assert cli.run(["convert", *arguments[:-1], "animal", "--overwrite"]) == 2
 
 
 def test_splits_are_kept(tmp_path):
@@ -41,7 +65,12 @@ def test_splits_are_kept(tmp_path):
     [
         ("tags.csv", "out.txt", "voc", "must end in .csv or .jsonl"),
         ("tags.csv", "tags.csv", "voc", "exists; choose another name or add --overwrite"),
-        ("tags.parquet", "out.csv", "voc", "a tags file must end in .csv, .jsonl, .json, .xml"),
+        (
+            "tags.parquet",
+            "out.csv",
+            "voc",
+            "a tags file must end in .csv, .tsv, .jsonl, .json, .xml",
+        ),
         ("gone.npy", "out.csv", "voc", "tags file not found"),
         ("empty", "out.csv", "voc", "no .xml files in this folder"),
         ("tags.csv", "out.csv", "vok", "did you mean 'voc'?"),

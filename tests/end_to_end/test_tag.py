@@ -62,7 +62,7 @@ def test_a_tags_file_that_every_command_reads(line, voc_world, clip_file, tmp_pa
     assert f"8 images in {out}" in shown
     found = rows(out)
     assert [row["image"] for row in found] == [f"{name}.png" for name in NAMES]
-    tagged = read_tags_file(out, load_classes("voc"))
+    tagged = read_tags_file(out, load_classes("voc")).rows
     assert any(row.tags for row in tagged)
     for row in found:
         scores = [float(score) for score in row["scores"].split(";") if score]

@@ -25,6 +25,9 @@ def output(tmp_path_factory):
 
 def test_coco(output):
     out, masks = output
+    document = json.loads((out / "coco.json").read_text())
+    assert document["info"] == {"description": "Masks of weclip label, clip-es", "version": "1"}
+    assert document["licenses"] == []
     found = decoders.coco(out / "coco.json")
     assert found.keys() == {f"{name}.png" for name in NAMES}
     for name, mask in masks.items():

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ def output(tmp_path):
     return export
 
 
-def test_coco(output):
+def test_coco(output, capsys):
     coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
     path, masks = output("coco")
     loaded = coco.COCO(str(path))
+    loaded.info()
+    assert "description: Masks of weclip label, clip-es" in capsys.readouterr().out
     for (image_id, _), mask in zip(loaded.imgs.items(), masks.values(), strict=True):
         found = np.zeros(mask.shape, np.uint8)
         for each in loaded.imgToAnns[image_id]:
@@ -33,9 +36,7 @@ def test_coco(output):
 
 
 def test_label_studio(output):
-    brush = pytest.importorskip(
-        "label_studio_converter.brush", reason="needs label-studio-converter"
-    )
+    brush = pytest.importorskip("label_studio_sdk.converter.brush", reason="needs label-studio-sdk")
     path, masks = output("label-studio")
     ids = {name: i for i, name in enumerate(CLASSES.names, 1)} | {"unsure": 255}
     tasks = json.loads((path / "tasks.json").read_text())
@@ -69,6 +70,26 @@ def test_fiftyone(output):
     found = {image[len(str(path / "data")) + 1 : -4]: label.mask for image, _, label in importer}
     assert found.keys() == masks.keys()
     assert all(np.array_equal(found[name], mask) for name, mask in masks.items())
+
+
+def test_hugging_face_reads_a_second_export_anew(tmp_path):
+    """Into one cache, from two folders of the same name."""
+    datasets = pytest.importorskip("datasets", reason="needs datasets")
+
+    def loaded(folder):
+        labelled, _ = decoders.write_output(tmp_path / folder)
+        if folder == "b":
+            images = [replace(image, confidence=1.0) for image in labelled.images]
+            labelled = replace(labelled, images=images)
+        path = EXPORTS["huggingface"](labelled)
+        rows = datasets.load_dataset(str(path), cache_dir=str(tmp_path / "cache"))["train"]
+        return [(row["confidence"], row["image"].size) for row in rows]
+
+    first = loaded("a")
+    second = loaded("b")
+    assert [confidence for confidence, _ in first] == [0.5 + i / 16 for i in range(5)]
+    assert [confidence for confidence, _ in second] == [1.0] * 5
+    assert loaded("c") == first
 
 
 def test_hugging_face(output, tmp_path):

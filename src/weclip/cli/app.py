@@ -192,6 +192,8 @@ def convert(
     classes: Annotated[
         str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
     ],
+    control: options.TagsControl = None,
+    untagged: options.Untagged = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the tags file if it exists.")
     ] = False,
@@ -200,10 +202,14 @@ def convert(
 
     For example: weclip convert cls_labels_onehot.npy tags.csv --classes voc
     """
+    from weclip.data.tags.reading import TagsChoice
     from weclip.tasks.convert import convert as run
+    from weclip.tasks.convert import summary
 
-    count = run(source, target, classes=classes, overwrite=overwrite)
-    Console().print(f"{count} images in {target}", soft_wrap=True, markup=False)
+    choice = TagsChoice(control, untagged)
+    read = run(source, target, classes=classes, choice=choice, overwrite=overwrite)
+    for line in summary(read, target):
+        Console().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

@@ -92,7 +92,15 @@ AcceptChanges = Annotated[
 Seeds = Annotated[str | None, typer.Option("--seeds", help="Train once per seed, such as 0,1,2.")]
 TagsSource = Annotated[
     Path,
-    typer.Argument(help="Pickled .npy, .csv, .jsonl, .json or .xml export, or folder of VOC .xml."),
+    typer.Argument(help="Pickled .npy; .csv, .tsv, .jsonl, .json, .xml; or folder of VOC .xml."),
+]
+TagsControl = Annotated[
+    str | None,
+    typer.Option("--tags-control", help="Control or column whose labels are the tags."),
+]
+Untagged = Annotated[
+    str | None,
+    typer.Option("--untagged", help="background: images without tags are pictures of background."),
 ]
 Prepared = Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")]
 Root = Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")]

@@ -13,6 +13,7 @@ from weclip.data.classes import SHIPPED, ClassList, load_classes, parse_classes
 from weclip.data.images.listing import AUTO
 from weclip.data.layouts import coco, folder, voc
 from weclip.data.layouts.dataset_yaml import Description, describe
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import read_tag_names
 from weclip.system.errors import InputError, did_you_mean
 
@@ -29,6 +30,7 @@ class Layout(Protocol):
         classes: ClassList,
         split: str,
         tags_file: str | Path | None = None,
+        choice: TagsChoice = DEFAULT_CHOICE,
     ) -> list[TaggedImage]:
         """Read a split for training."""
 
@@ -38,6 +40,7 @@ class Layout(Protocol):
         classes: ClassList,
         split: str,
         tags_file: str | Path | None = None,
+        choice: TagsChoice = DEFAULT_CHOICE,
     ) -> list[MaskedImage]:
         """Read a split for evaluation."""
 
@@ -55,6 +58,7 @@ class Dataset:
         classes: The class list that tags are looked up in.
         tags_file: Tags file in place of the layout's own annotations, if one was given.
         guessed: Where the classes were found if no list gives them, as "the folders in photos".
+        choice: How a tags file is read.
     """
 
     format: str
@@ -62,6 +66,7 @@ class Dataset:
     classes: ClassList
     tags_file: str | Path | None = None
     guessed: str | None = None
+    choice: TagsChoice = DEFAULT_CHOICE
 
     def read_split(self, split: str) -> list[TaggedImage]:
         """Read a split for training: images and tags. No mask folder is touched.
@@ -70,7 +75,7 @@ class Dataset:
             InputError: Anything missing, unknown or inconsistent; the message names the file.
         """
         layout = LAYOUTS[self.format]
-        return layout.read_split(self.root, self.classes, split, self.tags_file)
+        return layout.read_split(self.root, self.classes, split, self.tags_file, self.choice)
 
     def read_masked_split(self, split: str) -> list[MaskedImage]:
         """Read a split for evaluation: images, masks and, where there are any, tags.
@@ -79,7 +84,7 @@ class Dataset:
             InputError: As `read_split`, or there are no masks.
         """
         layout = LAYOUTS[self.format]
-        return layout.read_masked_split(self.root, self.classes, split, self.tags_file)
+        return layout.read_masked_split(self.root, self.classes, split, self.tags_file, self.choice)
 
     def read_eval_split(self, split: str | None) -> tuple[list[MaskedImage], str | None]:
         """Read the split that training scores on, which it can do without.
@@ -101,7 +106,7 @@ class Dataset:
         """
         if self.format != "folder":
             return []
-        return folder.unlisted_images(self.root, self.classes, self.tags_file)
+        return folder.unlisted_images(self.root, self.classes, self.tags_file, self.choice)
 
     def note(self) -> str | None:
         """One line for the user on classes that were guessed; None if a list gives them."""
@@ -120,6 +125,7 @@ def open_dataset(
     classes: str | ClassList | None = None,
     tags_file: str | Path | None = None,
     faithful: bool = False,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> Dataset:
     """Open a data set: find its class list. Splits are read later.
 
@@ -132,6 +138,7 @@ def open_dataset(
         tags_file: CSV or JSONL with tags (see `tags/`), as given or relative to `root`, in place
             of the layout's own annotations. `auto`: images and splits only, no image has a tag.
         faithful: Keep the released code's misspelt prompts.
+        choice: How a tags file is read.
 
     Raises:
         InputError: The format is unknown, or there is no class list and nothing to find one in.
@@ -155,11 +162,13 @@ def open_dataset(
                 f"{place.origin}: no class list, and tags by CLIP (auto) need the names; give "
                 f"data.classes=FILE, or list them under 'classes' in {CLASSES_FILE}"
             )
-        classes, guessed = _own_classes(place, faithful)
-    return Dataset(format, root, classes, tags_file, guessed)
+        classes, guessed = _own_classes(place, faithful, choice)
+    return Dataset(format, root, classes, tags_file, guessed, choice)
 
 
-def _own_classes(place: Description, faithful: bool) -> tuple[ClassList, str | None]:
+def _own_classes(
+    place: Description, faithful: bool, choice: TagsChoice
+) -> tuple[ClassList, str | None]:
     """A folder's own class list; and where its names were found, if there is no list."""
     where, guessed, entries = str(place.origin), None, place.classes
     words = {} if place.background_words is None else {"background_words": place.background_words}
@@ -173,7 +182,8 @@ def _own_classes(place: Description, faithful: bool) -> tuple[ClassList, str | N
     if entries is None and place.tags is None:
         entries, guessed = folder.class_folders(place), f"the folders in {place.images}"
     elif entries is None and place.tags is not None:
-        entries, guessed = read_tag_names(place.tags), f"the tags in {place.tags}"
+        entries = read_tag_names(place.tags, control=choice.control, untagged=choice.untagged)
+        guessed = f"the tags in {place.tags}"
     document = {"classes": entries, **words}
     return parse_classes(document, guessed or where, faithful=faithful), guessed
 

@@ -10,6 +10,8 @@ import numpy as np
 from weclip.exports.labelled import Labelled, foreground, write_lines
 
 COCO_NAME = "coco.json"
+FORMAT = "1"
+"""Number of this way to write the file."""
 
 
 def export_coco(labelled: Labelled) -> Path:
@@ -33,7 +35,9 @@ def _lines(labelled: Labelled) -> Iterator[str]:
         for i, image in enumerate(labelled.images, 1)
     ]
     categories = [{"id": i, "name": name} for i, name in enumerate(labelled.classes.names, 1)]
-    yield f'{{"images": {json.dumps(images)},'
+    info = {"description": f"Masks of weclip label, {labelled.method}", "version": FORMAT}
+    yield f'{{"info": {json.dumps(info)}, "licenses": [],'
+    yield f'"images": {json.dumps(images)},'
     yield f'"categories": {json.dumps(categories)},'
     yield '"annotations": ['
     for number, annotation in enumerate(_annotations(labelled)):

@@ -1,7 +1,6 @@
 """Masks as CVAT's "Segmentation mask 1.1": a zip of PASCAL VOC masks in the class colours."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -10,11 +9,10 @@ from PIL import Image
 
 from weclip.data.masks.colours import BACKGROUND_COLOUR, VOC_COLOURS, VOID_COLOUR
 from weclip.exports.labelled import Labelled, Mask
-from weclip.system.errors import InputError
+from weclip.exports.names import LIST
 from weclip.system.files import write_atomically
 
 CVAT_NAME = "cvat.zip"
-LIST = "ImageSets/Segmentation/default.txt"
 
 
 def export_cvat(labelled: Labelled) -> Path:
@@ -39,22 +37,6 @@ def export_cvat(labelled: Labelled) -> Path:
 
     write_atomically(path, write)
     return path
-
-
-def require_cvat_names(classes: Sequence[str], images: Sequence[str]) -> None:
-    """InputError for names that the lists in the zip cannot hold."""
-    for name in classes:
-        if ":" in name or "\n" in name or name.startswith("#"):
-            raise InputError(
-                f"--export cvat: the class {name!r} has ':', a line break or '#' at the front, "
-                "which labelmap.txt cannot hold; rename it, or leave the export out"
-            )
-    for name in images:
-        if name != name.strip() or "\n" in name or name.startswith("#"):
-            raise InputError(
-                f"--export cvat: the image {name!r} has a space at an end, a line break or '#' at "
-                f"the front, which {LIST} cannot hold; rename it, or leave the export out"
-            )
 
 
 def _label_map(labelled: Labelled) -> str:

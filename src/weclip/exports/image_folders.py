@@ -1,11 +1,12 @@
 """Folders of images and masks: FiftyOne's image segmentation directory, and Hugging Face's."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.exports.labelled import Labelled, link_image, write_grey, write_lines
-from weclip.system.files import write_folder_atomically, write_json, write_text
+from weclip.system.files import sha256_of, write_folder_atomically, write_json, write_text
 
 FIFTYONE_NAME = "fiftyone"
 HUGGING_FACE_NAME = "huggingface"
@@ -13,7 +14,7 @@ HUGGING_FACE_NAME = "huggingface"
 _CARD = """\
 ---
 configs:
-  - config_name: default
+  - config_name: weclip-{digest}
     data_files:
       - split: train
         path: ["metadata.jsonl", "images/**", "labels/**"]
@@ -41,14 +42,20 @@ def export_fiftyone(labelled: Labelled) -> Path:
 def export_hugging_face(labelled: Labelled) -> Path:
     """Write `huggingface/`: `images/` (hard links), `labels/`, `metadata.jsonl`, `id2label.json`.
 
-    The card in `README.md` keeps words such as `val` in names from making splits.
+    The card in `README.md` keeps words such as `val` in names from making splits. Its configuration
+    is named after a digest of all that is in the folder: `datasets` keeps what it has loaded under
+    the folder's last name and that of the configuration, so that one export would stand for
+    another.
 
     Returns:
         The folder.
     """
 
+    target = labelled.out / HUGGING_FACE_NAME
+
     def write(folder: Path) -> None:
         rows = []
+        digest = sha256()
         for image, mask in labelled.masks():
             files = {
                 "file_name": f"images/{image.file_name}",
@@ -57,11 +64,19 @@ def export_hugging_face(labelled: Labelled) -> Path:
             link_image(image, folder / files["file_name"])
             write_grey(folder / files["label_file_name"], mask)
             rows.append(json.dumps({**files, "confidence": image.confidence}, ensure_ascii=False))
+            parts = (
+                rows[-1],
+                mask.shape,
+                sha256_of(image.path),
+                sha256(mask.tobytes()).hexdigest(),
+            )
+            digest.update(repr(parts).encode())
         write_lines(folder / "metadata.jsonl", rows)
         write_json(folder / "id2label.json", _names(labelled))
-        write_text(folder / "README.md", _CARD)
+        digest.update(repr(_names(labelled)).encode())
+        write_text(folder / "README.md", _CARD.format(digest=digest.hexdigest()[:16]))
 
-    return write_folder_atomically(labelled.out / HUGGING_FACE_NAME, write)
+    return write_folder_atomically(target, write)
 
 
 def _names(labelled: Labelled) -> dict[str, str]:

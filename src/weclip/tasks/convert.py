@@ -8,26 +8,36 @@ from pathlib import Path
 
 from weclip.data.classes import ClassList, load_classes
 from weclip.data.images.listing import list_files
+from weclip.data.tags.annotations import read_voc_tags
 from weclip.data.tags.pickled import read_pickled_tags
-from weclip.data.tags.tags_file import TagsRow, read_tags_file, read_voc_tags
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice, shown
+from weclip.data.tags.tags_file import TagsFile, TagsRow, count_of_labels, read_tags_file
 from weclip.system.errors import InputError
 from weclip.system.files import write_text
 
 
-def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False) -> int:
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    classes: str,
+    choice: TagsChoice = DEFAULT_CHOICE,
+    overwrite: bool = False,
+) -> TagsFile:
     """Write the tags of `source` as a tags file.
 
     Args:
         source: A pickled `.npy`, a folder of VOC XML, or what `read_tags_file` reads.
         target: New `.csv` or `.jsonl`.
         classes: Name or file of the class list.
+        choice: How a tags file is read.
         overwrite: Whether `target` may be replaced.
 
     Returns:
-        Number of images.
+        What was read: the images written, those left out, and what the tags are.
 
     Raises:
-        InputError: Unknown formats, unreadable tags, or `target` exists.
+        InputError: Unknown formats, unreadable tags, no image with a tag, or `target` exists.
     """
     writers = {".csv": _csv, ".jsonl": _jsonl}
     if target.suffix.lower() not in writers:
@@ -37,22 +47,35 @@ def convert(source: Path, target: Path, *, classes: str, overwrite: bool = False
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists; choose another name or add --overwrite")
     known = load_classes(classes)
-    rows = _read(source, known)
-    write_text(target, writers[target.suffix.lower()](rows, known))
-    return len(rows)
+    read = _read(source, known, choice)
+    if not any(row.tags for row in read.rows):
+        raise InputError(f"{source}: no image has a tag (read as {read.source}); nothing written")
+    write_text(target, writers[target.suffix.lower()](read.rows, known))
+    return read
 
 
-def _read(source: Path, classes: ClassList) -> list[TagsRow]:
+def summary(read: TagsFile, target: Path) -> list[str]:
+    """What is said of a conversion: how many images, what their tags are, and what was left out."""
+    lines = [f"{len(read.rows)} images in {target}", f"tags from {read.source}"]
+    for reason, names in read.left_out.items():
+        first = ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
+        lines.append(f"left out: {len(names)} ({first}): {reason}")
+    return lines
+
+
+def _read(source: Path, classes: ClassList, choice: TagsChoice) -> TagsFile:
     if source.is_dir():
         files = list_files(source, "annotation folder", (".xml",))
         if not files:
             raise InputError(f"{source}: no .xml files in this folder")
         tags = {name: read_voc_tags(path, classes) for name, path in files.items()}
+        what = "PASCAL VOC annotations"
     elif source.suffix.lower() == ".npy":
-        tags = read_pickled_tags(source, classes)
+        tags, what = read_pickled_tags(source, classes), "pickled numbers of classes"
     else:
-        return read_tags_file(source, classes)
-    return [TagsRow(*item, None, number) for number, item in enumerate(tags.items(), 1)]
+        return read_tags_file(source, classes, control=choice.control, untagged=choice.untagged)
+    rows = [TagsRow(*item, None, number) for number, item in enumerate(tags.items(), 1)]
+    return TagsFile(rows, {}, f"{what}; {count_of_labels(sum(map(len, tags.values())))}")
 
 
 def _fields(row: TagsRow, classes: ClassList) -> dict[str, object]:

@@ -13,8 +13,14 @@ from weclip.config import Config, DataConfig
 from weclip.config_file import OVERRIDE, load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
+from weclip.data.tags.reading import TagsChoice
 from weclip.plugins import PluginFiles
 from weclip.system.errors import InputError
+
+
+def tags_choice(data: DataConfig) -> TagsChoice:
+    """How the tags file of a configuration is read."""
+    return TagsChoice(data.tags_control, data.untagged)
 
 
 def open_configured(config: Config, console: Console | None = None) -> Dataset:
@@ -34,6 +40,7 @@ def open_configured(config: Config, console: Console | None = None) -> Dataset:
         classes=data.classes,
         tags_file=data.tags_file,
         faithful=config.faithful,
+        choice=tags_choice(data),
     )
     if console is not None:
         _tell_classes(dataset, console)
@@ -61,11 +68,11 @@ def open_for_model(
     """
     moved = (data.format, data.root) != (trained.format, trained.root)
     given = data.classes if data.classes != trained.classes else None
-    where = (data.format, data.root)
-    model_list = open_dataset(*where, classes=classes, tags_file=data.tags_file)
+    where, choice = (data.format, data.root), tags_choice(data)
+    model_list = open_dataset(*where, classes=classes, tags_file=data.tags_file, choice=choice)
     if given is None and (data.format != "folder" or (trained.classes is not None and not moved)):
         return model_list
-    own = open_dataset(*where, classes=given, tags_file=data.tags_file)
+    own = open_dataset(*where, classes=given, tags_file=data.tags_file, choice=choice)
     if own.guessed is not None and trained.classes is not None:
         return model_list
     if own.classes.names != classes.names:

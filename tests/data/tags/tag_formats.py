@@ -80,12 +80,15 @@ def fiftyone_objects(folder: Path) -> Path:
 
 def label_studio(folder: Path) -> Path:
     def task(image: str, tags: tuple[str, ...]) -> dict[str, object]:
-        box = {"type": "rectanglelabels", "value": {"rectanglelabels": ["cat"]}}
+        box = {"type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": tags[:1]}}
         choices = {"type": "choices", "value": {"choices": tags}}
         cancelled = {"was_cancelled": True, "result": [choices | {"value": {"choices": ["cat"]}}]}
         return {
             "data": {"image": f"/data/local-files/?d={image}.jpg"},
-            "annotations": [{"was_cancelled": False, "result": [box, choices]}, cancelled],
+            "annotations": [
+                {"was_cancelled": False, "result": [box, choices] if tags else []},
+                cancelled,
+            ],
         }
 
     return _write(folder / "tasks.json", json.dumps([task(*item) for item in TAGS.items()]))
@@ -93,7 +96,7 @@ def label_studio(folder: Path) -> Path:
 
 def cvat(folder: Path) -> Path:
     images = "".join(
-        f'<image id="{i}" name="{name}.jpg" width="5" height="5"><box label="cat"/>'
+        f'<image id="{i}" name="{name}.jpg" width="5" height="5">'
         + "".join(f'<tag label="{tag}" source="manual"/>' for tag in tags)
         + "</image>"
         for i, (name, tags) in enumerate(TAGS.items())
@@ -113,6 +116,9 @@ def voc_xml(folder: Path) -> Path:
         _write(folder / "xml" / f"{name}.xml", f"<annotation>{objects}</annotation>")
     return folder / "xml"
 
+
+OPEN = ("coco", "fiftyone_numbers", "fiftyone_objects", "cvat")
+"""Writers of what cannot say that an image without tags is finished."""
 
 FILES: tuple[Callable[[Path], Path], ...] = (
     csv_cells,

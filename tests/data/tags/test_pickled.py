@@ -142,3 +142,29 @@ def test_no_npy_and_no_file(tmp_path, pets: ClassList):
         read_pickled_tags(tmp_path / "tags.npy", pets)
     with pytest.raises(InputError, match="tags file not found"):
         read_pickled_tags(tmp_path / "gone.npy", pets)
+
+
+@pytest.mark.parametrize("key", [np.int32, np.int64, int, str])
+def test_names_as_irn_and_recam_keep_them(tmp_path, key):
+    name = "2007_000032" if key is str else key(2007000032)
+    np.save(tmp_path / "cls_labels.npy", {name: np.eye(20, dtype="f4")[3]})
+    assert read_pickled_tags(tmp_path / "cls_labels.npy", VOC) == {"2007_000032": (3,)}
+
+
+def test_ids_of_coco(tmp_path):
+    np.save(tmp_path / "tags.npy", {np.int64(9): np.eye(80)[3], 581929: np.eye(80)[0]})
+    read = read_pickled_tags(tmp_path / "tags.npy", load_classes("coco"))
+    assert read == {"000000000009": (3,), "000000581929": (0,)}
+
+
+@pytest.mark.parametrize("key", [9, -2007000032, 1e9, None, True, np.float32(2), "", (1, 2)])
+def test_keys_that_name_no_image(tmp_path, key):
+    path = write(tmp_path / "tags.npy", {key: np.eye(20)[0]})
+    with pytest.raises(InputError, match=r"tags.npy: (the key .* names no image|not a pickled)"):
+        read_pickled_tags(path, VOC)
+
+
+def test_two_keys_of_one_image(tmp_path):
+    path = write(tmp_path / "tags.npy", {2007000032: np.eye(20)[0], "2007_000032": np.eye(20)[1]})
+    with pytest.raises(InputError, match="two keys mean the image '2007_000032'"):
+        read_pickled_tags(path, VOC)

@@ -5,13 +5,8 @@ import pytest
 from tests.data.builders import COCO_CATEGORIES, write_annotation, write_instances
 
 from weclip.data.classes import ClassList, load_classes
-from weclip.data.tags.tags_file import (
-    TagsRow,
-    read_coco_tags,
-    read_tags_by_name,
-    read_tags_file,
-    read_voc_tags,
-)
+from weclip.data.tags.annotations import read_coco_tags, read_voc_tags
+from weclip.data.tags.tags_file import TagsRow, read_tags_by_name, read_tags_file
 from weclip.system.errors import InputError
 
 
@@ -27,6 +22,13 @@ def test_voc_tags_errors(tmp_path: Path, voc_classes: ClassList) -> None:
         read_voc_tags(path, voc_classes)
     path.write_text("<annotation><object>")
     with pytest.raises(InputError, match=r"a.xml: annotation is not valid XML"):
+        read_voc_tags(path, voc_classes)
+    for text in ("<html/>", "<annotations/>", "<annotations><annotation/></annotations>"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"a.xml: no annotation of PASCAL VOC, .* <annotation"):
+            read_voc_tags(path, voc_classes)
+    path.write_text("<annotation><object><pose/></object></annotation>")
+    with pytest.raises(InputError, match=r"a.xml: an <object> needs its <name>"):
         read_voc_tags(path, voc_classes)
     with pytest.raises(InputError, match=r"b.xml: annotation not found"):
         read_voc_tags(tmp_path / "b.xml", voc_classes)
@@ -47,25 +49,29 @@ def test_csv_and_jsonl_say_the_same(tmp_path: Path, pets: ClassList) -> None:
         '{"image": "a,b.jpg", "tags": ["traffic light"], "split": "val"}\n'
         '{"image": "3.jpg", "tags": [], "split": "val"}\n\n'
     )
-    rows = read_tags_file(table, pets)
+    rows = read_tags_file(table, pets).rows
     assert rows[0] == TagsRow("x/1.jpg", (0, 1), "train", 2)
-    for a, b in zip(rows, read_tags_file(lines, pets), strict=True):
+    for a, b in zip(rows, read_tags_file(lines, pets).rows, strict=True):
         assert (a.image, a.tags, a.split, a.line) == (b.image, b.tags, b.split, b.line + 1)
 
 
 def test_rows_without_split(tmp_path: Path, pets: ClassList) -> None:
     path = tmp_path / "tags.csv"
     path.write_text("image,tags\n1.jpg,cat\n")
-    assert read_tags_file(path, pets) == [TagsRow("1.jpg", (0,), None, 2)]
+    read = read_tags_file(path, pets)
+    assert read.rows == [TagsRow("1.jpg", (0,), None, 2)]
+    assert read.left_out == {}
+    assert read.source == "table, column 'tags'; 1 label"
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "tags file has no rows"),
-        ("image,label\n", "line 1: field 'tags' is missing"),
-        ("image,Tags\n", "line 1: unknown field 'Tags'; did you mean 'tags'"),
-        ("images,tags\n", "line 1: unknown field 'images'; did you mean 'image'"),
+        ("image\n1.jpg\n", "line 1: field 'tags' is missing; write the header image,tags or"),
+        ("image,text\n1.jpg,x\n", "line 1: field 'tags' is missing"),
+        ("tags\ncat\n", "line 1: field 'image' is missing; write the header image,tags or"),
+        ("image,tags,splits\n1.jpg,cat,val\n", "unknown field 'splits'; did you mean 'split'"),
         ("image,tags\n", "tags.csv: tags file has no rows"),
         ("image,tags\n1.jpg,cat\n2.jpg,cta\n", "line 3: unknown class 'cta'; did you mean 'cat'"),
         ("image,tags\n1.jpg,xyz\n", "unknown class 'xyz'; known classes: cat, dog, traffic light"),
@@ -88,11 +94,14 @@ def test_csv_errors(tmp_path: Path, pets: ClassList, text: str, message: str) ->
     ("line", "message"),
     [
         ("{", "line 2: not valid JSON"),
-        ("[1]", "line 2: expected an object with 'image' and 'tags'"),
+        ("[1]", 'line 2: [1] is no record; write {"image": "a.jpg", "tags": ["dog"]} on each'),
         ('{"image": "2.jpg"}', "line 2: field 'tags' is missing"),
-        ('{"image": "2.jpg", "tag": []}', "line 2: unknown field 'tag'; did you mean 'tags'"),
-        ('{"image": "2.jpg", "tags": "cat"}', "line 2: 'tags' must be a list of class names"),
-        ('{"image": "2.jpg", "tags": [1]}', "line 2: 'tags' must be a list of class names"),
+        ('{"tags": ["cat"]}', "line 2: field 'image' is missing"),
+        ('{"image": "2.jpg", "tags": {"a": 1}}', "line 2: 'tags' must be a list of class names"),
+        ('{"image": "2.jpg", "tags": [1]}', "line 2: 'tags' must be names of classes, not [1]"),
+        ('{"image": "2.jpg", "label": 1}', "'label' must be names of classes, not 1: nothing says"),
+        ('{"image": "2.jpg", "objects": {"bbox": []}}', "'objects' has no 'categories'"),
+        ('{"image": "2.jpg", "objects": {"category": [0]}}', "nothing says what the numbers mean"),
         ('{"image": 2, "tags": []}', "line 2: 'image' must be a file name, not 2"),
         ('{"image": "2.jpg", "tags": ["dgo"]}', "line 2: unknown class 'dgo'; did you mean 'dog'"),
     ],
@@ -106,7 +115,9 @@ def test_jsonl_errors(tmp_path: Path, pets: ClassList, line: str, message: str) 
 
 
 def test_unreadable_tags_file(tmp_path: Path, pets: ClassList) -> None:
-    with pytest.raises(InputError, match=r"tags.txt: a tags file must end in .csv, .jsonl, .json"):
+    with pytest.raises(
+        InputError, match=r"tags.txt: a tags file must end in .csv, .tsv, .jsonl, .json"
+    ):
         read_tags_file(tmp_path / "tags.txt", pets)
     with pytest.raises(InputError, match=r"tags.csv: tags file not found"):
         read_tags_file(tmp_path / "tags.csv", pets)
@@ -130,8 +141,11 @@ def test_coco_tags(tmp_path: Path, pets: ClassList) -> None:
     assert read_coco_tags(path, pets) == expected
     unordered = write_instances(tmp_path / "j.json", COCO_CATEGORIES[::-1])
     assert read_coco_tags(unordered, pets) == expected  # by name, whatever the order
+    unused = [{"id": 0, "name": "pets"}, *COCO_CATEGORIES]
+    assert read_coco_tags(write_instances(tmp_path / "k.json", unused), pets) == expected
     foreign = [{**c, "name": n} for c, n in zip(COCO_CATEGORIES, "xyz", strict=True)]
-    assert read_coco_tags(write_instances(tmp_path / "k.json", foreign), pets) == expected
+    with pytest.raises(InputError, match=r"l.json: categories: unknown class 'x'"):
+        read_coco_tags(write_instances(tmp_path / "l.json", foreign), pets)  # not by their order
 
 
 def test_official_coco_ids_map_in_list_order(tmp_path: Path) -> None:

@@ -25,12 +25,18 @@ from weclip.data.images.listing import (
     unknown_split,
 )
 from weclip.data.masks.mask_labels import mask_labels
-from weclip.data.tags.tags_file import read_coco_tags, read_tags_by_name
+from weclip.data.tags.annotations import read_coco_tags
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
+from weclip.data.tags.tags_file import read_tags_by_name
 from weclip.system.errors import InputError
 
 
 def read_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[TaggedImage]:
     """Read the images and tags of one split, by name; no mask folder is touched.
 
@@ -47,7 +53,7 @@ def read_split(
         require_files(list(tags), images, "annotated images", str(folder / "JPEGImages" / split))
     else:
         path = find_tags_file(tags_file, root)
-        rows = read_tags_by_name(path, classes).items()
+        rows = read_tags_by_name(path, classes, choice).items()
         tags = {_image_id(name): tags for name, tags in rows if tags}
     samples = [
         TaggedImage(file.stem, file, tags[key]) for key, file in images.items() if key in tags
@@ -58,14 +64,18 @@ def read_split(
 
 
 def read_masked_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[MaskedImage]:
     """Read the images, masks and tags of one split, by name.
 
     Raises:
         InputError: As `read_split`, or a mask is missing.
     """
-    samples = read_split(root, classes, split, tags_file)
+    samples = read_split(root, classes, split, tags_file, choice)
     mask_folder = _find(root) / "SegmentationClass" / split
     files = list_files(mask_folder, "mask folder", {".png"})
     masks = {_image_id(name): file for name, file in files.items()}

@@ -31,7 +31,8 @@ from weclip.data.images.listing import (
 )
 from weclip.data.layouts.dataset_yaml import FILE_NAME, TAGS_FILES, Description, describe
 from weclip.data.masks.mask_labels import mask_labels, parse_mask_labels
-from weclip.data.tags.tags_file import TagsRow, read_tags_file
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
+from weclip.data.tags.tags_file import TagsFile, TagsRow, read_tags_file
 from weclip.system.errors import InputError
 
 ONLY_SPLIT = "train"
@@ -40,7 +41,11 @@ BACKGROUND = "background"
 
 
 def read_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[TaggedImage]:
     """Read the images and tags of one split, in the file's order; no mask folder is touched.
 
@@ -48,12 +53,16 @@ def read_split(
         InputError: The root, tags file, split or an image is missing, or a tag is unknown.
     """
     if tags_file == AUTO:
-        return _read_untagged(describe(root), classes, split)
-    return _read_described(describe(root, tags_file), classes, split)
+        return _read_untagged(describe(root), classes, split, choice)
+    return _read_described(describe(root, tags_file), classes, split, choice)
 
 
 def read_masked_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[MaskedImage]:
     """Read those images of one split that have a mask, in the file's order.
 
@@ -62,7 +71,7 @@ def read_masked_split(
     """
     auto = tags_file == AUTO
     place = describe(root, None if auto else tags_file)
-    samples = read_split(root, classes, split, tags_file)
+    samples = read_split(root, classes, split, tags_file, choice)
     masks = existing_folder(place.masks, "mask folder")
     labels = mask_labels(classes)
     if place.mask_labels is not None:
@@ -83,7 +92,10 @@ def read_masked_split(
 
 
 def unlisted_images(
-    root: str | Path, classes: ClassList, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[str]:
     """Find images outside the mask folder and hidden folders that no row of the tags file names.
 
@@ -94,7 +106,11 @@ def unlisted_images(
     place = describe(root, None if tags_file == AUTO else tags_file)
     if place.tags is None:
         return []
-    listed = {nfc(normpath(row.image)) for row in read_tags_file(place.tags, classes)}
+    read = _tags_of(place, classes, choice)
+    images = [row.image for row in read.rows] + [
+        n for names in read.left_out.values() for n in names
+    ]
+    listed = {nfc(normpath(image)) for image in images}
     unlisted = (f for f in _all_images(place) if not {nfc(f), nfc(splitext(f)[0])} & listed)
     return sorted(os.fsencode(file).decode("utf-8", "replace") for file in unlisted)
 
@@ -136,10 +152,24 @@ def class_folders(place: Description) -> list[str]:
     return sorted(names)
 
 
-def _read_untagged(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
+def _tags_of(place: Description, classes: ClassList, choice: TagsChoice) -> TagsFile:
+    """What the tags file says."""
+    assert place.tags is not None
+    return read_tags_file(
+        place.tags,
+        classes,
+        control=choice.control,
+        untagged=choice.untagged,
+        images=place.images,
+    )
+
+
+def _read_untagged(
+    place: Description, classes: ClassList, split: str, choice: TagsChoice
+) -> list[TaggedImage]:
     """As `read_split`, where no tag is used."""
     if place.tags is not None:
-        return [replace(each, tags=()) for each in _read_described(place, classes, split)]
+        return [replace(each, tags=()) for each in _read_described(place, classes, split, choice)]
     files: dict[str, Path] = {}
     for file in sorted(_all_images(place)):
         if (same := files.setdefault(splitext(file)[0], place.images / file)).name != Path(
@@ -159,13 +189,15 @@ def _read_untagged(place: Description, classes: ClassList, split: str) -> list[T
     return _share(place, [TaggedImage(name, path, ()) for name, path in files.items()], split)
 
 
-def _read_described(place: Description, classes: ClassList, split: str) -> list[TaggedImage]:
+def _read_described(
+    place: Description, classes: ClassList, split: str, choice: TagsChoice
+) -> list[TaggedImage]:
     """As `read_split`."""
     if place.ratio is not None and split not in RATIO_SPLITS:
         raise unknown_split(split, RATIO_SPLITS, str(place.origin))
     if place.tags is None:
         return _read_class_folders(place, classes, split)
-    rows, listings = read_tags_file(place.tags, classes), Listings(place.images)
+    rows, listings = _tags_of(place, classes, choice).rows, Listings(place.images)
     if place.ratio is None:
         samples, files = _samples(place, listings, _rows_of_split(rows, split, place.tags))
     else:

@@ -25,7 +25,9 @@ from weclip.data.images.listing import (
     unknown_split,
 )
 from weclip.data.masks.mask_labels import mask_labels
-from weclip.data.tags.tags_file import read_tags_by_name, read_voc_tags
+from weclip.data.tags.annotations import read_voc_tags
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
+from weclip.data.tags.tags_file import read_tags_by_name
 from weclip.system.errors import InputError
 
 _LISTS = "ImageSets/Segmentation"
@@ -33,7 +35,11 @@ _INSIDE = ("VOCdevkit/VOC2012", "VOC2012")
 
 
 def read_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[TaggedImage]:
     """Read the images and tags of one split, in the list's order; no mask folder is touched.
 
@@ -51,13 +57,17 @@ def read_split(
         tags = {name: read_voc_tags(annotations[name], classes) for name in images}
     else:
         path = find_tags_file(tags_file, root)
-        tags = read_tags_by_name(path, classes)
+        tags = read_tags_by_name(path, classes, choice)
         require_files(list(images), tags, f"images of split '{split}'", str(path))
     return [TaggedImage(name, path, tags[name]) for name, path in images.items()]
 
 
 def read_masked_split(
-    root: str | Path, classes: ClassList, split: str, tags_file: str | Path | None = None
+    root: str | Path,
+    classes: ClassList,
+    split: str,
+    tags_file: str | Path | None = None,
+    choice: TagsChoice = DEFAULT_CHOICE,
 ) -> list[MaskedImage]:
     """Read the images and masks of one split, in the list's order, with tags where there are any.
 
@@ -74,7 +84,7 @@ def read_masked_split(
 
     tags: dict[str, tuple[int, ...]] = {}
     if tags_file is not None and tags_file != AUTO:
-        tags = read_tags_by_name(find_tags_file(tags_file, root), classes)
+        tags = read_tags_by_name(find_tags_file(tags_file, root), classes, choice)
     elif tags_file is None and (folder / "Annotations").is_dir():
         annotations = list_files(folder / "Annotations", "annotation folder", {".xml"})
         tags = {n: read_voc_tags(annotations[n], classes) for n in images if n in annotations}

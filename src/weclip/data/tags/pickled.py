@@ -1,4 +1,4 @@
-"""Tags out of `cls_labels_onehot.npy`, the pickled dictionary that published code trains from.
+"""Tags out of `cls_labels_onehot.npy` and `cls_labels.npy`, which published code trains from.
 
 Stage 1, only on explicit request (`weclip convert`). A pickle is a program. Ours may build
 dictionaries, lists, numbers, texts, and stand-ins that keep an array's parts as inert data; it
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from weclip.data.classes import ClassList
 from weclip.system.errors import InputError
 
+VOC_DIGITS = 10  # 2007_000032 without the line
+COCO_DIGITS = 12
+COCO_CLASSES = 80
 NUMBER_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
@@ -28,18 +31,25 @@ def read_pickled_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
         classes: The list whose order the numbers follow.
 
     Returns:
-        Image name -> sorted 0-based class indices, in the file's order.
+        Image name -> sorted 0-based class indices, in the file's order. Numbers in place of names
+        are VOC's or COCO's, see `_name`.
 
     Raises:
         InputError: The file is missing or damaged, is something else, asks for more than arrays,
-            or has another number of classes.
+            has another number of classes, or numbers that name no image.
     """
     try:
         with path.open("rb") as file:
             content = _read_object(file, path)
         if not isinstance(content, dict) or not content:
             raise InputError(f"{path}: expected a dictionary from image name to class numbers")
-        return {str(k): _present(v, classes, f"{path}: {k}") for k, v in content.items()}
+        tags: dict[str, tuple[int, ...]] = {}
+        for key, value in content.items():
+            name = _name(key, len(classes.names), path)
+            if name in tags:
+                raise InputError(f"{path}: two keys mean the image '{name}'")
+            tags[name] = _present(value, classes, f"{path}: {name}")
+        return tags
     except InputError:
         raise
     except FileNotFoundError:
@@ -57,6 +67,25 @@ def _read_object(file: BinaryIO, path: Path) -> object:
         raise InputError(f"{path}: holds an array and no dictionary from image name to tags")
     content = _Unpickler(file).load()
     return content.content()[0] if isinstance(content, _Array) else content
+
+
+def _name(key: object, classes: int, path: Path) -> str:
+    """The image that a key means: IRN and ReCAM keep VOC's names as numbers, 2007000032.
+
+    Of COCO they keep the id, which is the end of the name: 9 is 000000000009.
+    """
+    if isinstance(key, str) and key.strip():
+        return key
+    if isinstance(key, int) and not isinstance(key, bool) and key >= 0:
+        text = str(key)
+        if len(text) == VOC_DIGITS and text.startswith("20"):
+            return f"{text[:4]}_{text[4:]}"
+        if classes == COCO_CLASSES and len(text) <= COCO_DIGITS:
+            return text.zfill(COCO_DIGITS)
+    raise InputError(
+        f"{path}: the key {str(key)[:40]!r} names no image; expected names such as 2007_000032, or "
+        "the numbers 2007000032 for VOC and 9 for COCO's 000000000009"
+    )
 
 
 def _present(value: object, classes: ClassList, where: str) -> tuple[int, ...]:
@@ -117,6 +146,13 @@ class _Array:
         return numbers.reshape(shape)
 
 
+def _scalar(dtype: _Type, content: bytes = b"") -> int:
+    """A number as numpy keeps it, as IRN's keys are; whole numbers only."""
+    if dtype.name not in NUMBER_TYPES or dtype.name[0] not in "iu":
+        raise ValueError(f"a number of type {dtype.name}")
+    return int(np.frombuffer(content, "<" + dtype.name)[0])
+
+
 def _encoded(text: str, encoding: str) -> bytes:
     """What old pickles write in place of bytes."""
     if encoding != "latin1":
@@ -132,6 +168,8 @@ class _Unpickler(pickle.Unpickler):
         ("numpy", "dtype"): _Type,
         ("numpy.core.multiarray", "_reconstruct"): _Array,
         ("numpy._core.multiarray", "_reconstruct"): _Array,
+        ("numpy.core.multiarray", "scalar"): _scalar,
+        ("numpy._core.multiarray", "scalar"): _scalar,
         ("_codecs", "encode"): _encoded,
     }
 

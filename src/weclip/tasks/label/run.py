@@ -15,9 +15,9 @@ from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import AUTO
-from weclip.exports.cvat import require_cvat_names
 from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
+from weclip.exports.names import require_names
 from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, read_ahead
@@ -75,8 +75,8 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console 
     dataset = open_configured(config, console)
     images = dataset.read_split(config.data.train_split)
     require_usable(images, config, out)
-    if "cvat" in parse_exports(options.export):
-        require_cvat_names(dataset.classes.names, [image.name for image in images])
+    exports = parse_exports(options.export)
+    require_names(exports, dataset.classes.names, [image.name for image in images])
     crf = build_label_crf(config)
     clip = open_clip(config)
     refiner = open_refiner(config, dataset.classes)

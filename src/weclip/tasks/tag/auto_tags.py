@@ -132,7 +132,7 @@ def tagged_once(
     if text is None or stored is None:
         made = make_tags(config, classes, images, clip, console, skip_unreadable=skip_unreadable)
         return made.images, table(made, classes)
-    rows = {row.image: row.tags for row in read_tags_file(stored, classes)}
+    rows = {row.image: row.tags for row in read_tags_file(stored, classes).rows}
     files = {image.name: f"{image.name}{image.path.suffix}" for image in images}
     missing = [file for file in files.values() if file not in rows]
     if missing or len(rows) != len(images):

@@ -23,7 +23,7 @@ from weclip.system.distributed import connect
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json, write_text
 from weclip.system.provenance import versions
-from weclip.tasks.datasets import open_configured
+from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load import open_clip
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
 from weclip.tasks.train.resume import flatten
@@ -139,7 +139,9 @@ def true_tags(
         InputError: A tags file that was given cannot be used.
     """
     data = config.data
-    own = open_dataset(data.format, data.root, classes=classes, tags_file=tags_file)
+    own = open_dataset(
+        data.format, data.root, classes=classes, tags_file=tags_file, choice=tags_choice(data)
+    )
     try:
         path = find_tags_file(tags_file, data.root) if tags_file else None
         if path is None and data.format == "folder":

@@ -1,0 +1,1 @@
+"""Tables of tags: CSV, tab-separated text and JSON lines."""
