@@ -21,7 +21,7 @@ ONE_CLASS = {"names": ["a"], "prompts": [["a"]], "background_words": ["b"]}
 
 @pytest.fixture
 def model():
-    clip = FrozenBackbone("ViT-B-16.pt", "ab" * 32)
+    clip = FrozenBackbone("ViT-B-16.pt", "ab" * 32, "image quick_gelu")
     trained = tiny_weclip().trained.state_dict()
     return ModelFile(trained, "data:\n  root: 'é'\n", CLASSES, {"clip": clip}, 30)
 

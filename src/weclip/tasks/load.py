@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.build import build_method, build_predictor, demo_clip, load_trained
@@ -14,6 +15,7 @@ from weclip.config_file import from_yaml, override
 from weclip.inference.segmenter import SegmentationModel
 from weclip.methods.method import Method
 from weclip.plugins import PluginFiles, load_plugins
+from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
@@ -151,17 +153,25 @@ def open_needed(config: Config, file: ModelFile, path: Path) -> Clip:
             f"but {config.clip.weights} is {loaded.name} ({loaded.sha256[:12]}...); "
             "give the right weights with --clip"
         )
+    if loaded.computes != wanted.computes:
+        raise InputError(
+            f"{path} was trained with {wanted.name} as ({wanted.computes}), but it is read as "
+            f"({loaded.computes}) now; put its configuration back beside it, or set clip.activation"
+        )
     return loaded
 
 
 def frozen_backbones(clip: Clip) -> dict[str, FrozenBackbone]:
     """What a model file says of the frozen backbones that a method was built on."""
-    return {"clip": FrozenBackbone(clip.name, clip.sha256)}
+    return {"clip": FrozenBackbone(clip.name, clip.sha256, clip.computes)}
 
 
-def open_clip(config: Config) -> Clip:
-    """The CLIP of a configuration."""
-    return load_clip(clip_path(config), config.clip.activation)
+def open_clip(config: Config, console: Console = QUIET) -> Clip:
+    """The CLIP of a configuration; what had to be assumed of it is told."""
+    clip = load_clip(clip_path(config), config.clip.activation)
+    if clip.note is not None:
+        console.print(f"warning: {clip.note}", style="yellow", soft_wrap=True, markup=False)
+    return clip
 
 
 def clip_path(config: Config) -> Path:

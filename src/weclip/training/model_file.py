@@ -28,10 +28,12 @@ class FrozenBackbone(NamedTuple):
     Attributes:
         name: What it is called, such as `ViT-B/16`.
         sha256: Of its weight file.
+        computes: What decides its features beside the weights, in words.
     """
 
     name: str
     sha256: str
+    computes: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def read_model_file(path: Path) -> ModelFile:
             config=metadata["config"],
             classes=_classes(json.loads(metadata["classes"])),
             backbones={
-                name: FrozenBackbone(str(each["name"]), str(each["sha256"]))
+                name: FrozenBackbone(*(str(each[key]) for key in FrozenBackbone._fields))
                 for name, each in json.loads(metadata["backbones"]).items()
             },
             step=int(metadata["step"]),

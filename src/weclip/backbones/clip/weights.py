@@ -20,7 +20,7 @@ from weclip.backbones.clip.configuration.computation import (
     find_configuration,
     settle,
 )
-from weclip.backbones.clip.configuration.normalisation import normalised_for
+from weclip.backbones.clip.configuration.normalisation import CLIPS, Normalisation, normalised_for
 from weclip.backbones.clip.configuration.vocabulary import require_openais_merges
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, build_image_encoder
 from weclip.backbones.clip.layouts.hugging_face import is_hugging_face, to_openai_layout
@@ -42,6 +42,7 @@ class Clip:
         sha256: Hexadecimal digest of the weight file's bytes; of several parts, see
             `WeightFiles.sha256`.
         name: Name of the file or folder it was read from.
+        computes: What decides its features beside the weights, in words.
         note: What was assumed of its activation, or overruled, in one line that says what to do;
             None where nothing was.
     """
@@ -51,6 +52,7 @@ class Clip:
     scale: float
     sha256: str
     name: str
+    computes: str
     note: str | None = None
 
 
@@ -75,21 +77,22 @@ def load_clip(path: str | PathLike[str], activation: str = AUTO) -> Clip:
     path = Path(path)
     files = find_weights(path)
     sha256 = files.sha256()
-    state, how = read_clip(files, KNOWN.get(sha256), activation)
+    state, how, normalisation = read_clip(files, KNOWN.get(sha256), activation)
     return Clip(
         image=build_image_encoder(state, how.image),
         text=build_text_encoder(state, how.text),
         scale=math.exp(state["logit_scale"].item()),
         sha256=sha256,
         name=path.absolute().name,
+        computes=how.in_words(normalisation),
         note=how.note,
     )
 
 
 def read_clip(
     files: WeightFiles, known: str | None, activation: str
-) -> tuple[dict[str, Tensor], Computation]:
-    """Float32 tensors in OpenAI layout, and how they compute.
+) -> tuple[dict[str, Tensor], Computation, Normalisation]:
+    """Float32 tensors in OpenAI layout, how they compute, and the images that they were made for.
 
     Args:
         files: Where they lie.
@@ -114,4 +117,5 @@ def read_clip(
     for name, value in state.items():
         if not value.isfinite().all():
             raise InputError(f"{file}: {name} is not finite; download the weights again")
-    return normalised_for(state, found.normalisation) if found else state, how
+    normalisation = found.normalisation if found else CLIPS
+    return normalised_for(state, normalisation), how, normalisation

@@ -62,7 +62,7 @@ def make_recipe(
         },
         "classes": list(classes.names_with_background),
         "class_list": json.loads(json.dumps(asdict(classes))),
-        "clip": {"name": clip.name, "sha256": clip.sha256},
+        "clip": {"name": clip.name, "sha256": clip.sha256, "computes": clip.computes},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
     }
@@ -230,5 +230,6 @@ def decisive(recipe: Mapping[str, Any]) -> Record:
         **recipe["files"],
         "class_list": recipe["class_list"],
         "CLIP's SHA-256": recipe["clip"]["sha256"],
+        "CLIP's computations": recipe["clip"]["computes"],
         **config,
     }

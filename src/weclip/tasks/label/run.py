@@ -78,7 +78,7 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console 
     exports = parse_exports(options.export)
     require_names(exports, dataset.classes.names, [image.name for image in images])
     crf = build_label_crf(config)
-    clip = open_clip(config)
+    clip = open_clip(config, console)
     refiner = open_refiner(config, dataset.classes)
     learnt = None if refiner is None else refiner.method.to(default_device())
     method = build_training_free(config, clip, dataset.classes, learnt).to(default_device())

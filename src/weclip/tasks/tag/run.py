@@ -68,7 +68,7 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
     dataset = open_configured(untagged, console)
     listed = list_images(untagged, dataset)
     true = true_tags(config, dataset.classes, listed, None if own_tags == AUTO else own_tags)
-    clip = open_clip(config)
+    clip = open_clip(config, console)
     tags = make_tags(config, dataset.classes, listed.images, clip, console)
     scores = None
     if true:
@@ -176,7 +176,7 @@ def make_record(
         "thresholds": limits and dict(zip(classes.names, limits, strict=True)),
         "scores": scores and {name: asdict(each) for name, each in scores.items()},
         "class_list": asdict(classes),
-        "clip": {"name": clip.name, "sha256": clip.sha256},
+        "clip": {"name": clip.name, "sha256": clip.sha256, "computes": clip.computes},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
     }

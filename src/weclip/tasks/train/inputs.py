@@ -63,7 +63,7 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:
         warn(console, f"no scores during training: {reason}")
-    clip, text = open_clip(config), None
+    clip, text = open_clip(config, console), None
     if data.tags_file == AUTO:
         images, text = tagged_once(
             config, classes, images, clip, console, stored=stored, skip_unreadable=True

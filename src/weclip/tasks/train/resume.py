@@ -28,6 +28,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
         "CLIP weights": inputs.clip.sha256,
+        "CLIP's computations": inputs.clip.computes,
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
     }
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from weclip.backbones.clip.configuration.found import Configuration
 from weclip.backbones.clip.configuration.hugging_face import read_hugging_face
 from weclip.backbones.clip.configuration.keys import Section
+from weclip.backbones.clip.configuration.normalisation import Normalisation
 from weclip.backbones.clip.configuration.open_clip import is_open_clip, read_open_clip
 from weclip.backbones.clip.image_encoder import HEAD_WIDTH
 from weclip.backbones.transformer import ACTIVATIONS, BlockSettings
@@ -51,6 +52,19 @@ class Computation:
     image: BlockSettings
     text: BlockSettings
     note: str | None = None
+
+    def in_words(self, normalisation: Normalisation) -> str:
+        """All that decides features beside the weights, to be compared by those who keep it."""
+        blocks = (
+            f"{name} {each.activation}, {each.heads} heads, epsilon {each.eps:g}"
+            for name, each in (("image", self.image), ("text", self.text))
+        )
+        by = (
+            "OpenAI's"
+            if normalisation.is_openais()
+            else f"{normalisation.mean}, {normalisation.std}"
+        )
+        return "; ".join((*blocks, f"mean and deviation {by}"))
 
 
 def check_activation(activation: str) -> None:
