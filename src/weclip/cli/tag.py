@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weclip.cli.options import Arguments, Preset
+from weclip.cli.options import Arguments, Plugins, Preset
 
 
 def tag(
@@ -16,6 +16,7 @@ def tag(
         str | None,
         typer.Option("--classes", help="voc, coco, demo or a YAML file: data.classes=..."),
     ] = None,
+    plugin: Plugins = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier tags file of this command.")
     ] = False,
@@ -31,6 +32,6 @@ def tag(
     shown = console()
     data, changes = split_data(arguments or ())
     listed = [] if classes is None else [f"data.classes={classes}"]
-    resolved = configuration(config, data, [*changes, *listed])
+    resolved = configuration(config, data, [*changes, *listed], plugins=plugin or ())
     count = run(resolved, out, console=shown, overwrite=overwrite)
     shown.print(f"{count} images in {out}", soft_wrap=True, markup=False)
