@@ -14,7 +14,7 @@ from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import CLASSES_FILE, SHIPPED, ClassList, load_classes, parse_classes
 from weclip.data.images.listing import AUTO
 from weclip.data.images.tree import is_file
-from weclip.data.layouts.by_folders import class_folders
+from weclip.data.layouts.by_folders import class_folders, deeper_folders
 from weclip.data.layouts.coco import Coco
 from weclip.data.layouts.dataset_yaml import Description, describe
 from weclip.data.layouts.folder import Folder
@@ -124,6 +124,13 @@ class Dataset:
             return self.read_masked_split(split), None
         except InputError as error:
             return [], str(error)
+
+    def doubts(self) -> dict[str, list[str]]:
+        """What may have been meant otherwise, by the kind of finding of `weclip check`."""
+        if self.format != "folder" or not self.guessed:
+            return {}
+        place = describe(self.root, self.tags_file)
+        return {} if place.tables else {"deeper_folders": deeper_folders(place)}
 
     def understood(self, train: str | None, scored: str | None) -> list[str]:
         """What it is taken to be, in two or three lines.

@@ -56,7 +56,7 @@ def check(config: Config, *, console: Console = QUIET, json_file: Path | None = 
         _require_free(json_file)
     dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
-    extra = names_found(config, dataset.classes)
+    extra = names_found(config, dataset.classes) | dataset.doubts()
     limit = config.data.max_pixels
     report = inspect(splits, dataset.classes, console, max_pixels=limit, extra=extra)
     if config.data.tags_file == AUTO:  # no image has a tag yet

@@ -62,7 +62,7 @@ def test_a_fault_is_found_alone(world: Path, pets: ClassList, kind, spoil, expec
     assert expected in example
 
 
-ELSEWHERE = {"no_scores", "untagged_classes", "left_out_rows", *NAME_KINDS}
+ELSEWHERE = {"no_scores", "untagged_classes", "left_out_rows", "deeper_folders", *NAME_KINDS}
 """Kinds that cannot come alone, or not from a table; they have tests of their own."""
 
 

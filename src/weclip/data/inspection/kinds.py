@@ -74,6 +74,11 @@ KINDS: dict[str, tuple[Severity, str]] = {
         "images that neither a tags file nor the folder of a class tags; they are not used: add or "
         "move them",
     ),
+    "deeper_folders": (
+        "warning",
+        "classes whose images all lie in several folders below theirs; if those are the classes, "
+        "list the classes in classes.yaml, whose names are then sought at any depth",
+    ),
     "unread_annotations": (
         "warning",
         "files that look like annotations, but that nothing reads; name the tags file in "

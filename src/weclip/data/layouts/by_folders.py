@@ -6,7 +6,6 @@ a class list the one that is in it, at any depth. Folders of masks, labels and t
 entered.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from posixpath import splitext
@@ -15,9 +14,9 @@ from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images.file_names import nfc
 from weclip.data.images.tree import Tree, leads_to, walk
-from weclip.data.layouts.dataset_yaml import FILE_NAME, TAGS_FILES, Description
+from weclip.data.layouts.dataset_yaml import FILE_NAME, Description
 from weclip.data.layouts.folder_names import part_of
-from weclip.data.layouts.pool import ONLY_SPLIT, Placed, Pool
+from weclip.data.layouts.pool import ONLY_SPLIT, Placed, Pool, no_tags
 from weclip.data.layouts.split_names import same_split
 from weclip.data.summary import BY_CLIP, first
 from weclip.system.errors import InputError
@@ -37,12 +36,14 @@ class Told:
         split: Name of the split, or None.
         classes: Names of classes, in NFC: none, or one; more where a list names several.
         stray: Names of folders that are nothing that is known.
+        below: Names of folders below that of a class, where no list gives the classes.
     """
 
     file: str
     split: str | None
     classes: tuple[str, ...]
     stray: tuple[str, ...]
+    below: tuple[str, ...] = ()
 
 
 def image_tree(place: Description, names: frozenset[str] = frozenset()) -> Tree:
@@ -78,9 +79,11 @@ def class_folders(place: Description) -> list[str]:
             split.
     """
     if (place.images / "JPEGImages").is_dir():
+        xml = place.images / "Annotations"
+        hint = f"; weclip convert {xml} tags.csv makes one of VOC's XML" if xml.is_dir() else ""
         raise InputError(
             f"{place.origin}: looks like a VOC or COCO data set; use data.format=voc or "
-            "data.format=coco, or give a tags file"
+            f"data.format=coco, or give a tags file{hint}"
         )
     tree = image_tree(place)
     told = [_tell(file, frozenset()) for file in tree.images()]
@@ -88,7 +91,30 @@ def class_folders(place: Description) -> list[str]:
     names = {name for each in told for name in each.classes} - {BACKGROUND}
     if not names:
         raise no_tags(place, tree)
+    inner = _folders_below(told)
+    if len(names) == 1 and inner:
+        ((name, below),) = inner.items()
+        raise InputError(
+            f"{place.origin}: the only folder of a class is '{name}', and in it lie the folders "
+            f"{first(sorted(below))}; if these are the classes, give {place.images / name} as data "
+            "root, otherwise list the classes in classes.yaml"
+        )
     return sorted(names)
+
+
+def deeper_folders(place: Description) -> list[str]:
+    """Classes, where no list gives them, whose images all lie in several folders below."""
+    inner = _folders_below([_tell(file, frozenset()) for file in image_tree(place).images()])
+    return [f"{name}: {first(sorted(below))}" for name, below in sorted(inner.items())]
+
+
+def _folders_below(told: list[Told]) -> dict[str, set[str]]:
+    """Class -> names of the folders next below it, where all its images lie in several such."""
+    found: dict[str, set[str]] = {}
+    for each in told:
+        if each.classes and each.classes[0] != BACKGROUND:
+            found.setdefault(each.classes[0], set()).update(each.below[:1] or ("",))
+    return {name: below for name, below in found.items() if "" not in below and len(below) > 1}
 
 
 def pool_of_class_folders(place: Description, classes: ClassList) -> Pool:
@@ -169,6 +195,7 @@ def _tell(file: str, names: frozenset[str]) -> Told:
     split: str | None = None
     classes: list[str] = []
     stray: list[str] = []
+    below: list[str] = []
     for folder in file.split("/")[:-1]:
         name = nfc(folder)
         if name in names:
@@ -179,7 +206,9 @@ def _tell(file: str, names: frozenset[str]) -> Told:
             stray.append(folder)
         elif not classes:
             classes.append(name)
-    return Told(file, split, tuple(dict.fromkeys(classes)), tuple(stray))
+        else:
+            below.append(folder)
+    return Told(file, split, tuple(dict.fromkeys(classes)), tuple(stray), tuple(below))
 
 
 def left_out_of(tree: Tree) -> dict[str, list[str]]:
@@ -242,28 +271,3 @@ def _refuse_same_names(place: Description, told: list[Told]) -> None:
             raise InputError(
                 f"{folder}: '{first}' and '{second}' have the same name; keep one of them"
             )
-
-
-def no_tags(place: Description, tree: Tree, stray: list[str] | None = None) -> InputError:
-    """What to say where nothing tells a tag: what is there, and what would."""
-    found = "; ".join(_found(tree, stray or []))
-    return InputError(
-        f"{place.origin}: no tags{f' ({found})' if found else ''}; give data.tags_file, or put one "
-        f"of {', '.join(TAGS_FILES)} there, or name it in {FILE_NAME} under 'tags', or sort the "
-        "images into folders named after the classes"
-    )
-
-
-def _found(tree: Tree, stray: list[str]) -> Iterator[str]:
-    """What is there in place of tags."""
-    tops = sorted({file.split("/")[0] for file in tree.images() if "/" in file})
-    parts = [name for name in tops if part_of(name) is not None]
-    if parts:
-        yield f"{first(parts)}: names of splits or of images, not of classes"
-    if tree.skipped:
-        yield f"{first(tree.skipped)}: names of masks, labels or the like"
-    if stray:
-        yield f"{first(stray)}: no class of the list"
-    unread = [file for file in tree.files if file.endswith((".json", ".xml", ".jsonl", ".csv"))]
-    if unread:
-        yield f"nothing reads {first(unread)}"

@@ -4,16 +4,20 @@ Stage 1. Whatever tells tags and splits (`tagged_rows.py`, `by_folders.py`) make
 chosen from it here, by a name, a folder or a ratio.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weclip.data.batch import TaggedImage
 from weclip.data.images.listing import require_files, unknown_split
-from weclip.data.layouts.dataset_yaml import Description
+from weclip.data.images.tree import Tree, scan
+from weclip.data.layouts.dataset_yaml import FILE_NAME, TAGS_FILES, Description
+from weclip.data.layouts.folder_names import part_of
 from weclip.data.layouts.split_names import same_split
+from weclip.data.summary import first
 from weclip.system.errors import InputError
 
 ONLY_SPLIT = "train"
+_TABLES = (".json", ".xml", ".jsonl", ".csv", ".tsv")
 RATIO_SPLITS = (ONLY_SPLIT, "val")
 
 
@@ -98,3 +102,30 @@ def _share(pool: Pool, place: Description, split: str) -> list[Placed]:
     if not chosen:
         raise InputError(f"{place.origin}: split: one image cannot be split; leave 'split' out")
     return chosen
+
+
+def no_tags(place: Description, tree: Tree, stray: list[str] | None = None) -> InputError:
+    """What to say where nothing tells a tag: what is there, and what would."""
+    found = "; ".join(_found(tree, stray or []))
+    return InputError(
+        f"{place.origin}: no tags{f' ({found})' if found else ''}; give data.tags_file, or put one "
+        f"of {', '.join(TAGS_FILES)} there, or name it in {FILE_NAME} under 'tags', or sort the "
+        "images into folders named after the classes"
+    )
+
+
+def _found(tree: Tree, stray: list[str]) -> Iterator[str]:
+    """What is there in place of tags."""
+    tops = sorted({file.split("/")[0] for file in tree.images() if "/" in file})
+    parts = [name for name in tops if part_of(name) is not None]
+    if parts:
+        yield f"{first(parts)}: names of splits or of images, not of classes"
+    if tree.skipped:
+        yield f"{first(tree.skipped)}: names of masks, labels or the like"
+    if stray:
+        yield f"{first(stray)}: no class of the list"
+    inside = ((folder, scan(tree.root / folder)) for folder in tree.skipped)
+    deeper = [f"{folder}/{entry.name}" for folder, entries in inside for entry in entries]
+    unread = [file for file in (*tree.files, *deeper) if file.endswith(_TABLES)]
+    if unread:
+        yield f"nothing reads {first(unread)}"
