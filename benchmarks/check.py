@@ -30,7 +30,8 @@ def write_folder(root: Path, count: int) -> Config:
     rows = "".join(f"{sample.path.name},bird\n" for sample in samples)
     (root / "tags.csv").write_text(f"image,tags\n{rows}", encoding="utf-8")
     (root / "classes.yaml").write_text(CLASSES, encoding="utf-8")
-    data = DataConfig("folder", str(root), str(root / "classes.yaml"), "tags.csv", "train", None)
+    given = {"root": str(root), "classes": str(root / "classes.yaml"), "tags_file": "tags.csv"}
+    data = DataConfig(format="folder", train_split="train", eval_split=None, **given)
     return Config(data=data)
 
 

@@ -7,6 +7,7 @@ from tests.bad_inputs import (
     converted,
     csv_tables,
     exports,
+    folders,
     images,
     json_lines,
     label_parts,
@@ -24,7 +25,7 @@ from tests.bad_inputs.case import Case
 AREAS: dict[str, tuple[Case, ...]] = {
     "Command lines": command_lines.CASES,
     "Configurations": configuration.CASES + yaml_files.CASES,
-    "Data layouts": layouts.CASES,
+    "Data layouts": layouts.CASES + folders.CASES,
     "Tags tables": csv_tables.CASES + json_lines.CASES,
     "Exports of annotation tools": exports.CASES,
     "Class lists": class_lists.CASES,

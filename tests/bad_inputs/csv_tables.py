@@ -75,7 +75,7 @@ CASES = (
         "quoted-line-break",
         "A line break inside quotes",
         'image,tags\n"train/\ntrain_0.jpg",bird\n',
-        "photos: 1 of 1 images of tags.csv missing, the first is 'train/ train_0.jpg'",
+        "photos/tags.csv, line 3: the name 'train/\\ntrain_0.jpg' is not UTF-8 or holds control characters; rename it",
     ),
     _csv(
         "open-quote",
@@ -190,7 +190,7 @@ CASES = (
         "nul",
         "A NUL in a path",
         "image,tags\ntr\0ain/a.jpg,bird\n",
-        "photos: 1 of 1 images of tags.csv missing, the first is 'tr...ain/a.jpg'",
+        "photos/tags.csv, line 2: the name 'tr\\x00ain/a.jpg' is not UTF-8 or holds control characters; rename it",
     ),
     _csv(
         "class-in-capitals",

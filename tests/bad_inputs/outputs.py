@@ -111,19 +111,19 @@ CASES = (
         "predict-no-image",
         "A text file",
         f"{PREDICT} voc.yaml",
-        "voc.yaml is not an image: allowed are .jpg, .jpeg, .png, .bmp, .gif, .webp, .tif, .tiff",
+        "voc.yaml is not an image: allowed are JPEG, PNG, WebP, TIFF and what else the installed Pillow decodes",
     ),
     Case(
         "predict-no-match",
         "A pattern that nothing matches",
         f"{PREDICT} 'photos/*.gif'",
-        "photos/*.gif holds no image: looked for .jpg, .jpeg, .png, .bmp, .gif, .webp, .tif, .tiff",
+        "photos/*.gif holds no image: looked for JPEG, PNG, WebP, TIFF and what else the installed Pillow decodes",
     ),
     Case(
         "predict-no-images",
         "A folder without images",
         f"{PREDICT} album",
-        "album holds no image: looked for .jpg, .jpeg, .png, .bmp, .gif, .webp, .tif, .tiff",
+        "album holds no image: looked for JPEG, PNG, WebP, TIFF and what else the installed Pillow decodes; left out: files that are no images: 1 (notes.txt)",
         files={"album/notes.txt": "x"},
     ),
     Case(
@@ -136,13 +136,13 @@ CASES = (
         "predict-stars",
         "A pattern that is none",
         f"{PREDICT} 'photos/**.jpg'",
-        "**.jpg: Invalid pattern: '**' can only be an entire path component; in a pattern `**` stands alone",
+        "photos/**.jpg: in a pattern `**` stands alone",
     ),
     Case(
         "predict-upwards",
         "`..` after a wildcard",
         f"{PREDICT} 'photos/*/../*/*.jpg'",
-        "photos/train/../train/train_6.jpg: `..` after a wildcard would leave the output folder",
+        "photos/*/../*/*.jpg: `..` after a wildcard would leave the output folder",
     ),
     Case(
         "predict-same-output",

@@ -113,7 +113,7 @@ CASES = (
         "tag-twins",
         "Two images whose names differ in their suffix only",
         "tag album data.classes=voc clip.weights=clip.safetensors --out tags.csv",
-        "album/1.jpeg: 1.jpg has the same name; keep one of them",
+        "album: '1.jpeg' and '1.jpg' have the same name; keep one of them",
         make=_twins,
     ),
     Case(

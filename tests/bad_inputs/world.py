@@ -52,6 +52,8 @@ def _state(path: Path) -> State:
         return "link", 0, found.st_mtime_ns, str(path.readlink())
     if stat.S_ISDIR(found.st_mode):
         return "folder", 0, 0, ""  # its time changes with what is in it, which is listed itself
+    if not stat.S_ISREG(found.st_mode):
+        return "neither file nor folder", 0, found.st_mtime_ns, ""
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except PermissionError:  # a case without permission to read

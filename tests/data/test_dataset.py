@@ -114,7 +114,11 @@ def test_classes_from_folders(sorted_images: Path) -> None:
     assert dataset.classes.names == ("cat", "hot_dog")
     assert dataset.classes.prompts == (("cat",), ("hot dog",))
     assert dataset.classes.background_words == load_classes("voc").background_words
-    assert dataset.note() == f"2 classes, from the folders in {sorted_images}: cat, hot_dog"
+    assert dataset.understood("train", "train") == [
+        f"{sorted_images}: 4 images in train (1 without tags), 4 images in train (1 with masks); "
+        f"tags from the folders in {sorted_images}; masks from {sorted_images}/masks",
+        f"2 classes, from the folders in {sorted_images}: cat, hot_dog",
+    ]
     assert {sample.name: sample.tags for sample in dataset.read_split("train")} == {
         "cat/1": (0,),
         "hot_dog/1": (1,),
@@ -155,16 +159,26 @@ def test_classes_from_folders_in_splits(sorted_images: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match="no split 'test'; available: train, val"):
         dataset.read_split("test")
     (root / "dataset.yaml").write_text("split: {val: 0.5}")
-    with pytest.raises(InputError, match=r"dataset.yaml: split: the folder .*train gives a split"):
+    with pytest.raises(InputError, match=r"split: train/cat/1.jpg is in split 'train' by the"):
         open_dataset("folder", root).read_split("train")
 
 
 def test_a_class_named_train(tmp_path: Path) -> None:
     for name in ("train/1.jpg", "bus/1.jpg"):
         write_image(tmp_path / name)
-    dataset = open_dataset("folder", tmp_path)
-    assert dataset.classes.names == ("bus", "train")
-    assert len(dataset.read_split("train")) == 2
+    with pytest.raises(InputError, match=r"'train' is the name of a split, but .* folder 'bus'"):
+        open_dataset("folder", tmp_path)
+    dataset = open_dataset("folder", tmp_path, classes="voc")
+    assert [(s.name, s.tags) for s in dataset.read_split("train")] == [
+        ("bus/1", (5,)),
+        ("train/1", (18,)),
+    ]
+    write_image(tmp_path / "val" / "1.jpg")
+    with pytest.raises(InputError, match=r"'train' may be a split or the class"):
+        open_dataset("folder", tmp_path, classes="voc").read_split("train")
+    write_image(tmp_path / "train" / "bus" / "2.jpg")
+    dataset = open_dataset("folder", tmp_path, classes="voc")
+    assert [s.name for s in dataset.read_split("train")] == ["train/bus/2"]
 
 
 def test_nothing_to_guess_from(tmp_path: Path, voc_root: Path) -> None:
@@ -174,27 +188,27 @@ def test_nothing_to_guess_from(tmp_path: Path, voc_root: Path) -> None:
     with pytest.raises(InputError, match=r"looks like a VOC or COCO data set; use data.format=voc"):
         open_dataset("folder", voc_root)
     (tmp_path / "photos" / "cat").mkdir()
-    with pytest.raises(InputError, match=r"photos: no image in the folders cat"):
+    with pytest.raises(InputError, match=r"photos: no tags; give data.tags_file"):
         open_dataset("folder", tmp_path / "photos", classes="voc").read_split("train")
 
 
 def test_classes_from_tags(folder_root: Path) -> None:
     dataset = open_dataset("folder", folder_root)
     assert dataset.classes.names == ("cat", "dog")
-    assert dataset.guessed == f"the tags in {folder_root / 'tags.csv'}"
+    assert dataset.guessed
+    assert dataset.source == f"the tags in {folder_root / 'tags.csv'}"
     (folder_root / "other.csv").write_text("image,tags\n3.jpg,zebra\n")
     assert open_dataset("folder", folder_root, tags_file="other.csv").classes.names == ("zebra",)
     many = "".join(f"{i}.jpg,c{i:02}\n" for i in range(20))
     (folder_root / "other.csv").write_text("image,tags\n" + many)
-    note = open_dataset("folder", folder_root, tags_file="other.csv").note()
-    assert note is not None
+    _, note, *_ = open_dataset("folder", folder_root, tags_file="other.csv").understood(None, None)
     assert note.endswith(", c10, c11 and 8 more")
 
 
 def test_which_class_list_wins(folder_root: Path, pets: ClassList) -> None:
     def names() -> tuple[str, ...]:
         dataset = open_dataset("folder", folder_root)
-        assert dataset.note() is None
+        assert not dataset.guessed
         return dataset.classes.names
 
     (folder_root / "classes.yaml").write_text("classes: [dog, cat]")
@@ -255,7 +269,7 @@ def test_a_split_ratio(tmp_path: Path, by_folders: bool) -> None:
 
 def test_a_split_ratio_and_a_column(folder_root: Path) -> None:
     (folder_root / "dataset.yaml").write_text("split: {val: 0.3}")
-    with pytest.raises(InputError, match=r"split: .*tags.csv, line 2, gives a split too; keep one"):
+    with pytest.raises(InputError, match=r"split: x/1.jpg is in split 'train' by the column"):
         open_dataset("folder", folder_root).read_split("train")
     (folder_root / "tags.csv").write_text("image,tags\n3.jpg,dog\n")
     with pytest.raises(InputError, match="split: one image cannot be split; leave 'split' out"):

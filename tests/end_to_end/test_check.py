@@ -43,7 +43,7 @@ def test_warnings_are_1(photos, capsys):
     before = worlds.folder_content(photos)
     assert run(photos) == 1
     shown = capsys.readouterr().out
-    assert "warning (5): images that the tags file does not name" in shown
+    assert "warning (5): images that neither a tags file nor" in shown
     assert "new_2.jpg\n    and 2 more\n" in shown
     assert shown.endswith("no errors, 1 warning\n")
     assert worlds.folder_content(photos) == before

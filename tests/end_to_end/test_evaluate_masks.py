@@ -122,18 +122,37 @@ def test_own_folders_need_no_clip_and_no_tags_of_predictions(tmp_path):
     assert list(found["per_class_iou"]) == ["background", "bird", "cat", "dog"]
 
 
-def test_coco_masks_have_the_names_of_the_images(tmp_path):
+@pytest.mark.parametrize("prefix", ["COCO_val2014_", "", "COCO_train2014_"])
+def test_coco_masks_may_have_the_prefix_of_the_images(tmp_path, prefix, capsys):
     root = worlds.write_coco(tmp_path / "MSCOCO")
-    images = sorted((root / "JPEGImages" / "val").iterdir())
-    for path in images:
-        save(np.zeros((worlds.SIZE, worlds.SIZE), np.uint8), tmp_path / f"masks/{path.stem}.png")
+    (tmp_path / "masks").mkdir()
+    truth = sorted((root / "SegmentationClass" / "val").iterdir())
+    for path in truth:
+        shutil.copy(path, tmp_path / f"masks/{prefix}{path.name}")
     classes = tmp_path / "classes.yaml"
     classes.write_text(f"classes: [{', '.join(worlds.COLOURS)}]")
     changes = ("--config", "coco", f"data.root={root}", f"data.classes={classes}")
     assert evaluate(tmp_path / "masks", tmp_path / "out", *changes) == 0
     found = record(tmp_path / "out")
-    assert found["miou"] == 1
-    assert 1 <= found["num_images"] <= len(images)
+    assert (found["miou"], found["num_images"]) == (1, len(truth))
+    for other in ("COCO_val2017_", "COCO_test2015_"):
+        shutil.copy(truth[0], tmp_path / "masks" / f"{other}{truth[0].name}")
+    (tmp_path / "masks" / f"{prefix}{truth[0].name}").unlink()
+    capsys.readouterr()
+    assert evaluate(tmp_path / "masks", tmp_path / "other", *changes) == 2
+    assert "may both be the mask of COCO_val2014_" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_truth_without_any_class_is_refused(voc_world, truth, tmp_path, capsys, value):
+    root = shutil.copytree(voc_world, tmp_path / "VOC2012")
+    for path in (root / "SegmentationClass").iterdir():
+        ids = read(path)
+        save(np.where(ids > 0, value, 0).astype(np.uint8), path)
+    assert evaluate_voc(truth, tmp_path / "out", root) == 2
+    message = capsys.readouterr().err
+    assert "in which no class is drawn at all; scores would mean nothing" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_void_pixels_of_the_truth_never_count(tmp_path):

@@ -9,6 +9,20 @@ from pathlib import Path
 import pytest
 from tests.data.builders import write_image
 
+WAITING = """
+import sys
+from weclip.cli import app
+from weclip.data.inspection import file_facts
+read, pipe = file_facts.read_facts, sys.argv.pop(1)
+def read_late(image, *given, **more):
+    if image.name == "0.png":
+        open(pipe).read()
+    return read(image, *given, **more)
+file_facts.read_facts = read_late
+app.main()
+"""
+"""The command, whose first image takes until somebody opens and closes the pipe."""
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pipe in the file system")
 @pytest.mark.parametrize("images", [1, 40], ids=["one process", "a pool"])
@@ -16,18 +30,19 @@ def test_check(tmp_path: Path, images: int):
     names = [f"{index}.png" for index in range(images)]
     (tmp_path / "tags.csv").write_text("image,tags\n" + "".join(f"{name},dog\n" for name in names))
     (tmp_path / "classes.yaml").write_text("classes: [{name: dog}]\nbackground_words: [sky]\n")
-    for name in names[1:]:
+    for name in names:
         write_image(tmp_path / name)
-    os.mkfifo(tmp_path / names[0])  # who reads it waits for who writes it
+    pipe = tmp_path / ".pipe"
+    os.mkfifo(pipe)  # who reads it waits for who writes it
     data = [f"data.root={tmp_path}", f"data.classes={tmp_path}/classes.yaml"]
     command = subprocess.Popen(
-        [sys.executable, "-m", "weclip", "check", "--config", "folder", *data],
+        [sys.executable, "-c", WAITING, str(pipe), "check", "--config", "folder", *data],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    with (tmp_path / names[0]).open("wb"):  # waits until it is being read
+    with pipe.open("wb"):  # waits until it is being read
         os.killpg(command.pid, signal.SIGINT)
         if images == 1:
             assert command.wait(60) == 130

@@ -130,7 +130,10 @@ def traps(clip_file, tmp_path_factory):
     for path in (root / "photos").rglob("*.png"):
         pixels = rng.integers(0, 256, read(path).shape, np.uint8)
         decoders.Image.fromarray(pixels).save(path)
-    rows = [json.dumps({"image": f"{n}.png", "tags": t}) for n, t in zip(NAMES, tags, strict=True)]
+    rows = [
+        json.dumps({"image": f"{name}.png", "tags": each, "split": "train"})
+        for name, each in zip(NAMES, tags, strict=True)
+    ]
     (root / "photos" / "tags.jsonl").write_text("\n".join(rows))
     names = json.dumps(CLASSES.names)
     (root / "photos" / "classes.yaml").write_text(f"classes: {names}\nbackground_words: [grass]\n")

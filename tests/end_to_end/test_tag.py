@@ -121,7 +121,8 @@ def test_only_an_earlier_output_is_replaced(line, tmp_path, capsys):
 def test_two_processes_make_what_one_makes(line, tmp_path):
     assert cli.run([*line, "--out", str(tmp_path / "one.csv")]) == 0
     told = launch.run(2, [*line, "--out", str(tmp_path / "two.csv")])
-    assert told.count("8 images in") == 1
+    assert told.count(f"8 images in {tmp_path / 'two.csv'}") == 1
+    assert told.count("8 images in train") == 1
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 

@@ -75,6 +75,14 @@ def write_voc(root: Path) -> Path:
     return root
 
 
+def own_ids(mask: np.ndarray) -> np.ndarray:
+    """A mask of VOC ids as one of the ids of `COLOURS`."""
+    ids = np.zeros(256, np.uint8)
+    for own_id, name_of_class in enumerate(COLOURS, 1):
+        ids[load_classes("voc").index(name_of_class) + 1] = own_id
+    return ids[mask]
+
+
 def write_folder(root: Path) -> Path:
     """A plain folder with sub-folders, tags in JSON lines, its own classes, and masks for `val`."""
     rows = []
@@ -84,11 +92,8 @@ def write_folder(root: Path) -> Path:
         for folder in (root / split, root / "masks" / split):
             folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(root / split / f"{name}.jpg")
-        ids = np.zeros(256, np.uint8)
-        for own_id, name_of_class in enumerate(COLOURS, 1):
-            ids[load_classes("voc").index(name_of_class) + 1] = own_id
         if split == "val":
-            Image.fromarray(ids[mask]).save(root / "masks" / split / f"{name}.png")
+            Image.fromarray(own_ids(mask)).save(root / "masks" / split / f"{name}.png")
         rows.append({"image": f"{split}/{name}.jpg", "tags": list(tags), "split": split})
     (root / "tags.jsonl").write_text("\n".join(map(json.dumps, rows)))
     entries = "".join(f"  - name: {name}\n" for name in COLOURS)
@@ -101,7 +106,7 @@ def write_coco(root: Path) -> Path:
     names = list(COLOURS)
     for index, (name, tags) in enumerate(scenes()):
         split = name.split("_")[0]
-        image, _ = draw(tags, index)
+        image, mask = draw(tags, index)
         for folder in ("JPEGImages", "SegmentationClass", "annotations"):
             (root / folder / (split if folder != "annotations" else "")).mkdir(
                 parents=True, exist_ok=True
@@ -117,7 +122,7 @@ def write_coco(root: Path) -> Path:
         document["categories"] = [{"id": i, "name": name} for i, name in enumerate(names)]
         path.write_text(json.dumps(document))
         if split == "val":
-            Image.fromarray(np.zeros((SIZE, SIZE), np.uint8)).save(
+            Image.fromarray(own_ids(mask)).save(
                 root / "SegmentationClass" / split / f"{index:012}.png"
             )
     return root

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,21 @@ def photos(tmp_path):
     return folder
 
 
+def collect(inputs):
+    return collect_images(inputs).files
+
+
 def outputs(pairs):
     return [output.as_posix() for _, output in pairs]
 
 
 def test_file_keeps_only_its_name(photos):
     path = photos / "deep" / "c.jpeg"
-    assert collect_images([path]) == [(path, Path("c.png"))]
+    assert collect([path]) == [(path, Path("c.png"))]
 
 
 def test_folder_keeps_sub_folders(photos):
-    pairs = collect_images([photos])
+    pairs = collect([photos])
     assert outputs(pairs) == ["a.png", "b.png", "deep/c.png", "deep/er/a.png"]
     assert [path.relative_to(photos).as_posix() for path, _ in pairs] == [
         "a.jpg",
@@ -50,23 +53,23 @@ def test_folder_keeps_sub_folders(photos):
     ],
 )
 def test_pattern_keeps_the_path_below_its_fixed_part(photos, pattern, expected):
-    assert outputs(collect_images([str(photos / pattern)])) == expected
+    assert outputs(collect([str(photos / pattern)])) == expected
 
 
 def test_file_whose_name_looks_like_a_pattern(tmp_path):
     (tmp_path / "[1].jpg").touch()
-    assert outputs(collect_images([tmp_path / "[1].jpg"])) == ["[1].png"]
+    assert outputs(collect([tmp_path / "[1].jpg"])) == ["[1].png"]
 
 
 def test_relative_inputs(photos, monkeypatch):
     monkeypatch.chdir(photos / "deep")
-    assert outputs(collect_images(["../*.jpg"])) == ["a.png"]
-    assert outputs(collect_images(["*.jpeg"])) == ["c.png"]
-    assert outputs(collect_images(["."])) == ["c.png", "er/a.png"]
+    assert outputs(collect(["../*.jpg"])) == ["a.png"]
+    assert outputs(collect(["*.jpeg"])) == ["c.png"]
+    assert outputs(collect(["."])) == ["c.png", "er/a.png"]
 
 
 def test_image_named_twice_appears_once(photos):
-    assert outputs(collect_images([photos / "a.jpg", photos / "*.jpg"])) == ["a.png"]
+    assert outputs(collect([photos / "a.jpg", photos / "*.jpg"])) == ["a.png"]
 
 
 def test_two_images_for_one_output(photos):
@@ -83,7 +86,7 @@ def test_missing_input(photos):
 
 
 def test_nothing_matched(photos, tmp_path):
-    with pytest.raises(InputError, match=r"\*\.tif holds no image: looked for \.jpg"):
+    with pytest.raises(InputError, match=r"\*\.tif holds no image: looked for JPEG, PNG"):
         collect_images([str(photos / "*.tif")])
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty holds no image"):
@@ -93,7 +96,7 @@ def test_nothing_matched(photos, tmp_path):
 
 
 def test_not_an_image(photos):
-    with pytest.raises(InputError, match=r"notes\.txt is not an image: allowed are \.jpg"):
+    with pytest.raises(InputError, match=r"notes\.txt is not an image: allowed are JPEG, PNG"):
         collect_images([photos / "notes.txt"])
 
 
@@ -102,13 +105,12 @@ def test_output_cannot_leave_the_folder(photos):
         collect_images([str(photos / "d*" / ".." / "*.jpg")])
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="allowed from Python 3.13 on")
 def test_two_stars_inside_a_name(photos):
-    with pytest.raises(InputError, match=r"a\*\*\.jpg: .* in a pattern `\*\*` stands alone"):
+    with pytest.raises(InputError, match=r"a\*\*\.jpg: in a pattern `\*\*` stands alone"):
         collect_images([str(photos / "a**.jpg")])
 
 
 def test_output_paths_stay_inside(photos):
-    for _, output in collect_images([photos, str(photos / "deep" / "*")]):
+    for _, output in collect([photos, str(photos / "deep" / "*")]):
         assert not output.is_absolute()
         assert ".." not in output.parts

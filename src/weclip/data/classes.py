@@ -25,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from weclip.data.images.file_names import require_usable
+from weclip.data.images.tree import is_file
 from weclip.data.masks.colours import (
     BACKGROUND_COLOUR,
     RGB,
@@ -37,6 +39,7 @@ from weclip.data.masks.colours import (
 from weclip.system.errors import InputError, did_you_mean
 
 SHIPPED = ("voc", "coco", "demo")
+CLASSES_FILE = "classes.yaml"
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
 _FILE_KEYS = ("classes", "background_words")
 _ENTRY_KEYS = ("name", "prompt", "prompts", "faithful_prompt", "colour")
@@ -155,7 +158,8 @@ def load_classes(name_or_path: str | Path, *, faithful: bool = False) -> ClassLi
             resources.files(__package__) / f"class_lists/{name_or_path}.yaml"
         ) as path:
             return ClassList.from_file(path, faithful=faithful)
-    if not Path(name_or_path).is_file():
+    require_usable(name_or_path)
+    if not is_file(Path(name_or_path)):
         hint = did_you_mean(str(name_or_path), SHIPPED)
         raise InputError(
             f"class list '{name_or_path}' is neither a file nor one of {', '.join(SHIPPED)}"

@@ -1,5 +1,6 @@
 """`weclip check`: read all that training would read, once, and say what is wrong with it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -9,14 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from weclip.backbones.clip.tokenizer import count_tokens
 from weclip.config import Config
 from weclip.config_schema import PART_SECTIONS
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
 from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.file_names import shown
 from weclip.data.images.listing import AUTO
+from weclip.data.inspection.accounting import account
 from weclip.data.inspection.file_facts import facts_of
 from weclip.data.inspection.findings import Range, Report, Splits, SplitSummary, make_report
+from weclip.data.inspection.names import name_warnings
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
@@ -49,9 +54,11 @@ def check(config: Config, *, console: Console = QUIET, json_file: Path | None = 
     """
     if json_file is not None:
         _require_free(json_file)
-    dataset = open_configured(config, console)
+    dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
-    report = inspect(splits, dataset.classes, console, max_pixels=config.data.max_pixels)
+    extra = names_found(config, dataset.classes) | dataset.doubts()
+    limit = config.data.max_pixels
+    report = inspect(splits, dataset.classes, console, max_pixels=limit, extra=extra)
     if config.data.tags_file == AUTO:  # no image has a tag yet
         findings = tuple(each for each in report.findings if each.kind not in OF_TAGS)
         report = replace(report, findings=findings)
@@ -66,15 +73,27 @@ def read_splits(config: Config, dataset: Dataset) -> Splits:
     """Read lists and tags; an evaluation split that cannot be used is no error, as in training."""
     data = config.data
     train = dataset.read_split(data.train_split)
-    unlisted = dataset.unlisted_images()
     masked, reason = dataset.read_eval_split(data.eval_split)
-    return Splits(data.train_split, train, data.eval_split, masked, reason, unlisted)
+    named = (data.tags_file, data.classes, config.clip.descriptions, config.label.model)
+    rest = account(dataset.layout.holdings(), [Path(name) for name in named if name])
+    return Splits(data.train_split, train, data.eval_split, masked, reason, rest)
+
+
+def names_found(config: Config, classes: ClassList) -> dict[str, list[str]]:
+    """What is odd about the names of classes, by kind of finding."""
+    templates = (config.clip.prompt_template, *config.clip.more_templates)
+    return name_warnings(classes, count_tokens, templates=templates)
 
 
 def inspect(
-    splits: Splits, classes: ClassList, console: Console, *, max_pixels: int = MAX_PIXELS
+    splits: Splits,
+    classes: ClassList,
+    console: Console,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    extra: Mapping[str, Sequence[str]] | None = None,
 ) -> Report:
-    """Read every file, with a progress bar, and sum up."""
+    """Read every file, with a progress bar, and sum up; `extra` is found already."""
     files = splits.files()
     facts = {}
     with (
@@ -85,7 +104,7 @@ def inspect(
         for (path, _), each in zip(files, found, strict=True):
             facts[path] = each
             progress.advance(task)
-    return make_report(splits, facts, classes.names)
+    return make_report(splits, facts, classes.names, extra)
 
 
 def record(report: Report, config: Config) -> dict[str, Any]:
@@ -136,7 +155,7 @@ def show(report: Report, console: Console) -> None:
         colour, count = COLOURS[finding.severity], len(finding.examples)
         console.print(f"[{colour}]{finding.severity}[/] ({count}): {finding.text}", soft_wrap=True)
         for example in finding.examples[:SHOWN_EXAMPLES]:
-            console.print(f"    {escape(example)}", soft_wrap=True, highlight=False)
+            console.print(f"    {escape(shown(example))}", soft_wrap=True, highlight=False)
         if count > SHOWN_EXAMPLES:
             console.print(f"    and {count - SHOWN_EXAMPLES} more")
     errors, warnings = report.count("error"), report.count("warning")

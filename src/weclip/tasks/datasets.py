@@ -5,14 +5,22 @@ Nothing here imports PyTorch, since `weclip check` does without it.
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from weclip.config import Config, DataConfig
 from weclip.config_file import OVERRIDE, load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
+from weclip.data.images.file_names import shown
+from weclip.data.images.listing import AUTO
+from weclip.data.inspection.accounting import orphan_masks
+from weclip.data.inspection.kinds import KINDS
+from weclip.data.inspection.mask_content import content_findings, look_at_masks
+from weclip.data.summary import first
 from weclip.data.tags.reading import TagsChoice
 from weclip.plugins import PluginFiles
 from weclip.system.errors import InputError
@@ -23,15 +31,23 @@ def tags_choice(data: DataConfig) -> TagsChoice:
     return TagsChoice(data.tags_control, data.untagged)
 
 
-def open_configured(config: Config, console: Console | None = None) -> Dataset:
-    """Open the data set of a configuration, and tell which classes were found where none are given.
+def open_configured(
+    config: Config,
+    console: Console | None = None,
+    *,
+    trains: bool = True,
+    looks_at_masks: bool = True,
+) -> Dataset:
+    """Open the data set of a configuration, and tell what it is taken to be.
 
     Args:
         config: Resolved configuration; only `data` and `faithful` are read.
-        console: Where it is told.
+        console: Where it is told, once for each command; None: nothing is read yet.
+        trains: Whether the training split is read; otherwise only the one with masks.
+        looks_at_masks: Whether some masks are read to warn of their content.
 
     Raises:
-        InputError: As in `open_dataset`.
+        InputError: As in `open_dataset` and `read_split`; or no training image has a tag.
     """
     data = config.data
     dataset = open_dataset(
@@ -43,8 +59,34 @@ def open_configured(config: Config, console: Console | None = None) -> Dataset:
         choice=tags_choice(data),
     )
     if console is not None:
-        _tell_classes(dataset, console)
+        if trains:
+            require_tags(dataset, data.train_split)
+        tell(dataset, console, data.train_split if trains else None, data.eval_split)
+        if looks_at_masks:
+            tell_of_masks(dataset, data.eval_split, data.max_pixels, console, refuse=not trains)
     return dataset
+
+
+def require_tags(dataset: Dataset, split: str) -> None:
+    """InputError if no image of a training split has a tag, unless CLIP makes them."""
+    if dataset.tags_file == AUTO or any(image.tags for image in dataset.read_split(split)):
+        return
+    source = dataset.layout.origins(split).tags
+    raise InputError(
+        f"{source}: no image of split '{split}' has a tag, so there is nothing to learn from; tag "
+        "some images, or let CLIP do it with --tags auto"
+    )
+
+
+def tell(dataset: Dataset, console: Console, train: str | None, scored: str | None) -> None:
+    """Say what a data set is taken to be; which splits are read is for `Dataset.understood`."""
+    tell_lines(dataset.understood(train, scored), console)
+
+
+def tell_lines(lines: Sequence[str], console: Console) -> None:
+    """Show what the data are taken to be, as it is."""
+    for line in lines:
+        console.print(shown(line), soft_wrap=True, markup=False, highlight=False)
 
 
 def open_for_model(
@@ -69,26 +111,59 @@ def open_for_model(
     moved = (data.format, data.root) != (trained.format, trained.root)
     given = data.classes if data.classes != trained.classes else None
     where, choice = (data.format, data.root), tags_choice(data)
-    model_list = open_dataset(*where, classes=classes, tags_file=data.tags_file, choice=choice)
+    model_list = replace(
+        open_dataset(*where, classes=classes, tags_file=data.tags_file, choice=choice),
+        source="the model",
+    )
     if given is None and (data.format != "folder" or (trained.classes is not None and not moved)):
-        return model_list
+        return _tell_scored(model_list, data, console)
     own = open_dataset(*where, classes=given, tags_file=data.tags_file, choice=choice)
-    if own.guessed is not None and trained.classes is not None:
-        return model_list
+    if own.guessed and trained.classes is not None:
+        return _tell_scored(model_list, data, console)
     if own.classes.names != classes.names:
         raise InputError(
             f"{given or data.root}: its classes ({_listed(own.classes)}) are not those of the "
             f"model ({_listed(classes)}), in this order; mask ids would mean something else: give "
             "the model's list with data.classes=FILE"
         )
-    _tell_classes(own, console)
-    return own
+    return _tell_scored(own, data, console)
 
 
-def _tell_classes(dataset: Dataset, console: Console) -> None:
-    note = dataset.note()
-    if note is not None:
-        console.print(note, soft_wrap=True, markup=False, highlight=False)
+def _tell_scored(dataset: Dataset, data: DataConfig, console: Console) -> Dataset:
+    """The data set, told as one that only masks are read of."""
+    tell(dataset, console, None, data.eval_split)
+    tell_of_masks(dataset, data.eval_split, data.max_pixels, console, refuse=True)
+    return dataset
+
+
+def tell_of_masks(
+    dataset: Dataset, split: str | None, max_pixels: int, console: Console, *, refuse: bool
+) -> None:
+    """Warn, in a line each, of masks whose content cannot be right; only some are looked at.
+
+    Raises:
+        InputError: With `refuse`: no class is drawn in any mask of the split.
+    """
+    samples, _ = dataset.read_eval_split(split)
+    if not samples or (console.quiet and not refuse):
+        return
+    classes = dataset.classes
+    seen, contents = look_at_masks(samples, num_classes=classes.num_classes, max_pixels=max_pixels)
+    found = content_findings(seen, contents, classes.names)
+    of = (
+        f"of {len(seen)} masks looked at"
+        if len(seen) < len(samples)
+        else f"of {len(samples)} masks"
+    )
+    if refuse and "no_class_drawn" in found and len(contents) == len(samples):
+        raise InputError(f"{found['no_class_drawn'][0]}: {KINDS['no_class_drawn'][1]}")
+    found["orphan_masks"] = orphan_masks(dataset.layout.holdings())
+    for kind, examples in found.items():
+        if not examples:
+            continue
+        share = "" if kind == "orphan_masks" else f"; {of}"
+        text = f"{KINDS[kind][1]}: {first(examples)}{share}"
+        console.print(f"[yellow]warning:[/] {escape(shown(text))}", soft_wrap=True)
 
 
 def _listed(classes: ClassList) -> str:

@@ -23,6 +23,7 @@ from weclip.system.files import (
     write_json,
 )
 from weclip.system.provenance import versions
+from weclip.tasks.datasets import tell_lines
 from weclip.tasks.load import ModelAt, default_device
 from weclip.training.runlog import progress_bar
 
@@ -51,7 +52,9 @@ def predict(
     Returns:
         Number of images, of all processes together.
     """
-    images = collect_images(inputs)
+    collected = collect_images(inputs)
+    tell_lines(collected.understood(inputs), console)
+    images = collected.files
     require_outside(out, (path for path, _ in images))
     model = model_at.open()
     predictor = build_predictor(model.config, model.method.to(default_device()))

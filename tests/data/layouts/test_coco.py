@@ -2,12 +2,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.data.reading import reader
 
 from weclip.data.classes import ClassList
-from weclip.data.layouts.coco import read_masked_split, read_split
 from weclip.system.errors import InputError
 
 NAMES = ["COCO_val2014_000000000001", "COCO_val2014_000000000003"]
+
+read_split, read_masked_split = reader("coco").read_split, reader("coco").read_masked_split
 
 
 def test_split_is_the_images_with_tags(coco_root: Path, pets: ClassList) -> None:

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image, write_mask
+from tests.data.reading import reader
 
 from weclip.data.classes import ClassList
 from weclip.data.layouts.dataset_yaml import describe
-from weclip.data.layouts.folder import read_masked_split, read_split, unlisted_images
 from weclip.data.layouts.split_ratio import SplitRatio
 from weclip.system.errors import InputError
+
+FOLDER = reader("folder")
+read_split, read_masked_split = FOLDER.read_split, FOLDER.read_masked_split
+unlisted_images = FOLDER.unlisted_images
 
 
 @pytest.fixture

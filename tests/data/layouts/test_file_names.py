@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image, write_instances, write_mask
+from tests.data.reading import reader
 
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import Listings
-from weclip.data.layouts import coco, folder, voc
 from weclip.inference.image_files import collect_images
 from weclip.system.errors import InputError
 
+coco, folder, voc = reader("coco"), reader("folder"), reader("voc")
 NFC = unicodedata.normalize("NFC", "Zürich/é 1")
 NFD = unicodedata.normalize("NFD", NFC)
 FORMS = [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)]
@@ -122,5 +123,5 @@ def test_signs_and_suffixes_of_any_case(tmp_path: Path, pets: ClassList, name: s
     assert folder.unlisted_images(tmp_path, pets) == []
     write_tags(tmp_path, name)
     assert folder.read_split(tmp_path, pets, "train") == [sample]
-    assert collect_images([path]) == [(path, Path(f"{name}.png"))]
-    assert collect_images([tmp_path]) == [(path, Path(f"{name}.png"))]
+    assert collect_images([path]).files == [(path, Path(f"{name}.png"))]
+    assert collect_images([tmp_path]).files == [(path, Path(f"{name}.png"))]

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image
+from tests.data.reading import reader
 
 from weclip.data.classes import ClassList
-from weclip.data.dataset import open_dataset
-from weclip.data.layouts.folder import read_masked_split, read_split, unlisted_images
+from weclip.data.dataset import LAYOUTS
 from weclip.system.errors import InputError
+
+FOLDER = reader("folder")
+read_split, read_masked_split = FOLDER.read_split, FOLDER.read_masked_split
+unlisted_images = FOLDER.unlisted_images
 
 
 def test_split_column(folder_root: Path, pets: ClassList) -> None:
@@ -46,14 +50,7 @@ def test_unlisted_images(folder_root: Path, pets: ClassList) -> None:
     for name in new:
         (folder_root / name).parent.mkdir(exist_ok=True)
         (folder_root / name).write_bytes(b"")
-    assert unlisted_images(folder_root, pets, "tags.csv") == ["x/1.png", "x/masks/2.png", "z.JPG"]
-    given = {"classes": pets, "tags_file": "tags.csv"}
-    assert open_dataset("folder", folder_root, **given).unlisted_images() == [
-        "x/1.png",
-        "x/masks/2.png",
-        "z.JPG",
-    ]
-    assert open_dataset("voc", folder_root, **given).unlisted_images() == []
+    assert unlisted_images(folder_root, pets, "tags.csv") == ["x/1.png", "z.JPG"]
 
 
 def test_rows_name_images_in_any_spelling(folder_root: Path, pets: ClassList) -> None:
@@ -64,14 +61,16 @@ def test_rows_name_images_in_any_spelling(folder_root: Path, pets: ClassList) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_names_that_are_no_text_can_be_shown(folder_root: Path, pets: ClassList) -> None:
     Path(os.fsdecode(bytes(folder_root) + b"/\xff.jpg")).write_bytes(b"")
-    assert unlisted_images(folder_root, pets, "tags.csv") == ["\ufffd.jpg"]
+    assert unlisted_images(folder_root, pets, "tags.csv") == []
+    origins = LAYOUTS["folder"](folder_root, pets, "tags.csv").origins("train")
+    assert list(origins.left_out.values()) == [[], ["\\xff.jpg"]]
 
 
 def test_missing_parts(folder_root: Path, pets: ClassList) -> None:
     with pytest.raises(InputError, match=r"nowhere: data root not found"):
         read_split("nowhere", pets, "train", "tags.csv")
     (folder_root / "tags.csv").rename(folder_root / "named.csv")
-    with pytest.raises(InputError, match=r"no tags; give data.tags_file, or put one of tags.csv"):
+    with pytest.raises(InputError, match=r"no tags \(.*nothing reads named.csv\); give"):
         read_split(folder_root, pets, "train")
     (folder_root / "named.csv").rename(folder_root / "tags.csv")
     with pytest.raises(InputError, match=r"no split 'test'; available: train, val"):

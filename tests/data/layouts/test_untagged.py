@@ -43,7 +43,7 @@ def test_a_table_only_tells_images_and_splits(folder_root: Path, pets: ClassList
     assert names(dataset, "train") == ["x/1"]
     assert names(dataset, "val") == ["x/2", "3"]
     assert [each.tags for each in dataset.read_masked_split("val")] == [None]
-    assert dataset.unlisted_images() == ["not_listed.jpg"]
+    assert list(dataset.layout.holdings().unused) == ["not_listed.jpg"]
 
 
 def test_without_a_table_all_images_are_train(folder_root: Path, pets: ClassList) -> None:
@@ -52,7 +52,7 @@ def test_without_a_table_all_images_are_train(folder_root: Path, pets: ClassList
     write_image(folder_root / "masks" / "not_an_image.jpg")
     dataset = open_dataset("folder", folder_root, classes=pets, tags_file=AUTO)
     assert names(dataset, "train") == ["3", "x/1", "x/2"]
-    assert dataset.unlisted_images() == []
+    assert list(dataset.layout.holdings().unused) == []
     with pytest.raises(InputError, match=r"no split 'val'; available: train"):
         dataset.read_split("val")
 
@@ -69,6 +69,7 @@ def test_split_folders_are_splits_where_both_are(tmp_path: Path, pets: ClassList
     dataset = open_dataset("folder", tmp_path, classes=pets, tags_file=AUTO)
     assert names(dataset, "train") == ["train/1"]
     write_image(tmp_path / "val" / "2.jpg")
+    dataset = open_dataset("folder", tmp_path, classes=pets, tags_file=AUTO)
     assert names(dataset, "train") == ["train/1"]
     assert names(dataset, "val") == ["val/2"]
 
@@ -90,7 +91,7 @@ def test_names_come_from_a_list_never_from_tags(folder_root: Path, listed: str) 
     (folder_root / listed).write_text("classes: [dog, cat]\n")
     dataset = open_dataset("folder", folder_root, tags_file=AUTO)
     assert dataset.classes.names == ("dog", "cat")
-    assert dataset.guessed is None
+    assert not dataset.guessed
 
 
 def test_a_file_of_that_name_is_given_with_its_folder(folder_root: Path, pets: ClassList) -> None:

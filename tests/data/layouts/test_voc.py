@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image, write_mask
+from tests.data.reading import reader
 
 from weclip.data.classes import ClassList
-from weclip.data.layouts.voc import read_masked_split, read_split
 from weclip.system.errors import InputError
+
+read_split, read_masked_split = reader("voc").read_split, reader("voc").read_masked_split
 
 
 def test_split_in_list_order(voc_root: Path, voc_classes: ClassList) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.data.builders import write_image
+from tests.data.reading import reader
 from tests.data.tags import tag_formats
 
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import image_name
-from weclip.data.layouts import folder
 from weclip.data.tags.reading import TagsChoice
 from weclip.data.tags.tags_file import read_tag_names, read_tags_file
 from weclip.system.errors import InputError
@@ -40,7 +40,7 @@ def test_each_trains_from_a_folder(tmp_path: Path, pets: ClassList, write) -> No
     images = tmp_path / "data" if path.name in ("labels.json", "objects.json") else tmp_path
     for name in EXPECTED:
         write_image(images / f"{name}.jpg")
-    samples = folder.read_split(
+    samples = reader("folder").read_split(
         tmp_path, pets, "train", path.name, TagsChoice(untagged="background")
     )
     assert {Path(sample.name).name: sample.tags for sample in samples} == EXPECTED

@@ -3,24 +3,26 @@
 Stage 1, and the input of prediction. `docs/data.md` has a table of what happens to each kind.
 """
 
+import stat
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from os import PathLike
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from weclip.data.images.image_kinds import formats_for, why_unread
+from weclip.data.images.tree import no_file
 from weclip.system.errors import InputError
 
 MAX_PIXELS = 2 * (2**30 // 4 // 3)
 """178,956,970: Pillow refuses more than twice its `MAX_IMAGE_PIXELS`, a quarter GiB of RGB."""
-
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
-"""What is read, told by a file's first bytes; Pillow has more, some of which start programs."""
 
 DECODE_ERRORS = (
     OSError,
@@ -30,6 +32,10 @@ DECODE_ERRORS = (
     struct.error,
     AttributeError,
     TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    zlib.error,
 )
 """What Pillow raises for broken files."""
 
@@ -79,7 +85,7 @@ def open_image(
         max_pixels: As in `read_image`.
     """
     try:
-        with open_header(path if content is None else BytesIO(content)) as image:
+        with open_header(path, content) as image:
             require_pixels(image.size, max_pixels, path)
             decode(image)
             yield image
@@ -88,15 +94,34 @@ def open_image(
     except FileNotFoundError:
         raise InputError(f"{path}: image not found") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: image cannot be read (no known image format)") from None
+        reason = why_unread(str(path)) or "no known image format"
+        raise InputError(f"{path}: image cannot be read ({reason})") from None
     except DECODE_ERRORS as error:
         raise InputError(f"{path}: image cannot be read ({error})") from None
 
 
-def open_header(file: str | PathLike[str] | BytesIO) -> Image.Image:
-    """Open an image of any size without decoding it; raises what Pillow raises."""
+def open_header(path: str | PathLike[str], content: bytes | None = None) -> Image.Image:
+    """Open an image of any size without decoding it; raises what Pillow raises.
+
+    Args:
+        path: Image file; its suffix tells formats that their first bytes do not.
+        content: Its bytes, if they have been read already.
+
+    Raises:
+        InputError: A pipe or a device is there, which might never end.
+    """
+    if content is None:
+        require_file(path)
     with _pillows_limit_lifted():
-        return Image.open(file, formats=FORMATS)
+        return Image.open(path if content is None else BytesIO(content), formats=formats_for(path))
+
+
+def require_file(path: str | PathLike[str]) -> int:
+    """The size in bytes of a file that is to be read; InputError if something else is there."""
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise no_file(Path(path))
+    return found.st_size
 
 
 def require_pixels(size: tuple[int, int], max_pixels: int, path: str | PathLike[str]) -> None:

@@ -1,21 +1,21 @@
 """Finding images in the user's folders, and saying what is missing.
 
 Stage 1. Existence is checked with one listing per folder, never one file at a time: a listing of
-100,000 names takes a fraction of a second even on a network disk. Names are compared in Unicode's
-form NFC, since macOS and some archives write accents as characters of their own (NFD).
+100,000 names takes a fraction of a second even on a network disk. `file_names.py` says how names
+are compared, `tree.py` what is passed over.
 """
 
 import os
-import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
+from weclip.data.images.file_names import is_usable, nfc, require_usable, shown
+from weclip.data.images.image_kinds import IMAGE_SUFFIXES, is_image
+from weclip.data.images.tree import is_file, is_file_entry, no_file, scan
 from weclip.system.errors import InputError
 
 AUTO = "auto"
 """In place of a tags file: no tag of the data set is used, since CLIP makes them."""
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 
 def find_root(root: str | Path, inside: Sequence[str], marker: str, layout: str) -> Path:
@@ -42,6 +42,7 @@ def find_root(root: str | Path, inside: Sequence[str], marker: str, layout: str)
 
 def existing_folder(folder: str | Path, what: str) -> Path:
     """Return `folder` as a path; InputError if there is no such folder."""
+    require_usable(folder)
     if not Path(folder).is_dir():
         raise InputError(f"{folder}: {what} not found; it must be an existing folder")
     return Path(folder)
@@ -50,8 +51,9 @@ def existing_folder(folder: str | Path, what: str) -> Path:
 def find_tags_file(tags_file: str | Path, root: str | Path) -> Path:
     """Return `tags_file` as given or, if that does not exist, relative to the data root."""
     candidates = (Path(tags_file), Path(root) / tags_file)
+    require_usable(tags_file)
     for path in candidates:
-        if path.is_file():
+        if is_file(path):
             return path
     raise InputError(
         f"tags file '{tags_file}' not found, neither as given nor in the data root {root}"
@@ -67,23 +69,14 @@ def image_name(file: str) -> str:
     ('a.b', 'a.b')
     """
     path = PurePosixPath(file)
-    return nfc(path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name)
-
-
-def nfc(name: str) -> str:
-    """A name in Unicode's composed form."""
-    return unicodedata.normalize("NFC", name)
-
-
-def is_image(file: str) -> bool:
-    """Whether a file name has the suffix of an image."""
-    return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES
+    return nfc(path.stem if is_image(file) else path.name)
 
 
 def list_names(folder: Path) -> list[str]:
-    """Return the sorted names in a folder; none if there is no such folder."""
+    """Return the sorted names in a folder that can be used; none if there is no such folder."""
     try:
-        return sorted(os.listdir(folder))  # noqa: PTH208 (names only: Path objects are slow)
+        names = os.listdir(folder)  # noqa: PTH208 (names only: Path objects are slow)
+        return sorted(filter(is_usable, names))
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL in the name
         return []
 
@@ -96,19 +89,23 @@ def list_files(folder: str | Path, what: str, suffixes: Collection[str]) -> dict
         `suffixes`.
 
     Raises:
-        InputError: The folder is missing, or two files differ only in their suffix or in NFC.
+        InputError: The folder is missing, two files differ only in their suffix or in NFC, or
+            something with such a suffix is no file.
     """
     files: dict[str, Path] = {}
-    for entry in list_names(existing_folder(folder, what)):
-        stem, suffix = os.path.splitext(entry)  # noqa: PTH122 (100,000 Path objects are slow)
-        if suffix.lower() not in suffixes or entry.startswith("."):
+    for entry in scan(existing_folder(folder, what)):
+        stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (100,000 Path objects are slow)
+        if suffix.lower() not in suffixes or not is_usable(entry.name):
             continue
         stem = nfc(stem)
         if stem in files:
             raise InputError(
-                f"{folder}: '{files[stem].name}' and '{entry}' have the same name; keep one of them"
+                f"{folder}: '{files[stem].name}' and '{entry.name}' have the same name; keep one "
+                "of them"
             )
-        files[stem] = Path(folder, entry)
+        if not is_file_entry(entry):
+            raise no_file(Path(entry.path))
+        files[stem] = Path(folder, entry.name)
     return files
 
 
@@ -123,6 +120,8 @@ class Listings:
         self._names: dict[PurePosixPath, dict[str, list[str]]] = {}
         self._stems: dict[PurePosixPath, dict[str, Path]] = {}
         self._found: dict[PurePosixPath, PurePosixPath] = {}
+        self._no_files: set[PurePosixPath] = set()
+        self._exact: dict[str, set[str]] = {}
 
     def find(self, file: PurePosixPath) -> PurePosixPath:
         """The path on disk that a path relative to the root means; itself if there is none."""
@@ -134,21 +133,42 @@ class Listings:
         """As `find`, for an image whose suffix may be left out.
 
         Raises:
-            InputError: It is left out, and files in the folder differ only in theirs.
+            InputError: It is left out, and files in the folder differ only in theirs; or what is
+                there is no file.
         """
-        if image.suffix.lower() in IMAGE_SUFFIXES:
-            return self.find(image)
+        if is_image(image.name):
+            found = self.find(image)
+            if self.exists(found):
+                return found
         folder = self._folder(image.parent)
         if folder not in self._stems:
             path = self.root / folder
             known = list_files(path, "image folder", IMAGE_SUFFIXES) if path.is_dir() else {}
             self._stems[folder] = known
-        found = self._stems[folder].get(nfc(image.name))
-        return folder / (image.name if found is None else found.name)
+        file = self._stems[folder].get(nfc(image.name))
+        return folder / (image.name if file is None else file.name)
+
+    def has(self, file: str) -> bool:
+        """Whether a file of exactly this path is there; quick, for the many that are.
+
+        Raises:
+            InputError: Something is there that is no file.
+        """
+        folder, _, name = file.rpartition("/")
+        if folder not in self._exact:
+            where = PurePosixPath(folder)
+            self._exact[folder] = {n for names in self._listing(where).values() for n in names}
+        there = name in self._exact[folder]
+        if there and self._no_files and PurePosixPath(file) in self._no_files:
+            raise no_file(self.root / file)
+        return there
 
     def exists(self, file: PurePosixPath) -> bool:
-        """Whether a path on disk, relative to the root, is there."""
-        return file.name in self._listing(file.parent).get(nfc(file.name), [])
+        """Whether a path on disk, relative to the root, is there; InputError if it is no file."""
+        there = file.name in self._listing(file.parent).get(nfc(file.name), [])
+        if there and file in self._no_files:
+            raise no_file(self.root / file)
+        return there
 
     def _folder(self, folder: PurePosixPath) -> PurePosixPath:
         if folder not in self._found:
@@ -159,9 +179,19 @@ class Listings:
         """NFC -> names."""
         if folder not in self._names:
             names = self._names.setdefault(folder, {})
-            for name in list_names(self.root / folder):
-                names.setdefault(nfc(name), []).append(name)
+            for entry in self._entries(folder):
+                names.setdefault(nfc(entry.name), []).append(entry.name)
+                if not is_file_entry(entry):
+                    self._no_files.add(folder / entry.name)
         return self._names[folder]
+
+    def _entries(self, folder: PurePosixPath) -> list["os.DirEntry[str]"]:
+        """What is in a folder; nothing if there is no such folder."""
+        path = self.root / folder
+        try:
+            return [e for e in scan(path) if is_usable(e.name)] if path.is_dir() else []
+        except ValueError:  # a NUL in the name
+            return []
 
 
 def require_files(names: Sequence[str], files: Collection[str], what: str, where: str) -> None:
@@ -171,7 +201,7 @@ def require_files(names: Sequence[str], files: Collection[str], what: str, where
         hint = "; separate folders by /" if "\\" in missing[0] else ""
         raise InputError(
             f"{where}: {len(missing)} of {len(names)} {what} missing, the first is "
-            f"'{missing[0]}'{hint}"
+            f"'{shown(missing[0])}'{hint}"
         )
 
 

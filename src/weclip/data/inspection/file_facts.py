@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Literal
 
 from weclip.data.batch import MaskedImage
-from weclip.data.images.decoding import MAX_PIXELS, grey_of, open_image, orientation, to_rgb
+from weclip.data.images.decoding import (
+    MAX_PIXELS,
+    grey_of,
+    open_image,
+    orientation,
+    require_file,
+    to_rgb,
+)
+from weclip.data.inspection.mask_content import ids_in
 from weclip.data.masks.mask_files import class_ids, read_pixels
 from weclip.system.errors import InputError
 from weclip.system.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
@@ -24,6 +32,8 @@ from weclip.system.processes import cores, interrupts_wait, leave_interrupts_to_
 ProblemKind = Literal[
     "unreadable_images", "unreadable_masks", "unknown_mask_ids", "wrong_mask_sizes"
 ]
+HELD_BYTES = 2**28
+"""A larger file is not read into memory as a whole: it may be sparse, and have no end in sight."""
 CHUNK = 16
 """Files that a process takes at once: few enough to share them evenly, enough to talk little."""
 
@@ -39,6 +49,7 @@ class FileFacts:
         dark: Whether it is 16-bit grey with all values under 256, of which nothing is kept.
         complaint: The first thing that Pillow warns about in the image, or empty.
         problems: What evaluation or training would refuse: kind and message.
+        mask_ids: Class ids in its mask; None if there is none, or it has no meaning.
     """
 
     size: tuple[int, int] | None
@@ -47,6 +58,7 @@ class FileFacts:
     dark: bool
     complaint: str
     problems: tuple[tuple[ProblemKind, str], ...]
+    mask_ids: frozenset[int] | None = None
 
 
 def read_facts(
@@ -62,12 +74,11 @@ def read_facts(
     """
     problems: list[tuple[ProblemKind, str]] = []
     sizes: set[tuple[int, int]] = set()
-    size, turned, digest, dark = None, False, b"", False
+    size, turned, digest, dark, mask_ids = None, False, b"", False, None
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")
         try:
-            content = image.read_bytes()
-            digest = hashlib.blake2b(content, digest_size=16).digest()
+            content, digest = _content_and_digest(image)
             with open_image(image, content, max_pixels=max_pixels) as opened:
                 turned = orientation(opened) != 1
                 size = to_rgb(opened).size
@@ -79,31 +90,47 @@ def read_facts(
             problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
         complaint = " ".join(str(complaints[0].message).split()) if complaints else ""
         if masked is not None:
-            problems += _mask_problems(masked, sizes, num_classes, max_pixels)
-    return FileFacts(size, turned, digest, dark, complaint, tuple(problems))
+            found, mask_ids = _read_mask(masked, sizes, num_classes, max_pixels)
+            problems += found
+    return FileFacts(size, turned, digest, dark, complaint, tuple(problems), mask_ids)
 
 
-def _mask_problems(
+def _content_and_digest(image: Path) -> tuple[bytes | None, bytes]:
+    """A file's bytes, none of one that is too large to be held, and their hash."""
+    size = require_file(image)
+    with image.open("rb") as file:
+        content = file.read() if size <= HELD_BYTES else None
+        if content is not None:
+            return content, hashlib.blake2b(content, digest_size=16).digest()
+        digest = hashlib.blake2b(digest_size=16)
+        while part := file.read(2**20):
+            digest.update(part)
+        return None, digest.digest()
+
+
+def _read_mask(
     sample: MaskedImage, sizes: set[tuple[int, int]], num_classes: int, max_pixels: int
-) -> Iterator[tuple[ProblemKind, str]]:
-    """What is wrong with a mask, whose size must be one of the image's; any, if there is none."""
-    path = sample.mask
+) -> tuple[list[tuple[ProblemKind, str]], frozenset[int] | None]:
+    """What is wrong with a mask, whose size must be one of the image's (any, if there is none).
+
+    Returns:
+        The problems, and the class ids in it, if they have a meaning.
+    """
+    path, found, ids = sample.mask, list[tuple[ProblemKind, str]](), None
     try:
         pixels = read_pixels(path, sample.labels, max_pixels=max_pixels)
     except InputError as error:
-        yield "unreadable_masks", str(error)
-        return
+        return [("unreadable_masks", str(error))], None
     try:
-        class_ids(pixels, path, labels=sample.labels, num_classes=num_classes)
+        ids = ids_in(class_ids(pixels, path, labels=sample.labels, num_classes=num_classes))
     except InputError as error:
-        yield "unknown_mask_ids", str(error)
+        found.append(("unknown_mask_ids", str(error)))
     height, width = pixels.shape
     if sizes and (width, height) not in sizes:
         allowed = " or ".join(f"{w} x {h}" for w, h in sorted(sizes))
-        yield (
-            "wrong_mask_sizes",
-            f"{path}: mask is {width} x {height} but {sample.path} is {allowed}",
-        )
+        text = f"{path}: mask is {width} x {height} but {sample.path} is {allowed}"
+        found.append(("wrong_mask_sizes", text))
+    return found, ids
 
 
 @contextmanager

@@ -6,72 +6,17 @@ Stage 1, for `weclip check`. Pure data: facts of every file (`file_facts.py`) an
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.inspection.file_facts import FileFacts
+from weclip.data.inspection.kinds import KINDS, Severity
+from weclip.data.inspection.mask_content import content_findings
 
-Severity = Literal["error", "warning", "information"]
 Sample = TaggedImage | MaskedImage
 Range = tuple[int, int, int]
-
-KINDS: dict[str, tuple[Severity, str]] = {
-    "unreadable_images": (
-        "error",
-        "images that cannot be read; training skips a few and ends at more: replace or remove them",
-    ),
-    "unreadable_masks": (
-        "error",
-        "masks that cannot be read; save PNGs of class ids (palette, 8-bit greyscale) or colours",
-    ),
-    "unknown_mask_ids": (
-        "error",
-        "masks with ids or colours that the class list does not have; use its own, or map them",
-    ),
-    "wrong_mask_sizes": ("error", "masks of another size than their image; make them equal"),
-    "no_scores": (
-        "warning",
-        "evaluation split that cannot be used; training would go on without scores",
-    ),
-    "leaked_images": (
-        "warning",
-        "evaluation images that are also trained on, byte for byte; they flatter the scores",
-    ),
-    "duplicate_images": (
-        "warning",
-        "images that repeat another one of their split, byte for byte; keep one of each",
-    ),
-    "untrained_classes": (
-        "warning",
-        "classes without a training image; they cannot be learnt: tag some, or drop the class",
-    ),
-    "one_sided_classes": ("warning", "classes that only one of the two splits has"),
-    "unlisted_images": (
-        "warning",
-        "images that the tags file does not name; they are not used: add or move them",
-    ),
-    "dark_images": (
-        "warning",
-        "16-bit images with all values under 256; only the upper 8 bits are read, so they are "
-        "black: save them with 8 bits",
-    ),
-    "untagged_images": (
-        "information",
-        "images without tags; right if they show nothing of the class list",
-    ),
-    "turned_images": (
-        "information",
-        "images with an EXIF orientation; training and prediction turn them upright",
-    ),
-    "complaints": (
-        "information",
-        "images that Pillow warns about; they are read all the same",
-    ),
-}
-"""Every finding: how serious it is, and what it says."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +99,7 @@ class Splits:
         eval_name: Name of the evaluation split, if there is one.
         eval: Its images with masks; empty if it cannot be used.
         no_scores: Why it cannot be used.
-        unlisted: Image files that belong to no split.
+        rest: Files that nothing reads and what else was left out, by the kind of finding.
     """
 
     train_name: str
@@ -162,7 +107,7 @@ class Splits:
     eval_name: str | None = None
     eval: Sequence[MaskedImage] = ()
     no_scores: str | None = None
-    unlisted: Sequence[str] = ()
+    rest: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def files(self) -> list[tuple[Path, MaskedImage | None]]:
         """Every image once, with its sample where evaluation reads a mask."""
@@ -172,7 +117,10 @@ class Splits:
 
 
 def make_report(
-    splits: Splits, facts: Mapping[Path, FileFacts], class_names: tuple[str, ...]
+    splits: Splits,
+    facts: Mapping[Path, FileFacts],
+    class_names: tuple[str, ...],
+    extra: Mapping[str, Sequence[str]] | None = None,
 ) -> Report:
     """Sum up a data set.
 
@@ -180,6 +128,7 @@ def make_report(
         splits: Images, masks and tags.
         facts: What was read, for every image file of `splits.files()`.
         class_names: C-1 names, in the order of their ids.
+        extra: What else was found, such as of the names of classes: kind -> examples.
     """
     train = _summary(splits.train_name, splits.train, facts, len(class_names))
     scored = None
@@ -189,9 +138,11 @@ def make_report(
         **_file_problems(facts.values()),
         "no_scores": [splits.no_scores] if splits.no_scores else [],
         "duplicate_images": _duplicates(splits.train, facts) + _duplicates(splits.eval, facts),
-        "unlisted_images": list(splits.unlisted),
+        **splits.rest,
+        **content_findings(splits.eval, _contents(splits, facts), class_names),
         **_image_notes(splits, facts),
         **_class_gaps(train, scored, class_names),
+        **(extra or {}),
     }
     if splits.train_name == splits.eval_name:  # on purpose, so neither copies nor leaks
         found["duplicate_images"] = _duplicates(splits.train, facts)
@@ -218,6 +169,12 @@ def _summary(
         widths=_range([width for width, _ in sizes]),
         heights=_range([height for _, height in sizes]),
     )
+
+
+def _contents(splits: Splits, facts: Mapping[Path, FileFacts]) -> dict[Path, frozenset[int]]:
+    """Class ids of the masks that can be read."""
+    found = {sample.mask: facts[sample.path].mask_ids for sample in splits.eval}
+    return {mask: ids for mask, ids in found.items() if ids is not None}
 
 
 def _range(values: list[int]) -> Range | None:

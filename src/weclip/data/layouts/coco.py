@@ -10,102 +10,141 @@ A split is every image that has at least one tag, as in the lists of the release
 makes the tags, every image, or for evaluation every image with a mask.
 """
 
-import re
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.images.file_names import bare_name, nfc
+from weclip.data.images.image_kinds import IMAGE_SUFFIXES
 from weclip.data.images.listing import (
     AUTO,
-    IMAGE_SUFFIXES,
     find_root,
     find_tags_file,
     list_files,
     require_files,
     unknown_split,
 )
+from weclip.data.images.tree import existing_folders
 from weclip.data.masks.mask_labels import mask_labels
+from weclip.data.summary import BY_CLIP, Holdings, Origins
 from weclip.data.tags.annotations import read_coco_tags
 from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import read_tags_by_name
 from weclip.system.errors import InputError
 
 
-def read_split(
-    root: str | Path,
-    classes: ClassList,
-    split: str,
-    tags_file: str | Path | None = None,
-    choice: TagsChoice = DEFAULT_CHOICE,
-) -> list[TaggedImage]:
-    """Read the images and tags of one split, by name; no mask folder is touched.
+@dataclass(frozen=True)
+class Coco:
+    """A COCO folder as data set.
 
-    Raises:
-        InputError: A folder, split, image or annotation file is missing, or a tag is unknown.
+    Attributes:
+        root: The folder, or one that holds it.
+        classes: The class list that tags are looked up in.
+        tags_file: Tags file in place of the instances files, or `auto`.
+        choice: How a tags file is read.
     """
-    folder = _find(root)
-    images = _list_images(folder, split)
-    if tags_file == AUTO:
-        return [TaggedImage(file.stem, file, ()) for file in images.values()]
-    if tags_file is None:
-        path = folder / "annotations" / f"instances_{split}2014.json"
-        tags = {_image_id(name): tags for name, tags in read_coco_tags(path, classes).items()}
-        require_files(list(tags), images, "annotated images", str(folder / "JPEGImages" / split))
-    else:
-        path = find_tags_file(tags_file, root)
-        rows = read_tags_by_name(path, classes, choice).items()
-        tags = {_image_id(name): tags for name, tags in rows if tags}
-    samples = [
-        TaggedImage(file.stem, file, tags[key]) for key, file in images.items() if key in tags
-    ]
-    if not samples:
-        raise InputError(f"{path}: no image of {folder / 'JPEGImages' / split} has tags in it")
-    return samples
 
+    root: str | Path
+    classes: ClassList
+    tags_file: str | Path | None = None
+    choice: TagsChoice = DEFAULT_CHOICE
 
-def read_masked_split(
-    root: str | Path,
-    classes: ClassList,
-    split: str,
-    tags_file: str | Path | None = None,
-    choice: TagsChoice = DEFAULT_CHOICE,
-) -> list[MaskedImage]:
-    """Read the images, masks and tags of one split, by name.
+    @cached_property
+    def folder(self) -> Path:
+        """The folder with the layout."""
+        return find_root(self.root, ("MSCOCO",), "JPEGImages", "COCO")
 
-    Raises:
-        InputError: As `read_split`, or a mask is missing.
-    """
-    samples = read_split(root, classes, split, tags_file, choice)
-    mask_folder = _find(root) / "SegmentationClass" / split
-    files = list_files(mask_folder, "mask folder", {".png"})
-    masks = {_image_id(name): file for name, file in files.items()}
-    auto = tags_file == AUTO
-    ids = {sample.name: _image_id(sample.name) for sample in samples}
-    if auto and masks.keys() & ids.values():
-        samples = [sample for sample in samples if ids[sample.name] in masks]
-        ids = {sample.name: ids[sample.name] for sample in samples}
-    require_files(list(ids.values()), masks, "masks", str(mask_folder))
-    labels = mask_labels(classes)
-    return [
-        MaskedImage(s.name, s.path, masks[ids[s.name]], None if auto else s.tags, labels)
-        for s in samples
-    ]
+    def read_split(self, split: str) -> list[TaggedImage]:
+        """Read the images and tags of one split, by name; no mask folder is touched.
 
+        Raises:
+            InputError: A folder, split, image or annotation file is missing, or a tag is unknown.
+        """
+        images = _list_images(self.folder, split)
+        if self.tags_file == AUTO:
+            return [TaggedImage(file.stem, file, ()) for file in images.values()]
+        where = self.folder / "JPEGImages" / split
+        path = self._tags_path(split)
+        if self.tags_file is None:
+            found = read_coco_tags(path, self.classes)
+            tags = {bare_name(name): tags for name, tags in found.items()}
+            require_files(list(tags), images, "annotated images", str(where))
+        else:
+            rows = read_tags_by_name(path, self.classes, self.choice).items()
+            tags = {bare_name(name): tags for name, tags in rows if tags}
+        samples = [
+            TaggedImage(file.stem, file, tags[key]) for key, file in images.items() if key in tags
+        ]
+        if not samples:
+            raise InputError(f"{path}: no image of {where} has tags in it")
+        return samples
 
-def _find(root: str | Path) -> Path:
-    return find_root(root, ("MSCOCO",), "JPEGImages", "COCO")
+    def read_masked_split(self, split: str) -> list[MaskedImage]:
+        """Read the images, masks and tags of one split, by name.
+
+        Raises:
+            InputError: As `read_split`, or a mask is missing.
+        """
+        samples = self.read_split(split)
+        mask_folder = self.folder / "SegmentationClass" / split
+        files = list_files(mask_folder, "mask folder", {".png"})
+        masks = {bare_name(name): file for name, file in files.items()}
+        auto = self.tags_file == AUTO
+        ids = {sample.name: bare_name(sample.name) for sample in samples}
+        if auto and masks.keys() & ids.values():
+            samples = [sample for sample in samples if ids[sample.name] in masks]
+            ids = {sample.name: ids[sample.name] for sample in samples}
+        require_files(list(ids.values()), masks, "masks", str(mask_folder))
+        labels = mask_labels(self.classes)
+        return [
+            MaskedImage(s.name, s.path, masks[ids[s.name]], None if auto else s.tags, labels)
+            for s in samples
+        ]
+
+    def origins(self, split: str) -> Origins:
+        """Where its parts come from, for people."""
+        tags = BY_CLIP if self.tags_file == AUTO else str(self._tags_path(split))
+        images = self.folder / "JPEGImages"
+        return Origins(str(images), tags, "", str(self.folder / "SegmentationClass" / split))
+
+    def holdings(self) -> Holdings:
+        """Which of its files something reads; images without an annotation are part of COCO."""
+        images = self.folder / "JPEGImages"
+        splits = list(existing_folders(images))
+        files = {split: _list_images(self.folder, split) for split in splits}
+        masks = {
+            self.folder / "SegmentationClass" / split: frozenset(
+                each for id, file in found.items() for each in (id, nfc(file.stem))
+            )
+            for split, found in files.items()
+            if (self.folder / "SegmentationClass" / split).is_dir()
+        }
+        known = []
+        if self.tags_file is not None and self.tags_file != AUTO:
+            known.append(find_tags_file(self.tags_file, self.root))
+        return Holdings(
+            (self.folder,),
+            images=frozenset(path for found in files.values() for path in found.values()),
+            masks=masks,
+            known=frozenset(known),
+            chosen=self.tags_file is not None,
+            own=frozenset({"annotations", "SegmentationClass"}),
+        )
+
+    def _tags_path(self, split: str) -> Path:
+        """The file that tells the tags of a split."""
+        if self.tags_file is not None:
+            return find_tags_file(self.tags_file, self.root)
+        return self.folder / "annotations" / f"instances_{split}2014.json"
 
 
 def _list_images(folder: Path, split: str) -> dict[str, Path]:
     """Return image id -> file of one split's folder."""
     images = folder / "JPEGImages"
-    available = [path.name for path in images.iterdir() if path.is_dir()]
+    available = list(existing_folders(images))
     if split not in available:
         raise unknown_split(split, available, str(images))
     files = list_files(images / split, "image folder", IMAGE_SUFFIXES)
-    return {_image_id(name): file for name, file in files.items()}
-
-
-def _image_id(name: str) -> str:
-    """Drop the prefix that published masks lack: COCO_val2014_000000000042 -> 000000000042."""
-    return re.sub(r"^COCO_[a-z]+\d{4}_", "", name)
+    return {bare_name(name): file for name, file in files.items()}

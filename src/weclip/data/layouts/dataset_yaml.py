@@ -3,7 +3,8 @@
 Stage 1, for the format `folder`. All keys may be left out; paths are relative to the file:
 
     images: pictures                   # folder of the images; default: the folder of this file
-    tags: tags.csv                     # default: a file of `TAGS_FILES`; or folders tell the tags
+    tags: tags.csv                     # default: a file of `TAGS_FILES`, also one for each split
+                                       # in its folder; or folders tell the tags
     classes: [cat, {name: dog, prompt: dog hound}]   # or a file, or voc or coco
     background_words: [grass, sky]     # default: those of the class list
     masks: drawn                       # default: masks/ in the folder of the images
@@ -20,12 +21,19 @@ from typing import Any
 import yaml
 
 from weclip.data.classes import check_keys
+from weclip.data.images.file_names import require_usable
 from weclip.data.images.listing import existing_folder, find_tags_file
+from weclip.data.images.tree import existing_folders, is_file
+from weclip.data.layouts.folder_names import part_of
+from weclip.data.layouts.split_names import same_split
 from weclip.data.layouts.split_ratio import SplitRatio
 from weclip.system.errors import InputError
 
 FILE_NAME = "dataset.yaml"
-TAGS_FILES = "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml".split()
+TAGS_FILES = (
+    "tags.csv tags.jsonl metadata.csv metadata.jsonl labels.json annotations.xml "
+    "_annotations.coco.json _classes.csv".split()
+)
 MASKS = "masks"
 _KEYS = ("images", "tags", "classes", "background_words", "masks", "mask_labels", "split")
 _SPLIT_KEYS = ("val", "seed")
@@ -39,7 +47,10 @@ class Description:
         origin: The description file, or the folder if there is none; errors start with it.
         folder: The folder of the file, which paths in it are relative to.
         images: Folder of the images; their names are relative to it.
-        tags: Tags file; None if folders tell the tags.
+        tags: Tags file; None if folders tell the tags, or each split has its own file.
+        split_tags: Tags files of the splits, each in the folder of its split; their images are
+            named relative to it.
+        chosen: Whether the tags file was named, and not found by its usual name.
         masks: Folder of masks, `<image without suffix>.png`; need not exist.
         reserved: That folder relative to the images, where no image may be; None if elsewhere.
         classes: As the file gives it: the path of a list, a shipped name, a list, or None.
@@ -58,24 +69,33 @@ class Description:
     background_words: Any = None
     mask_labels: Any = None
     ratio: SplitRatio | None = None
+    split_tags: tuple[Path, ...] = ()
+    chosen: bool = False
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All tags files; none if folders tell the tags."""
+        return self.split_tags if self.tags is None else (self.tags,)
 
 
 def describe(root: str | Path, tags_file: str | Path | None = None) -> Description:
-    """Find the parts of the data set at `root`. No folder is listed.
+    """Find the parts of the data set at `root`. Of the images' folders only the names are listed.
 
     Args:
         root: A folder, which may hold `dataset.yaml`, or such a file under any name.
         tags_file: Tags file that replaces the described one: as given, or relative to `root`.
 
     Raises:
-        InputError: The root or something that the file names is missing, or the file is malformed.
+        InputError: The root or something that the file names is missing, the file is malformed,
+            or a folder or a link that leads nowhere stands in the place of a file.
     """
+    require_usable(root)
     file = Path(root)
     if file.is_dir() or file.suffix.lower() not in (".yaml", ".yml"):
         file = existing_folder(root, "data root") / FILE_NAME
-    elif not file.is_file():
+    elif not is_file(file):
         raise InputError(f"{root}: data root not found; give a folder of images or a {FILE_NAME}")
-    document = _read(file) if file.is_file() else {}
+    document = _read(file) if is_file(file) else {}
     images = _path(document, "images", file)
     if images is not None:
         existing_folder(images, f"{file}: images: folder")
@@ -85,13 +105,17 @@ def describe(root: str | Path, tags_file: str | Path | None = None) -> Descripti
     inside = os.path.relpath(masks, images)
     if not {*Path(inside).parts} - {".."}:
         raise InputError(f"{file}: masks: {masks} holds the images too; keep masks by themselves")
+    reserved = None if Path(inside).parts[0] == ".." else Path(inside).as_posix()
+    tags = _tags(document, file, images, tags_file)
     return Description(
         origin=file if file.is_file() else file.parent,
         folder=file.parent,
         images=images,
-        tags=_tags(document, file, images, tags_file),
+        tags=tags,
+        split_tags=_split_tags(images, reserved) if tags is None else (),
+        chosen=tags_file is not None or "tags" in document,
         masks=masks,
-        reserved=None if Path(inside).parts[0] == ".." else Path(inside).as_posix(),
+        reserved=reserved,
         classes=_classes(document, file),
         background_words=document.get("background_words"),
         mask_labels=document.get("mask_labels"),
@@ -119,6 +143,7 @@ def _path(document: Mapping[str, Any], key: str, file: Path) -> Path | None:
         return None
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{file}: {key}: {value!r} is no path; write a text")
+    require_usable(value, f"{file}: {key}")
     return file.parent / value.strip()
 
 
@@ -129,10 +154,46 @@ def _tags(
     if tags_file is not None:
         return find_tags_file(tags_file, file.parent)
     path = _path(document, "tags", file)
-    if path is not None and not path.is_file():
+    if path is not None and not is_file(path):
         raise InputError(f"{file}: tags: file {path} not found")
-    usual = (folder / name for folder in (file.parent, images) for name in TAGS_FILES)
-    return path or next((path for path in usual if path.is_file()), None)
+    return path or _usual_file(file.parent) or _usual_file(images)
+
+
+def _usual_file(folder: Path) -> Path | None:
+    """The first of `TAGS_FILES` in a folder."""
+    return next((folder / name for name in TAGS_FILES if is_file(folder / name)), None)
+
+
+def image_folders(images: Path, reserved: str | None, split: str | None = None) -> list[str]:
+    """Folders that split or image folders by name are, two deep, such as `images/train`.
+
+    Args:
+        images: Where they are sought; paths are relative to it.
+        reserved: The mask folder, which is none of them.
+        split: Only those of this split, and those of none; None: all.
+    """
+    found: list[str] = []
+    for base in ("", *_named_folders(images, "", reserved, split)):
+        found += _named_folders(images, base, reserved, split)
+    return list(dict.fromkeys(found))
+
+
+def _named_folders(images: Path, base: str, reserved: str | None, split: str | None) -> list[str]:
+    paths = [f"{base}/{name}" if base else name for name in existing_folders(images / base)]
+    parts = [(path, part_of(path.rpartition("/")[2])) for path in paths if path != reserved]
+    return [
+        path
+        for path, part in parts
+        if part is not None
+        and part.role != "other"
+        and (None in (split, part.split) or same_split(str(split), str(part.split)))
+    ]
+
+
+def _split_tags(images: Path, reserved: str | None) -> tuple[Path, ...]:
+    """The tags files in folders of splits, or in a folder `images` and the like."""
+    found = (_usual_file(images / folder) for folder in image_folders(images, reserved))
+    return tuple(path for path in found if path is not None)
 
 
 def _classes(document: Mapping[str, Any], file: Path) -> str | list[Any] | None:

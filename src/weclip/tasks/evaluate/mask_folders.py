@@ -1,5 +1,6 @@
 """The folders of `weclip evaluate --masks`: their names, and which masks are in them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from weclip.data.batch import MaskedImage, MaskLabels
+from weclip.data.images.file_names import bare_name
 from weclip.data.images.full_images import EvalDataset
-from weclip.data.images.listing import Listings, existing_folder
+from weclip.data.images.listing import Listings, existing_folder, list_names
 from weclip.data.masks.mask_files import read_mask
 from weclip.system.errors import InputError
 from weclip.tasks.train.inputs import warn
@@ -126,8 +128,43 @@ def find_masks(
 def find_files(masks: Path, samples: Sequence[MaskedImage]) -> dict[str, Path]:
     """The predicted mask of each image that has one, by the image's name."""
     listings = Listings(existing_folder(masks, OPTION))
-    wanted = {sample.name: listings.find(PurePosixPath(f"{sample.name}.png")) for sample in samples}
-    return {name: masks / file for name, file in wanted.items() if listings.exists(file)}
+    bare = _BareNames(masks)
+    found = {}
+    for sample in samples:
+        file = listings.find(PurePosixPath(f"{sample.name}.png"))
+        there = file if listings.exists(file) else bare.find(file)
+        if there is not None:
+            found[sample.name] = masks / there
+    return found
+
+
+class _BareNames:
+    """Finds masks of COCO whose names have the prefix of its images, or lack it."""
+
+    def __init__(self, masks: Path) -> None:
+        self.masks = masks
+        self._files: dict[PurePosixPath, dict[str, list[str]]] = {}
+
+    def find(self, file: PurePosixPath) -> PurePosixPath | None:
+        """The only mask in the folder of `file` that has its name but for the prefix.
+
+        Raises:
+            InputError: There are several, of years or splits that are not this one's.
+        """
+        bare = bare_name(file.name)
+        if re.fullmatch(r"\d{12}\.png", bare) is None:
+            return None
+        if file.parent not in self._files:
+            names = self._files.setdefault(file.parent, {})
+            for name in list_names(self.masks / file.parent):
+                names.setdefault(bare_name(name), []).append(name)
+        same = self._files[file.parent].get(bare, [])
+        if len(same) > 1:
+            raise InputError(
+                f"{self.masks / file.parent}: {same[0]} and {same[1]} may both be the mask of "
+                f"{file.stem}; keep one of them"
+            )
+        return file.parent / same[0] if same else None
 
 
 def report_missing(

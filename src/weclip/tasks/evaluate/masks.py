@@ -88,7 +88,7 @@ def evaluate_masks(
     sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)
     crf = build_eval_crf(config)
-    dataset = open_configured(config, console)
+    dataset = open_configured(config, console, trains=False)
     classes = dataset.classes
     samples = dataset.read_masked_split(split)
     scenes, missing = find_masks(folders, samples, console, allow_missing=allow_missing)

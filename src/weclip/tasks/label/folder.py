@@ -150,11 +150,12 @@ class LabelFolder:
         return self.out / "soft" / f"{image.name}.npz"
 
     def record(self, image: TaggedImage) -> Record | None:
-        """The line of an image's mask; None if there is none, or one of other tags."""
+        """The line of an image's mask; None if there is none, or one of other tags or bytes."""
         try:
             record = json.loads(read_note(self.mask_path(image)) or "")
             wanted = (image.name, self._tag_names(image))
             same = (record["name"], record["tags"]) == wanted
+            same = same and record["sha256"] == sha256_of(image.path)
         except (ValueError, KeyError, TypeError):
             return None
         return record if same else None
@@ -201,6 +202,7 @@ class LabelFolder:
         return {
             "name": image.name,
             "file": file.as_posix(),
+            "sha256": sha256_of(image.path),
             "tags": self._tag_names(image),
             "width": mask.label_map.shape[1],
             "height": mask.label_map.shape[0],

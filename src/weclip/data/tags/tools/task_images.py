@@ -6,7 +6,7 @@ Stage 1. A task knows an image by an address: of a local file, an upload, a buck
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weclip.data.images.listing import is_image
+from weclip.data.images.image_kinds import is_image
 from weclip.data.tags.places import file_of, places_of
 from weclip.data.tags.reading import RawRow, listed, shown
 from weclip.system.errors import InputError
