@@ -113,7 +113,7 @@ def open_for_model(
     where, choice = (data.format, data.root), tags_choice(data)
     model_list = replace(
         open_dataset(*where, classes=classes, tags_file=data.tags_file, choice=choice),
-        source="the model",
+        source="the model's class list",
     )
     if given is None and (data.format != "folder" or (trained.classes is not None and not moved)):
         return _tell_scored(model_list, data, console)
