@@ -145,3 +145,42 @@ def test_tags_by_clip_are_no_finding(tmp_path: Path, capsys):
     assert "Tags are left to CLIP (data.tags_file=auto)" in shown
     assert "without a training image" not in shown
     assert "images without tags" not in shown
+
+
+def test_what_a_tags_file_leaves_out_is_information(tmp_path: Path, capsys):
+    """CVAT cannot say that an image is finished; one without any object is no warning."""
+    root = worlds.write_folder(tmp_path / "photos")
+    (root / "tags.jsonl").unlink()
+    rows = '<image name="train/train_0.jpg"><tag label="bird"/></image>'
+    rows += "".join(f'<image name="train/train_{i}.jpg"/>' for i in range(1, 8))
+    (root / "annotations.xml").write_text(f"<annotations>{rows}</annotations>")
+    assert cli.run(["check", str(root)]) == 1
+    shown = capsys.readouterr().out
+    assert "information (7): images or tasks that the tags file leaves out" in shown
+    assert "    train/train_1.jpg: no object or tag" in shown
+    assert "warning (3): images that neither a tags file nor the folder of a class tags" in shown
+    assert "no object or tag; with data.untagged=background they are" in shown.split("reading")[0]
+
+
+def test_names_that_say_nearly_the_same(tmp_path: Path, capsys):
+    worlds.write_folder(tmp_path / "photos")
+    for index, name in enumerate(("bicycle", "bicyle")):
+        image = tmp_path / "sorted" / name / f"{index}.jpg"
+        image.parent.mkdir(parents=True)
+        image.write_bytes((tmp_path / f"photos/train/train_{index}.jpg").read_bytes())
+    assert cli.run(["check", str(tmp_path / "sorted")]) == 1
+    shown = capsys.readouterr().out
+    assert "warning (1): classes that say nearly the same to CLIP" in shown
+    assert "bicycle and bicyle differ only by a letter" in shown
+
+
+def test_classes_that_may_lie_deeper(tmp_path: Path, capsys):
+    worlds.write_folder(tmp_path / "photos")
+    for index, name in enumerate(("wild/fox", "wild/owl", "home/hen", "home/pig")):
+        image = tmp_path / "sorted" / name / f"{index}.jpg"
+        image.parent.mkdir(parents=True)
+        image.write_bytes((tmp_path / f"photos/train/train_{index}.jpg").read_bytes())
+    assert cli.run(["check", str(tmp_path / "sorted")]) == 1
+    shown = capsys.readouterr().out
+    assert "warning (2): classes whose images all lie in several folders below theirs" in shown
+    assert "    home: hen, pig\n    wild: fox, owl\n" in shown
