@@ -7,6 +7,7 @@ the run folder and in every model file.
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,8 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from weclip.config import Config
 from weclip.config_rules import validate
 from weclip.config_schema import PART_SECTIONS, schema
+from weclip.data.classes import SHIPPED
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.files import at_home
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
 KINDS: dict[Any, str] = {
@@ -38,6 +41,17 @@ KINDS: dict[Any, str] = {
     tuple[str, ...]: "a list of texts",
 }
 """How types are called in messages; others by their Python name."""
+
+PATHS = (
+    ("data", "root"),
+    ("data", "classes"),
+    ("data", "tags_file"),
+    ("data", "decoded_cache"),
+    ("clip", "weights"),
+    ("clip", "descriptions"),
+    ("label", "model"),
+)
+"""Keys of files and folders, which may begin with `~`."""
 
 WHEN = "when "
 """Begins a section of a method's preset that counts only where all its `key=value` are so."""
@@ -139,6 +153,9 @@ def _resolve(
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, "")
     resolved = cast(Config, OmegaConf.to_object(config))
+    for section, key in PATHS:
+        value = getattr(getattr(resolved, section), key)
+        setattr(getattr(resolved, section), key, value and at_home(value))
     resolved.plugins = {plugin.name: plugin.sha256 for plugin in kind.PLUGINS}
     validate(resolved)
     return resolved
@@ -175,6 +192,19 @@ def _quoted(text: str, kind: Any = Config) -> str:
 def to_yaml(config: Config) -> str:
     """The whole configuration as YAML that `load_config` reads back to an equal one."""
     return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def with_whole_paths(config: Config) -> Config:
+    """A copy for a file that is read elsewhere: paths that are there no longer depend on where.
+
+    Names of ours, and files that are looked for in the data's folder, stay as they are.
+    """
+    copy = deepcopy(config)
+    for section, key in PATHS:
+        value = getattr(getattr(copy, section), key)
+        if value and Path(value).exists() and not (key == "classes" and value in SHIPPED):
+            setattr(getattr(copy, section), key, str(Path(value).absolute()))
+    return copy
 
 
 def from_yaml(text: str, origin: str, plugins: Sequence[Plugin] = ()) -> Config:

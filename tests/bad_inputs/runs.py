@@ -194,7 +194,7 @@ CASES = (
         "replay-checkpoint",
         "A checkpoint where a failed step belongs",
         f"replay {LAST}",
-        f"{LAST}: not a replay file; give the replay.ckpt of a run that stopped at NaN",
+        f"{LAST}: not a replay file; give the replay.ckpt of a run that stopped at NaN (it holds other things)",
     ),
     Case(
         "import-html",
