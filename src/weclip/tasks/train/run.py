@@ -140,7 +140,7 @@ def _train(
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
-        console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
+        console.print(f"Compiled the pixel refinement in {compiled:.0f} s.")
     log = RunLog(
         out,
         trainer.step,
