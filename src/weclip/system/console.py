@@ -8,6 +8,7 @@ import os
 import select
 import sys
 import warnings
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def patient_streams() -> None:
 
 def _patient(stream: TextIO | None) -> TextIO:
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123
+        return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
     stream.flush()
     file = PatientFile(stream.fileno(), "w", closefd=False)
     return io.TextIOWrapper(

@@ -25,7 +25,7 @@ from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
-from weclip.system.files import remove_temporaries, require_outside, write_text
+from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.label.folder import KIND, LabelFolder, make_recipe
@@ -175,6 +175,8 @@ def require_usable(images: Sequence[TaggedImage], config: Config, out: Path) -> 
     if not images:
         raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
     require_outside(out, (image.path for image in images))
+    if connect().is_main_process:
+        require_names_fit(out, (Path(f"{image.name}.png") for image in images))
 
 
 def data_folder(config: Config) -> Path:
