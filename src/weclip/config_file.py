@@ -20,7 +20,6 @@ from omegaconf.errors import OmegaConfBaseException
 from weclip.config import Config
 from weclip.config_rules import validate
 from weclip.config_schema import PART_SECTIONS, schema
-from weclip.data.classes import SHIPPED
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import at_home
@@ -195,15 +194,15 @@ def to_yaml(config: Config) -> str:
 
 
 def with_whole_paths(config: Config) -> Config:
-    """A copy for a file that is read elsewhere: paths that are there no longer depend on where.
+    """A copy for a model file, which finds its CLIP from whatever folder it is used in.
 
-    Names of ours, and files that are looked for in the data's folder, stay as they are.
+    The data stay as they were given, since a project is moved together with them.
     """
     copy = deepcopy(config)
-    for section, key in PATHS:
-        value = getattr(getattr(copy, section), key)
-        if value and Path(value).exists() and not (key == "classes" and value in SHIPPED):
-            setattr(getattr(copy, section), key, str(Path(value).absolute()))
+    for key in ("weights", "descriptions"):
+        value = getattr(copy.clip, key)
+        if value and value != "demo" and Path(value).exists():
+            setattr(copy.clip, key, str(Path(value).absolute()))
     return copy
 
 

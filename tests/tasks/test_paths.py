@@ -74,14 +74,15 @@ def test_a_model_loads_from_another_folder(tmp_path, monkeypatch, voc_world, cli
     assert stored.clip.weights == str(tmp_path / "clip.safetensors")
 
 
-def test_names_of_ours_stay_names(tmp_path, monkeypatch):
+def test_only_what_is_a_path_becomes_a_whole_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "voc").mkdir()
-    config = load_config("voc", ["data.root=voc", "clip.weights=demo", "data.tags_file=tags.csv"])
+    for name in ("voc", "demo", "texts"):
+        (tmp_path / name).mkdir()
+    config = load_config("voc", ["data.root=voc", "clip.weights=demo", "clip.descriptions=texts"])
     whole = with_whole_paths(config)
-    assert (whole.data.classes, whole.clip.weights) == ("voc", "demo")
-    assert (whole.data.root, whole.data.tags_file) == (str(tmp_path / "voc"), "tags.csv")
-    assert config.data.root == "voc"
+    assert (whole.data.classes, whole.clip.weights, whole.data.root) == ("voc", "demo", "voc")
+    assert whole.clip.descriptions == str(tmp_path / "texts")
+    assert config.clip.descriptions == "texts"
 
 
 def test_a_checkpoint_is_no_model(run_folder):
@@ -92,7 +93,7 @@ def test_a_checkpoint_is_no_model(run_folder):
 
 def test_a_run_without_a_model_yet(run_folder, tmp_path):
     shutil.copy(run_folder / "run.json", tmp_path)
-    with pytest.raises(InputError, match="this training has no model.safetensors yet; continue"):
+    with pytest.raises(InputError, match=r"this training has no model\.safetensors yet; continue"):
         weclip.load(tmp_path)
 
 

@@ -226,6 +226,19 @@ def test_a_second_signal_interrupts_at_once():
         signal.raise_signal(signal.SIGINT)
 
 
+def test_a_closed_terminal_is_a_signal_unless_it_is_ignored():
+    """As `nohup` does."""
+    for handler, noted in ((signal.SIG_DFL, "SIGHUP"), (signal.SIG_IGN, None)):
+        before = signal.signal(signal.SIGHUP, handler)
+        try:
+            with StopRequests() as requests:
+                signal.raise_signal(signal.SIGHUP)
+                assert requests.name == noted
+            assert signal.getsignal(signal.SIGHUP) == handler
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
 def test_the_loss_scaling_of_fp16_is_in_the_checkpoint(tmp_path):
     trainer = make_trainer(tmp_path)
     trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=512.0)

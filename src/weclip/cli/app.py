@@ -29,7 +29,7 @@ from weclip.cli.tag import tag
 from weclip.system.allocator import keep_freed_memory
 from weclip.system.console import patient_streams, show_notices_in_one_line
 from weclip.system.errors import InputError
-from weclip.system.exits import run_app
+from weclip.system.exits import run_app, with_what_was_printed
 from weclip.system.processes import silence_pillow
 
 app = typer.Typer(
@@ -263,7 +263,7 @@ def main() -> None:
     show_notices_in_one_line()
     keep_freed_memory()
     silence_pillow()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(with_what_was_printed(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:

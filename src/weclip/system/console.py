@@ -3,13 +3,14 @@
 Tasks are called from Python without a console too; then they are silent.
 """
 
+import errno
 import io
 import os
 import select
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from rich.console import Console
 
@@ -19,12 +20,21 @@ QUIET = Console(quiet=True)
 """A console that shows nothing."""
 
 
+READER_HAS_LEFT = (errno.EPIPE, errno.EIO)
+"""What writing to a pipe that nobody reads gives, and to a terminal that is closed."""
+
+
 class PatientFile(io.FileIO):
     """An open output that goes quiet, for good, when nothing can be written there any more.
 
     A reader that leaves (`| head`), a terminal that is closed and a full disk under a redirection
     are no reason to end the work.
+
+    Attributes:
+        lost: Why something could not be written that somebody may yet want to read.
     """
+
+    lost: ClassVar[OSError | None] = None
 
     def write(self, data: Any, /) -> int:
         """Write what fits; all is taken for written once the output has gone."""
@@ -34,7 +44,9 @@ class PatientFile(io.FileIO):
                 select.select([], [self], [])
                 written = super().write(data)
             return written
-        except OSError:
+        except OSError as error:
+            if error.errno not in READER_HAS_LEFT:
+                PatientFile.lost = error
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)

@@ -4,11 +4,14 @@
 what was given. 75: a signal ended a run between two steps, saved. 130: interrupted.
 """
 
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import typer
 from typer.exceptions import Abort, TyperException
 
+from weclip.system.console import PatientFile
 from weclip.system.errors import FULL, InputError, RunError, StoppedError, WriteError, unwritable
 
 INTERRUPTED = 130
@@ -38,6 +41,18 @@ def run_app(app: typer.Typer, arguments: Callable[[], list[str]]) -> int:
     if result == INTERRUPTED:
         return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
+
+
+def with_what_was_printed(code: int) -> int:
+    """The exit code of a process of our own, in which what it printed may be lost.
+
+    A reader who left did not want it; but a full disk below a redirection is said.
+    """
+    with suppress(OSError):
+        sys.stdout.flush()
+    if PatientFile.lost is None or code != 0:
+        return code
+    return _fail(unwritable(PatientFile.lost, "what was printed"), RunError.exit_code)
 
 
 def _fail(message: str, code: int) -> int:
