@@ -30,6 +30,7 @@ from weclip.system.allocator import keep_freed_memory
 from weclip.system.console import patient_streams, show_notices_in_one_line
 from weclip.system.errors import InputError
 from weclip.system.exits import run_app, with_what_was_printed
+from weclip.system.files import require_writable
 from weclip.system.processes import silence_pillow
 
 app = typer.Typer(
@@ -102,6 +103,8 @@ def check(
     from weclip.tasks.check import check as run
     from weclip.tasks.datasets import configuration, split_data
 
+    if json is not None:
+        require_writable(json, "--json")
     data, changes = split_data(arguments or ())
     resolved = configuration(config, data, changes, unused=UNUSED)
     return run(resolved, console=Console(), json_file=json)

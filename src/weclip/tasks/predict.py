@@ -217,8 +217,9 @@ def _readable(
     """The images that can be read; the others are told and noted."""
     for job, image in read:
         if isinstance(image, InputError):
-            skipped.append(str(image))
-            console.print(f"skipped: {image}", style="yellow", soft_wrap=True, markup=False)
+            said = str(image).encode(errors="backslashreplace").decode()  # a name that is no text
+            skipped.append(said)
+            console.print(f"skipped: {said}", style="yellow", soft_wrap=True, markup=False)
         else:
             yield job, image
 
