@@ -106,7 +106,8 @@ def predict(
     images = collect_images(inputs)
     require_outside(out, (path for path, _ in images))
     with working_in(out, KIND, first=connect().is_main_process):
-        require_names_fit(out, (output for _, output in images))
+        if connect().is_main_process:
+            require_names_fit(out, (output for _, output in images))
         return _predict(model_at.open(), images, out, options, console)
 
 
