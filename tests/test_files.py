@@ -3,10 +3,13 @@ import shutil
 
 import pytest
 
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, WriteError
 from weclip.system.files import (
     RUN_MARKER,
+    at_home,
     claim_folder,
+    require_names_fit,
+    require_writable,
     write_atomically,
     write_folder_atomically,
     write_json,
@@ -135,7 +138,7 @@ def test_a_folder_that_cannot_be_renamed_is_an_error(tmp_path, monkeypatch):
         return replace(self, target)
 
     monkeypatch.setattr(type(path), "replace", refuse)
-    with pytest.raises(PermissionError):
+    with pytest.raises(WriteError, match="Permission denied"):
         write_folder_atomically(path, fill("new"))
     assert names(tmp_path) == ["a"]
     assert names(path) == ["old"]
@@ -206,3 +209,46 @@ def test_overwrite_never_deletes_another_kind(output):
         kind="training",
         overwrite=True,
     )
+
+
+@pytest.mark.parametrize("length", [250, 255])
+def test_every_name_that_the_disk_allows_can_be_written(tmp_path, length):
+    path = tmp_path / ("é" * 100 + "x" * (length - 200))
+    write_text(path, "a")
+    write_folder_atomically(path.with_name("f" * length), fill("b"))
+    assert names(tmp_path) == sorted([path.name, "f" * length])
+    require_names_fit(tmp_path, [path, tmp_path.joinpath("f" * length)])
+
+
+def test_a_name_that_is_too_long_is_said_before(tmp_path):
+    with pytest.raises(InputError, match=r"xxx\.\.\.: .* has a name of 256 bytes, .* rename it"):
+        require_names_fit(tmp_path, [tmp_path / ("x" * 256)])
+
+
+def test_a_file_that_can_be_written_is_not_there_afterwards(tmp_path):
+    require_writable(tmp_path / "new" / "sub" / "a.csv", "--out")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "file/a.csv"])
+def test_a_file_that_cannot_be_written_is_said_before(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--json .* cannot be written \(.*\); choose another"):
+        require_writable(tmp_path / name, "--json")
+
+
+def test_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/elsewhere/me")
+    assert at_home("~/run") == "/elsewhere/me/run"
+    assert at_home("~") == "/elsewhere/me"
+    assert at_home("~nobody-of-this-name/x") == "~nobody-of-this-name/x"
+    assert at_home("a/~/b") == "a/~/b"
+
+
+def test_no_home(monkeypatch):
+    def unknown(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("weclip.system.files.Path.expanduser", unknown)
+    with pytest.raises(InputError, match="~/run: this user has no home folder; write the whole"):
+        at_home("~/run")

@@ -7,6 +7,7 @@ the run folder and in every model file.
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from weclip.config_rules import validate
 from weclip.config_schema import PART_SECTIONS, schema
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.files import at_home
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
 KINDS: dict[Any, str] = {
@@ -38,6 +40,17 @@ KINDS: dict[Any, str] = {
     tuple[str, ...]: "a list of texts",
 }
 """How types are called in messages; others by their Python name."""
+
+PATHS = (
+    ("data", "root"),
+    ("data", "classes"),
+    ("data", "tags_file"),
+    ("data", "decoded_cache"),
+    ("clip", "weights"),
+    ("clip", "descriptions"),
+    ("label", "model"),
+)
+"""Keys of files and folders, which may begin with `~`."""
 
 WHEN = "when "
 """Begins a section of a method's preset that counts only where all its `key=value` are so."""
@@ -139,6 +152,9 @@ def _resolve(
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, "")
     resolved = cast(Config, OmegaConf.to_object(config))
+    for section, key in PATHS:
+        value = getattr(getattr(resolved, section), key)
+        setattr(getattr(resolved, section), key, value and at_home(value))
     resolved.plugins = {plugin.name: plugin.sha256 for plugin in kind.PLUGINS}
     validate(resolved)
     return resolved
@@ -175,6 +191,19 @@ def _quoted(text: str, kind: Any = Config) -> str:
 def to_yaml(config: Config) -> str:
     """The whole configuration as YAML that `load_config` reads back to an equal one."""
     return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def with_whole_paths(config: Config) -> Config:
+    """A copy for a model file, which finds its CLIP from whatever folder it is used in.
+
+    The data stay as they were given, since a project is moved together with them.
+    """
+    copy = deepcopy(config)
+    for key in ("weights", "descriptions"):
+        value = getattr(copy.clip, key)
+        if value and value != "demo" and Path(value).exists():
+            setattr(copy.clip, key, str(Path(value).absolute()))
+    return copy
 
 
 def from_yaml(text: str, origin: str, plugins: Sequence[Plugin] = ()) -> Config:

@@ -94,14 +94,14 @@ CASES = (
     Case(
         "model-clip-moved",
         "A CLIP that has moved",
-        EVALUATE,
+        f"{EVALUATE} --clip {CLIP}",
         "run/model.safetensors needs CLIP clip.safetensors, which is not at clip.safetensors; tell with --clip where it is",
         make=lambda: Path(CLIP).rename("moved.safetensors"),
     ),
     Case(
         "model-clip-exchanged",
         "Another CLIP under the same name",
-        EVALUATE,
+        f"{EVALUATE} --clip {CLIP}",
         "run/model.safetensors was trained with CLIP clip.safetensors (SHA-256 ...), but clip.safetensors is clip.safetensors (...); give the right weights with --clip",
         make=lambda: worlds.write_clip(Path(CLIP), seed=1),
     ),
@@ -194,7 +194,7 @@ CASES = (
         "replay-checkpoint",
         "A checkpoint where a failed step belongs",
         f"replay {LAST}",
-        f"{LAST}: not a replay file; give the replay.ckpt of a run that stopped at NaN",
+        f"{LAST}: not a replay file; give the replay.ckpt of a run that stopped at NaN (it holds other things)",
     ),
     Case(
         "import-html",

@@ -48,7 +48,7 @@ def test_check(tmp_path: Path, images: int):
             assert command.wait(60) == 130
     _, said = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert said == "weclip: error: interrupted\n"
+    assert said == "weclip: interrupted\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="needs fork")

@@ -20,6 +20,7 @@ class KillingOs:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.written = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(os, name)
@@ -31,6 +32,7 @@ class KillingOs:
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         self.count -= 1
+        self.written += 1
         os.fsync(descriptor)
 
 
@@ -38,14 +40,16 @@ def main(arguments: list[str], output: str, kill_at_write: int | None, threads: 
     """Run a command line with its output in a file; its exit code."""
     if threads is not None:
         torch.set_num_threads(threads)
-    if kill_at_write is not None:
-        weclip.system.files.os = KillingOs(kill_at_write)  # type: ignore[assignment]
+    system = KillingOs(sys.maxsize if kill_at_write is None else kill_at_write)
+    weclip.system.files.os = system  # type: ignore[assignment]
     with (
         Path(output).open("a") as file,
         contextlib.redirect_stdout(file),
         contextlib.redirect_stderr(file),
     ):
-        return cli.run(arguments)
+        code = cli.run(arguments)
+    Path(output).with_suffix(".writes").write_text(str(system.written))
+    return code
 
 
 if __name__ == "__main__":

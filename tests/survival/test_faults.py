@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.end_to_end import worlds
 from tests.survival.runs import last
 from tests.training.tiny_run import same
@@ -16,6 +18,7 @@ from tests.training.tiny_run import same
 from weclip.cli import app as cli
 from weclip.training.checkpoint import step_path
 from weclip.training.loop import Trainer
+from weclip.training.runlog import LOG_NAME, read_log
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +219,29 @@ def test_a_changed_run_is_resumed_only_when_told(tmp_path, changes, whole, capsy
     assert "train.steps was 8, now 10" in capsys.readouterr().err
     assert worlds.train(out, *longer, "--resume", "--accept-changes") == 0
     assert last(out).step == 10
+
+
+@pytest.mark.parametrize("fault", ["cut off", "all 255"])
+def test_masks_that_cannot_be_scored_cost_no_training(tmp_path, clip_file, capsys, fault):
+    root = worlds.write_voc(tmp_path / "VOC2012")
+    masks = sorted((root / "SegmentationClass").glob("val_*.png"))
+    whole = {path: path.read_bytes() for path in masks}
+    for path in masks:
+        if fault == "all 255":
+            Image.fromarray(np.full((worlds.SIZE, worlds.SIZE), 255, np.uint8)).save(path)
+    if fault == "cut off":
+        masks[1].write_bytes(whole[masks[1]][:100])
+    out = tmp_path / "run"
+    changes = [*worlds.voc_changes(root, clip_file), "train.steps=4", "train.save_every=100"]
+    assert worlds.train(out, *changes) == 2
+    line = capsys.readouterr().err
+    assert "the training is saved after step 4: mend it, or" in line
+    assert (out / "model.safetensors").is_file()
+    assert last(out).step == 4
+    for path, content in whole.items():
+        path.write_bytes(content)
+    assert worlds.train(out, *changes, "--resume") == 0
+    assert [row["step"] for row in read_log(out / LOG_NAME) if "eval_miou" in row] == [4]
 
 
 def test_resume_starts_a_run_that_is_not_there(tmp_path, changes, whole, capsys):

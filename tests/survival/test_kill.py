@@ -1,6 +1,7 @@
 """A run that is killed anywhere ends with the same weights, bit for bit, as one that was not."""
 
 import random
+import shutil
 import time
 
 import pytest
@@ -110,6 +111,54 @@ def test_killed_while_it_writes_a_file(tmp_path, changes, whole, written):
     assert process.exitcode == 0, told.read_text()
     assert results(out) == results(whole[0])
     assert not any(path.name.endswith(".tmp") for path in out.rglob(".*"))
+
+
+LAST = [pytest.param(n, marks=[pytest.mark.long] if n in (2, 3, 5) else []) for n in range(1, 6)]
+SCORED = {
+    "with scores": [],
+    "without scores": ["data.eval_split=null"],
+}
+
+
+@pytest.fixture(scope="module", params=SCORED)
+def short(request, tmp_path_factory, changes):
+    """A short run: its changes, its results, and how many files it writes."""
+    root = tmp_path_factory.mktemp("short")
+    short = [*changes, "train.steps=3", *SCORED[request.param]]
+    process = processes.start(command(root / "run", short), root / "told.txt")
+    process.join()
+    assert process.exitcode == 0, (root / "told.txt").read_text()
+    return short, results(root / "run"), int((root / "told.writes").read_text())
+
+
+@pytest.mark.parametrize("from_the_end", LAST)
+def test_killed_in_its_last_writes_a_run_has_all_results_after_a_resume(
+    tmp_path, short, from_the_end
+):
+    changes, wanted, writes = short
+    out, told = tmp_path / "run", tmp_path / "told.txt"
+    process = processes.start(command(out, changes), told, kill_at_write=writes - from_the_end)
+    process.join()
+    assert process.exitcode == -9
+    no_checkpoint_is_unreadable(out)
+    process = processes.start([*command(out, changes), "--resume"], told)
+    process.join()
+    assert process.exitcode == 0, told.read_text()
+    assert f"model: {out / 'model.safetensors'}" in told.read_text()
+    assert results(out) == wanted
+
+
+@pytest.mark.parametrize("missing", ["model.safetensors", "log.jsonl", "config.yaml"])
+def test_what_a_finished_run_has_lost_is_made_again(tmp_path, whole, changes, missing):
+    out, told = tmp_path / "run", tmp_path / "told.txt"
+    shutil.copytree(whole[0], out)
+    content = (out / missing).read_bytes()
+    (out / missing).unlink()
+    process = processes.start([*command(out, changes), "--resume"], told)
+    process.join()
+    assert process.exitcode == 0, told.read_text()
+    last = content.splitlines()[-1:] if missing == "log.jsonl" else [content]
+    assert (out / missing).read_bytes() == b"".join(last) + b"\n" * (missing == "log.jsonl")
 
 
 def test_the_comparison_can_fail(changes, whole):

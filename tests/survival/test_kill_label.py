@@ -11,7 +11,8 @@ from tests.survival import processes
 from weclip.exports.formats import EXPORTS
 
 KILLS = [3, pytest.param(12, marks=pytest.mark.long)]
-OF_VERSIONS = {"run.json", "label.json"}
+NO_RESULTS = {"run.json", "label.json", ".lock"}
+"""Files that name versions, and who works there."""
 FOLDERS = ("yolo", "label-studio", "fiftyone", "huggingface")
 WRITES = {
     "the marker": 0,
@@ -59,9 +60,9 @@ def whole(tmp_path_factory, line):
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """All files but those that name versions."""
+    """All files that are results."""
     files = worlds.folder_content(out).items()
-    return {name: content for name, content in files if name not in OF_VERSIONS}
+    return {name: content for name, content in files if name not in NO_RESULTS}
 
 
 def require_nothing_half_written(out: Path, whole: dict[str, bytes]) -> None:

@@ -26,7 +26,7 @@ def whole(tmp_path_factory, changes):
     return out
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_ends_the_run_saved(tmp_path, changes, whole, number):
     out, told = tmp_path / "run", tmp_path / "told.txt"
     command = ["train", "--config", "voc", "--out", str(out), *changes, "train.save_every=1000"]
@@ -38,7 +38,7 @@ def test_a_signal_ends_the_run_saved(tmp_path, changes, whole, number):
     step = last(out).step
     assert 2 <= step < STEPS
     name = signal.Signals(number).name
-    line = f"weclip: error: {name} came; saved after step {step}; the same command with --resume"
+    line = f"weclip: {name} came; saved after step {step}; the same command with --resume"
     assert told.read_text().splitlines()[-1].startswith(line)
     assert worlds.train(out, *changes, "train.save_every=1000", "--resume") == 0
     assert same(last(out).trained, last(whole).trained)

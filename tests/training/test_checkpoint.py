@@ -77,6 +77,32 @@ def test_a_file_of_something_else(tmp_path, content):
     refused(tmp_path / "other.ckpt", "not a readable weclip checkpoint")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("step", "7"),
+        ("step", True),
+        ("trained", {"weight": 1.0}),
+        ("trained", [1]),
+        ("optimizer", []),
+        ("config", b"train: {}"),
+        ("inputs", {"images": 3}),
+        ("best_score", "high"),
+        ("evaluated_step", None),
+    ],
+)
+def test_a_field_of_the_wrong_type(path, field, value):
+    content = vars(load_checkpoint(path)) | {field: value}
+    write_checked(path, content)
+    refused(path, f"not a readable weclip checkpoint .'{field}' is of the wrong type")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {1: 2}, "text"])
+def test_a_file_that_is_no_record(tmp_path, content):
+    write_checked(tmp_path / "other.ckpt", content)
+    refused(tmp_path / "other.ckpt", "it holds other things")
+
+
 def test_an_archive_without_our_header(tmp_path):
     torch.save({"step": 1}, tmp_path / "plain.pt")
     refused(tmp_path / "plain.pt", "it is none")

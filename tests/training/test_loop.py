@@ -5,19 +5,23 @@ import pytest
 import torch
 from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
-from tests.training.tiny_run import Interruption, fit, make_trainer, rate, same, state_of
+from tests.training.tiny_run import (
+    Interruption,
+    fit,
+    make_trainer,
+    newest,
+    rate,
+    same,
+    state_of,
+)
 
 from weclip.inference.predictor import inference_mode
 from weclip.system.distributed import make_accelerator
 from weclip.system.errors import DivergedError, RunError, StoppedError
-from weclip.training.checkpoint import latest_checkpoint, load_checkpoint
+from weclip.training.checkpoint import load_checkpoint
 from weclip.training.replay import load_replay
 from weclip.training.runlog import LOG_NAME, RunLog, read_log
 from weclip.training.signals import StopRequests
-
-
-def newest(folder):
-    return latest_checkpoint(folder / "checkpoints")[0]
 
 
 def log_without_speed(folder):
@@ -220,6 +224,19 @@ def test_a_second_signal_interrupts_at_once():
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):  # as before the context
         signal.raise_signal(signal.SIGINT)
+
+
+def test_a_closed_terminal_is_a_signal_unless_it_is_ignored():
+    """As `nohup` does."""
+    for handler, noted in ((signal.SIG_DFL, "SIGHUP"), (signal.SIG_IGN, None)):
+        before = signal.signal(signal.SIGHUP, handler)
+        try:
+            with StopRequests() as requests:
+                signal.raise_signal(signal.SIGHUP)
+                assert requests.name == noted
+            assert signal.getsignal(signal.SIGHUP) == handler
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
 
 def test_the_loss_scaling_of_fp16_is_in_the_checkpoint(tmp_path):

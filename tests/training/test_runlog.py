@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from weclip.training.runlog import LOG_NAME, RunLog, progress_bar, read_log
+from weclip.training.runlog import LOG_NAME, RunLog, parse_log, progress_bar, read_log
 
 
 def steps(folder):
@@ -40,6 +41,30 @@ def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path):
     assert steps(tmp_path) == [1, 2]
     write(tmp_path, 2, 3)
     assert steps(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"3",
+        b"[1]",
+        b"{}",
+        b'{"step": "2"}',
+        b'{"step": 2, "loss": "low"}',
+        b"\xff",
+        b"[" * 9999,
+    ],
+)
+def test_a_damaged_line_is_left_out_and_counted(tmp_path, line):
+    write(tmp_path, 0, 3)
+    path = tmp_path / LOG_NAME
+    first, _, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + line + b"\n" + last)
+    assert ([row["step"] for row in parse_log(path)[0]], parse_log(path)[1]) == ([1, 3], 1)
+    with RunLog(tmp_path, 3) as log:
+        assert log.damaged == 1
+    assert parse_log(path) == (read_log(path), 0)
 
 
 def test_no_log_yet(tmp_path):

@@ -9,7 +9,9 @@ from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
 from weclip.system.distributed import make_accelerator
 from weclip.system.files import RUN_MARKER, write_json
-from weclip.training.loop import FitSettings, Hooks, Trainer
+from weclip.training.checkpoint import latest_checkpoint
+from weclip.training.loop import Trainer
+from weclip.training.plan import FitSettings, Hooks
 from weclip.training.run_folder import RunFolder
 from weclip.training.runlog import RunLog
 from weclip.training.schedule import build_optimizer
@@ -31,6 +33,7 @@ def make_trainer(
     eval_every=0,
     evaluate=None,
     save_model=None,
+    has_model=True,
     method=None,
     keep_last=2,
     seed=0,
@@ -62,6 +65,7 @@ def make_trainer(
             evaluate,
             lambda batch, output: np.zeros((4, 4, 3), np.uint8),
             save_model or (lambda trained, step: None),
+            lambda: has_model,
         ),
     )
 
@@ -91,3 +95,7 @@ def state_of(trainer):
 def same(first, second):
     """Whether two state dicts are equal bit for bit."""
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def newest(folder):
+    return latest_checkpoint(folder / "checkpoints")[0]

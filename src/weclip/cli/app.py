@@ -4,6 +4,7 @@ Imports of PyTorch wait until a command runs, so that `--help` answers at once.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,24 +12,45 @@ import typer
 from rich.console import Console
 
 from weclip.cli import options
+from weclip.cli.help import PlainCommand, PlainGroup
 from weclip.cli.label import label
-from weclip.cli.options import Changes, Clip, Data, Model, Out, Overwrite, Plugins, Preset
+from weclip.cli.options import (
+    Changes,
+    Clip,
+    Data,
+    Out,
+    Overwrite,
+    Plugins,
+    Preset,
+    at_home_in,
+)
+from weclip.cli.predict import predict
 from weclip.cli.tag import tag
 from weclip.system.allocator import keep_freed_memory
+from weclip.system.console import patient_streams, show_notices_in_one_line
 from weclip.system.errors import InputError
-from weclip.system.exits import run_app
+from weclip.system.exits import run_app, with_what_was_printed
+from weclip.system.files import require_writable
 from weclip.system.processes import silence_pillow
 
 app = typer.Typer(
     name="weclip",
+    cls=PlainGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Learn to segment images from image-level tags alone, with a frozen CLIP.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+command = partial(app.command, cls=PlainCommand)
 
 
-@app.command(epilog=options.PARTS_HELP)
+@app.callback()
+def weclip(version: options.Version = False) -> None:
+    """Options that go without a command."""
+
+
+@command(epilog=options.PARTS_HELP)
 def train(
     out: Out,
     changes: Changes = None,
@@ -65,7 +87,7 @@ def train(
     shown.print(f"model: {path}", soft_wrap=True, markup=False)
 
 
-@app.command()
+@command()
 def check(
     arguments: options.Arguments = None,
     config: Preset = None,
@@ -81,12 +103,14 @@ def check(
     from weclip.tasks.check import check as run
     from weclip.tasks.datasets import configuration, split_data
 
+    if json is not None:
+        require_writable(json, "--json")
     data, changes = split_data(arguments or ())
     resolved = configuration(config, data, changes, unused=UNUSED)
     return run(resolved, console=Console(), json_file=json)
 
 
-@app.command()
+@command()
 def evaluate(
     out: Out,
     changes: Changes = None,
@@ -126,42 +150,12 @@ def evaluate(
         score_model(place, out, console=shown, labels=labels, overwrite=overwrite)
 
 
-@app.command()
-def predict(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Image files, folders or quoted patterns.", metavar="IMAGES")
-    ],
-    model: Model,
-    out: Out,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
-    ] = None,
-    overlays: options.Overlays = False,
-    clip: Clip = None,
-    plugin: Plugins = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Segment images: one palette PNG each, at the image's own size. Needs no tags.
-
-    For example: weclip predict --model runs/voc photos/ --out masks --overlays
-    """
-    from weclip.system.distributed import console
-    from weclip.tasks.load import ModelAt
-    from weclip.tasks.predict import predict as run
-
-    shown = console()
-    how = {"overlays": overlays, "overwrite": overwrite}
-    place = ModelAt(model, clip, change or (), plugin or ())
-    count = run(place, inputs, out, console=shown, **how)
-    shown.print(f"{count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+command()(predict)
+command(epilog=options.PARTS_HELP)(label)
+command()(tag)
 
 
-app.command(epilog=options.PARTS_HELP)(label)
-app.command()(tag)
-
-
-@app.command("import")
+@command("import")
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="A released WeCLIP checkpoint (.pth).")],
     config: Annotated[
@@ -185,7 +179,7 @@ def import_(
     Console().print(f"model: {path}", soft_wrap=True)
 
 
-@app.command()
+@command()
 def convert(
     source: options.TagsSource,
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
@@ -212,7 +206,7 @@ def convert(
         Console().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
-@app.command()
+@command()
 def prepare(
     what: options.Prepared,
     root: options.Root,
@@ -234,7 +228,7 @@ def prepare(
     return exit_code
 
 
-@app.command()
+@command()
 def demo(
     out: Out,
     seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,
@@ -251,7 +245,7 @@ def demo(
     console.print(f"open {report}", soft_wrap=True, markup=False)
 
 
-@app.command()
+@command()
 def replay(
     file: Annotated[Path, typer.Argument(help="replay.ckpt of a run that stopped at NaN.")],
     changes: Changes = None,
@@ -268,11 +262,13 @@ def replay(
 
 def main() -> None:
     """Entry point; `exits` says what the exit codes mean."""
+    patient_streams()
+    show_notices_in_one_line()
     keep_freed_memory()
     silence_pillow()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(with_what_was_printed(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    return run_app(app, arguments)
+    return run_app(app, lambda: list(map(at_home_in, arguments)))

@@ -1,7 +1,9 @@
 """Options of the commands: how each is called and what its help says."""
 
 import json
+import re
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from weclip.parts import AFFINITY, LOSS, MAP_SOURCE
 from weclip.system.errors import InputError
+from weclip.system.files import at_home
 
 Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
 MODEL = typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
@@ -118,6 +121,34 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file with parts of your own. It is run. Repeatable."),
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"weclip {metadata.version('weclip')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+]
+
+
+HOME = re.compile(r"(--[\w-]+=|[\w.]+=|)(~/.*|~)", re.DOTALL)
+"""An argument that is a path, or ends in one, that begins with `~`: `--out=~/run`."""
+
+
+def at_home_in(argument: str) -> str:
+    """An argument whose path begins at this user's home; a shell expands only some of them.
+
+    >>> at_home_in("data.eval_split=~"), at_home_in("photos")
+    ('data.eval_split=~', 'photos')
+    """
+    found = HOME.fullmatch(argument)
+    if found is None or (found[1] and found[2] == "~"):  # YAML's null
+        return argument
+    return found[1] + at_home(found[2])
 
 
 PARTS_HELP = " ".join(

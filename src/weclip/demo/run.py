@@ -23,6 +23,7 @@ from weclip.inference.scores.record import scores_table
 from weclip.inference.visualize import heat_overlay, overlay
 from weclip.system.console import QUIET
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.evaluate.model import (
     RECORD_NAME,
@@ -64,6 +65,20 @@ def run_demo(
     Returns:
         The report.
     """
+    with working_in(out, KIND):
+        return _run_demo(out, seed, console, overrides, scenes, overwrite=overwrite)
+
+
+def _run_demo(
+    out: Path,
+    seed: int,
+    console: Console,
+    overrides: Sequence[str],
+    scenes: tuple[int, int],
+    *,
+    overwrite: bool,
+) -> Path:
+    """As `run_demo`, in a folder that is held."""
     drawings_folder()
     world, run = out / "world", out / "run"
     fixed = [f"data.root={json.dumps(str(world))}", f"train.seed={seed}"]

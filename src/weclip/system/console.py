@@ -1,9 +1,98 @@
-"""Where tasks show what they do, if anywhere.
+"""Where tasks show what they do, if anywhere, and what becomes of it where nobody reads on.
 
 Tasks are called from Python without a console too; then they are silent.
 """
 
+import errno
+import io
+import os
+import select
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, TextIO
+
 from rich.console import Console
+
+from weclip.system.errors import Notice
 
 QUIET = Console(quiet=True)
 """A console that shows nothing."""
+
+
+READER_HAS_LEFT = (errno.EPIPE, errno.EIO)
+"""What writing to a pipe that nobody reads gives, and to a terminal that is closed."""
+
+
+class PatientFile(io.FileIO):
+    """An open output that goes quiet, for good, when nothing can be written there any more.
+
+    A reader that leaves (`| head`), a terminal that is closed and a full disk under a redirection
+    are no reason to end the work.
+
+    Attributes:
+        lost: Why something could not be written that somebody may yet want to read.
+    """
+
+    lost: ClassVar[OSError | None] = None
+
+    def write(self, data: Any, /) -> int:
+        """Write what fits; all is taken for written once the output has gone."""
+        try:
+            written = super().write(data)
+            while written is None:  # somebody has made it non-blocking, and it is full
+                select.select([], [self], [])
+                written = super().write(data)
+            return written
+        except OSError as error:
+            if error.errno not in READER_HAS_LEFT:
+                PatientFile.lost = error
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return memoryview(data).nbytes
+
+
+def patient_streams() -> None:
+    """Let this process's standard output and error be patient, and show every character.
+
+    What their encoding lacks is shown escaped. For a process of our own.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: else the next file that is opened would be taken for it
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = _patient(sys.stdout)
+    sys.stderr = _patient(sys.stderr)
+
+
+def _patient(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8", errors="backslashreplace")
+    stream.flush()
+    file = PatientFile(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(file),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream is sys.stderr or stream.isatty(),
+    )
+
+
+def show_notices_in_one_line() -> None:
+    """Show our `Notice` warnings as `weclip: warning: ...`, each once; others as Python does."""
+    usual = warnings.formatwarning
+
+    def formatted(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, Notice):
+            return f"weclip: warning: {' '.join(str(message).split())}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = formatted

@@ -12,11 +12,17 @@ from typing import TypeVar
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, gather_object, reduce
+from accelerate.utils import (
+    broadcast_object_list,
+    gather_object,
+    get_int_from_env,
+    patch_environment,
+    reduce,
+)
 from rich.console import Console
 from torch import Tensor
 
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, Notice, RunError
 
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
@@ -25,9 +31,75 @@ SILENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives them up."""
 
 
+_LOCAL_RANKS = ["LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"]
+_RANKS = ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"]
+_SIZES = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
+"""What launchers call a process's number, on its machine and in all, and how many there are."""
+
+_ALONE = "; to run alone, unset WORLD_SIZE and RANK (or those of MPI)"
+
+
 def connect() -> PartialState:
-    """This process's place among the others; the first call connects them."""
-    return PartialState(cpu=not torch.cuda.is_available(), timeout=SILENCE)
+    """This process's place among the others; the first call connects them.
+
+    There are others only where the environment says that there are more than one. What else a
+    launcher has left in it is ignored.
+
+    Raises:
+        InputError: What the environment says of the processes cannot be.
+        RunError: The others did not come.
+    """
+    if not PartialState._shared_state:
+        _join()
+    return PartialState()
+
+
+def _join() -> None:
+    try:
+        size, rank = get_int_from_env(_SIZES, 1), get_int_from_env(_RANKS, 0)
+        local_rank = get_int_from_env(_LOCAL_RANKS, 0)
+    except ValueError as error:
+        raise InputError(
+            f"the environment does not say which of how many processes this is ({error}): start "
+            f"with torchrun or accelerate launch{_ALONE}"
+        ) from None
+    if size <= 1:
+        _connect(local_rank=-1, size=1)
+        return
+    if rank >= size:
+        raise InputError(f"RANK={rank} is not below WORLD_SIZE={size} in the environment{_ALONE}")
+    if not torch.distributed.is_torchelastic_launched():
+        warnings.warn(
+            f"this is process {rank} of {size} by the environment; waiting up to "
+            f"{SILENCE.seconds // 60} minutes for the others{_ALONE}",
+            Notice,
+            stacklevel=2,
+        )
+    try:
+        _connect(local_rank=local_rank, size=size)
+    except ValueError as error:  # no address or port, or one that cannot be
+        raise InputError(
+            f"WORLD_SIZE={size} is in the environment, but not where the other processes are "
+            f"({_first_line(error)}): start with torchrun or accelerate launch{_ALONE}"
+        ) from None
+    except RuntimeError as error:
+        raise RunError(
+            f"the other {size - 1} processes did not come ({_first_line(error)}){_ALONE}"
+        ) from error
+
+
+def _connect(*, local_rank: int, size: int) -> None:
+    """Let `accelerate` connect; it looks for these two in many variables."""
+    with patch_environment(LOCAL_RANK=local_rank, PMI_SIZE=size):
+        try:
+            PartialState(cpu=not torch.cuda.is_available(), timeout=SILENCE)
+        except BaseException:
+            PartialState._reset_state()
+            raise
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:160]
 
 
 def make_accelerator(precision: str) -> Accelerator:

@@ -1,6 +1,8 @@
 """What is said to a user: mistakes in what was given, and runs that end early."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -10,6 +12,10 @@ class InputError(ValueError):
     The message says what was given, where, what is allowed and how to fix it, in one line. The
     command line prints it and exits with 2.
     """
+
+
+class Notice(UserWarning):
+    """Something that a user should know and that changes no result; shown in one line."""
 
 
 MADE_EARLIER = "made by an earlier development version; train or label again"
@@ -24,6 +30,33 @@ class RunError(RuntimeError):
     """
 
     exit_code = 1
+
+
+class WriteError(OSError):
+    """A result cannot be written: the disk is full, read-only or gone; the file is named.
+
+    The command line prints what to do and exits with 1: nothing given was wrong, since what can be
+    tried is tried before the long work.
+    """
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that say that there is no room."""
+
+
+def unwritable(error: OSError, unnamed: str = "a file") -> str:
+    """What is said where something cannot be written.
+
+    Args:
+        error: The system's error.
+        unnamed: What is written, where the error does not name it.
+
+    >>> unwritable(OSError(28, "No space left on device", "out/a.png"))
+    'cannot write out/a.png (No space left on device); make room there'
+    """
+    advice = "make room there" if error.errno in FULL else "is the disk still there and writable?"
+    path = os.fsdecode(error.filename) if error.filename else unnamed
+    return f"cannot write {path} ({error.strerror}); {advice}"
 
 
 class DivergedError(RunError):

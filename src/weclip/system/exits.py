@@ -1,43 +1,65 @@
 """How a command line ends: one line on standard error, and an exit code that tells why.
 
-0: done. 1: a run ended early, or `check` has warnings. 2: a mistake in what was given. 75: a signal
-ended a run between two steps, saved. 130: interrupted.
+0: done. 1: a run ended early, `predict` left images out, or `check` has warnings. 2: a mistake in
+what was given. 75: a signal ended a run between two steps, saved. 130: interrupted.
 """
 
-import errno
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from weclip.system.errors import InputError, RunError
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from weclip.system.console import PatientFile
+from weclip.system.errors import FULL, InputError, RunError, StoppedError, WriteError, unwritable
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells give it; Typer returns it in place of KeyboardInterrupt."""
 
 
-def run_app(app: typer.Typer, arguments: list[str]) -> int:
+def run_app(app: typer.Typer, arguments: Callable[[], list[str]]) -> int:
     """Run one command line and return its exit code; a traceback is for our bugs."""
     try:
-        result = app(arguments, standalone_mode=False, prog_name="weclip")
+        result = app(arguments(), standalone_mode=False, prog_name="weclip")
     except InputError as error:
         return _fail(str(error), 2)
     except TyperException as error:
         return _fail(f"{error.format_message() or 'no command given'} (see weclip --help)", 2)
     except (KeyboardInterrupt, Abort):
         result = INTERRUPTED
+    except StoppedError as error:
+        return _say(str(error), error.exit_code)
     except RunError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:  # a path that the system refuses: too long, no permission, disk full
-        if error.filename is None and error.errno not in FULL:
+        if isinstance(error, WriteError) or error.errno in FULL:
+            return _fail(unwritable(error), RunError.exit_code)
+        if error.filename is None:
             raise
-        return _fail(f"{error.filename or 'cannot write'}: {error.strerror}", 2)
+        return _fail(f"{error.filename}: {error.strerror}", 2)
     if result == INTERRUPTED:
-        return _fail("interrupted", INTERRUPTED)
+        return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
+def with_what_was_printed(code: int) -> int:
+    """The exit code of a process of our own, in which what it printed may be lost.
+
+    A reader who left did not want it; but a full disk below a redirection is said.
+    """
+    with suppress(OSError):
+        sys.stdout.flush()
+    if PatientFile.lost is None or code != 0:
+        return code
+    return _fail(unwritable(PatientFile.lost, "what was printed"), RunError.exit_code)
+
+
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"weclip: error: {' '.join(message.split())}", err=True)
+    return _say(f"error: {message}", code)
+
+
+def _say(message: str, code: int) -> int:
+    """Show one line; the end that a user asked for is no error."""
+    typer.echo(f"weclip: {' '.join(message.split())}", err=True)
     return code

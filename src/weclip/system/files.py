@@ -11,7 +11,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, WriteError
+from weclip.system.locks import LOCK_NAME, require_unlocked
 
 RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
@@ -40,7 +41,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write: Receives the temporary path.
 
     Raises:
-        OSError: It cannot be written; the error names `path`.
+        WriteError: It cannot be written; the error names `path`.
     """
     temporary = _temporary(path)
     try:
@@ -50,9 +51,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno is None:  # not the system's: a bug of ours
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise _named(error, path) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -70,6 +69,9 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
 
     Returns:
         `path`.
+
+    Raises:
+        WriteError: It cannot be written; the error names `path`, or a file in it.
     """
     temporary, earlier = _temporary(path), _temporary(path)
     try:
@@ -85,13 +87,26 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
             with suppress(FileNotFoundError):  # another process has just done the same
                 path.replace(earlier)
             shutil.rmtree(earlier, ignore_errors=True)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _named(error: OSError, path: Path) -> OSError:
+    """What is raised where `path` cannot be written: the system's error with its name."""
+    if error.errno is None:  # not the system's: a bug of ours
+        return error
+    return WriteError(error.errno, error.strerror, str(path))
+
+
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other call takes, and that `TEMPORARY` finds."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+    """A name beside `path` that no other call takes, and that `TEMPORARY` finds.
+
+    Short however long the name is, so that every name that the disk allows can be written.
+    """
+    start = os.fsdecode(os.fsencode(path.name)[:32])
+    return path.with_name(f".{start}.{os.getpid()}-{token_hex(4)}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -139,11 +154,11 @@ def claim_folder(
 
     Raises:
         InputError: `out` is a file, holds files and `overwrite` is off, is not such an output, or
-            holds one of `inputs`.
+            holds one of `inputs`; or a command is writing in it.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
-    if out.is_dir() and not set(out.iterdir()) <= set(out.glob(TEMPORARY)):
+    if out.is_dir() and not set(out.iterdir()) <= {*out.glob(TEMPORARY), out / LOCK_NAME}:
         if not overwrite:
             raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
         found = kind_of(out / RUN_MARKER)
@@ -153,7 +168,10 @@ def claim_folder(
                 "weclip's, so --overwrite does not delete it; choose another folder"
             )
         require_outside(out, inputs)
+        require_unlocked(out)
         for path in out.iterdir():
+            if path == out / LOCK_NAME:
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -164,11 +182,67 @@ def claim_folder(
         raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
 
 
+def at_home(path: str) -> str:
+    """A path whose leading `~` or `~user` is that person's folder; others as they are.
+
+    Raises:
+        InputError: This user has no home.
+    """
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        if path != "~" and not path.startswith("~/"):  # nobody's: a name that begins so
+            return path
+        raise InputError(f"{path}: this user has no home folder; write the whole path") from None
+
+
 def require_outside(out: Path, inputs: Iterable[Path]) -> None:
     """Raise InputError if one of the user's `inputs` lies in `out`, where it could be replaced."""
     for path in inputs:
         if path.resolve().is_relative_to(out.resolve()):
             raise InputError(f"{path} lies in --out {out}; choose an output folder elsewhere")
+
+
+def require_names_fit(out: Path, paths: Iterable[Path]) -> None:
+    """InputError if the file system cannot hold one of the names of results below `out`.
+
+    Args:
+        out: The output folder, which is there.
+        paths: Files to be written, relative to a folder in it.
+    """
+    longest = os.pathconf(out, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    for path in paths:
+        for part in path.parts:
+            if len(os.fsencode(part)) > longest:
+                raise InputError(
+                    f"{part[:60]}...: the file to be written for this image has a name of "
+                    f"{len(os.fsencode(part))} bytes, and {out} can hold {longest}; rename it"
+                )
+
+
+def require_writable(path: Path, option: str) -> None:
+    """InputError, in the option's name, unless a file could be written at `path` now.
+
+    Folders that it lacks are made for the attempt only.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    attempt = _temporary(path)
+    try:
+        with suppress(FileNotFoundError):
+            path.stat()  # a name that is too long
+        path.parent.mkdir(parents=True, exist_ok=True)
+        attempt.touch()
+        attempt.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{option} {path}: cannot be written ({error.strerror}); choose another place"
+        ) from None
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def what_it_is(path: Path) -> str:

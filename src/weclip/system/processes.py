@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+    if hasattr(signal, name)
 )
-"""Ctrl-C, and what clusters send before they kill; a training run answers them itself."""
+"""Ctrl-C, what clusters send before they kill, a closed terminal; a training run answers them."""
 
 
 def cores() -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from weclip.build import build_method, load_trained
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import to_yaml, with_whole_paths
 from weclip.methods.published import load_published_decoder
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.provenance import versions
@@ -42,6 +42,8 @@ def import_published(
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     steps = config.train.steps
     trained = method.trained.state_dict()
-    file = ModelFile(trained, to_yaml(config), classes, frozen_backbones(clip), steps)
+    file = ModelFile(
+        trained, to_yaml(with_whole_paths(config)), classes, frozen_backbones(clip), steps
+    )
     save_model_file(out / MODEL_NAME, file)
     return out / MODEL_NAME

@@ -17,6 +17,7 @@ from weclip.methods.method import Method
 from weclip.plugins import PluginFiles, load_plugins
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
+from weclip.system.files import at_home, is_output
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -113,18 +114,37 @@ def load_model(
         maps: Whether maps of tags will be made, which texts decide: only then `clip.descriptions`
             is read, which may have been left behind.
     """
-    path = Path(run_or_file)
-    path = path / MODEL_NAME if path.is_dir() else path
+    path = model_path(Path(at_home(str(Path(run_or_file)))))
     file = read_model_file(path)
     config = override(from_yaml(file.config, str(path), load_plugins(plugins)), overrides)
     if clip is not None:
-        config.clip.weights = str(clip)
+        config.clip.weights = at_home(str(Path(clip)))
     loaded = open_needed(config, file, path)
     if not maps:
         config.clip.descriptions = None
     method = build_method(config, loaded, file.classes)
     load_trained(method, file.trained, path)
     return LoadedModel(path, file, config, method.eval())
+
+
+def model_path(given: Path) -> Path:
+    """The model file of a run folder or of itself.
+
+    Raises:
+        InputError: A checkpoint was given, or a run folder that has no model; with what to do.
+    """
+    if given.suffix == ".ckpt":
+        near = [folder / MODEL_NAME for folder in given.parents[:2]]
+        there = next((path for path in near if path.is_file()), None)
+        hint = f"give {there}" if there else "continue its run with --resume, which writes one"
+        raise InputError(f"{given}: a checkpoint of a training, not a model; {hint}")
+    path = given / MODEL_NAME if given.is_dir() else given
+    if given.is_dir() and not path.is_file() and is_output(given, "training"):
+        raise InputError(
+            f"{given}: this training has no {MODEL_NAME} yet; continue it with --resume, and wait "
+            "for its first checkpoint"
+        )
+    return path
 
 
 def open_needed(config: Config, file: ModelFile, path: Path) -> Clip:

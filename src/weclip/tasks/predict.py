@@ -1,81 +1,231 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
 from weclip.build import build_predictor
+from weclip.config_file import to_yaml
 from weclip.data.masks.mask_files import save_mask
 from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, own_part
+from weclip.system.distributed import connect, everyones, own_part
+from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
     claim_folder,
+    is_output,
+    remove_temporaries,
+    require_names_fit,
     require_outside,
+    sha256_of,
     write_atomically,
     write_json,
 )
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import tell_lines
-from weclip.tasks.load import ModelAt, default_device
+from weclip.tasks.load import LoadedModel, ModelAt, default_device
+from weclip.tasks.train.resume import flatten
 from weclip.training.runlog import progress_bar
 
 KIND = "prediction"
+RECIPE_NAME = "predict.json"
+NAMED = 5
+"""Images that are named in a message."""
+
+Recipe = dict[str, Any]
+Job = tuple[Path, Path]
+"""An image file, and its output below `masks`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """How `predict` goes about it; no mask depends on it.
+
+    Attributes:
+        overlays: Also write each image with its label map painted over it.
+        resume: Do only what is missing in the output folder.
+        overwrite: Replace an earlier output there.
+    """
+
+    overlays: bool = False
+    resume: bool = False
+    overwrite: bool = False
+
+
+DEFAULTS = PredictOptions()
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a prediction ends with, of all processes together.
+
+    Attributes:
+        count: Label maps that are there.
+        skipped: What is wrong with images that have none.
+    """
+
+    count: int
+    skipped: list[str]
 
 
 def predict(
     model_at: ModelAt,
     inputs: Sequence[str],
     out: Path,
+    options: PredictOptions = DEFAULTS,
     *,
     console: Console = QUIET,
-    overlays: bool = False,
-    overwrite: bool = False,
-) -> int:
+) -> Predicted:
     """Segment images and write `out/masks/**.png`, and `out/overlays/**.png` if asked.
+
+    An image that cannot be read is left out and said.
 
     Args:
         model_at: The model.
         inputs: Image files, folders (sub-folders are kept) or patterns.
         out: Output folder.
+        options: See there.
         console: Where progress is shown; by default nowhere.
-        overlays: Also write each image with its label map painted over it.
-        overwrite: Replace an earlier output in `out`.
 
-    Returns:
-        Number of images, of all processes together.
+    Raises:
+        InputError: Anything given cannot be used, or no image can be read.
     """
+    if options.resume and options.overwrite:
+        raise InputError("--resume and --overwrite contradict each other; give one of them")
     collected = collect_images(inputs)
     tell_lines(collected.understood(inputs), console)
     images = collected.files
     require_outside(out, (path for path, _ in images))
-    model = model_at.open()
+    with working_in(out, KIND, first=connect().is_main_process):
+        if connect().is_main_process:
+            require_names_fit(out, (output for _, output in images))
+        return _predict(model_at.open(), images, out, options, console)
+
+
+def _predict(
+    model: LoadedModel,
+    images: Sequence[Job],
+    out: Path,
+    options: PredictOptions,
+    console: Console,
+) -> Predicted:
+    """As `predict`, in a folder that is held."""
     predictor = build_predictor(model.config, model.method.to(default_device()))
     palette, limit = model.file.classes.palette, model.config.data.max_pixels
     place = connect()
     if place.is_main_process:
-        claim_folder(out, KIND, overwrite=overwrite)
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        enter(out, make_recipe(model), options)
     place.wait_for_everyone()
-    own = own_part(images)
+    own = [job for job in own_part(images) if not is_done(job, out, options)]
+    skipped: list[str] = []
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(own), status="")
-        read = read_ahead(own, lambda file: as_rgb(file[0], max_pixels=limit))
-        pictures = (((relative, image), image) for (_, relative), image in read)
+        read = read_ahead(own, partial(read_or_say, max_pixels=limit))
+        pictures = (((job[1], image), image) for job, image in _readable(read, skipped, console))
         for (relative, image), label_map in predict_stream(predictor, pictures):
-            writer(save_mask, label_map, out / "masks" / relative, palette)
-            if overlays:
+            if options.overlays:  # the mask last: where it is, all is
                 writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
+            writer(save_mask, label_map, out / "masks" / relative, palette)
             progress.advance(task)
-    place.wait_for_everyone()
-    return len(images)
+    skipped = [text for part in everyones(skipped) for text in part]
+    if len(skipped) == len(images):
+        others = f"; nor can the other {len(images) - 1} be read" if len(images) > 1 else ""
+        raise InputError(skipped[0] + others)
+    return Predicted(len(images) - len(skipped), skipped)
+
+
+def summary(done: Predicted, out: Path) -> list[str]:
+    """What is said at the end: how many there are, and what is left out."""
+    lines = [f"{done.count} label maps in {out / 'masks'}"]
+    if done.skipped:
+        more = len(done.skipped) - NAMED
+        named = "; ".join(done.skipped[:NAMED]) + (f"; and {more} more" if more > 0 else "")
+        count = len(done.skipped)
+        lines.append(f"{count} image{'s' if count > 1 else ''} could not be read: {named}")
+    return lines
+
+
+def make_recipe(model: LoadedModel) -> Recipe:
+    """What `predict.json` holds: what the label maps are made with, all of which decides them."""
+    settings = flatten(to_yaml(model.config))
+    return {
+        "model": sha256_of(model.path),
+        "backbones": {name: list(each) for name, each in model.file.backbones.items()},
+        "eval": {key: settings[key] for key in settings if key.startswith("eval.")},
+    }
+
+
+def enter(out: Path, recipe: Recipe, options: PredictOptions) -> None:
+    """Make the folder, or go on in what is there.
+
+    Raises:
+        InputError: As `claim_folder`; or what is there was made by another model or otherwise.
+    """
+    path = out / RECIPE_NAME
+    if not (options.resume and is_output(out, KIND)):
+        claim_folder(out, KIND, overwrite=options.overwrite)
+        write_json(path, recipe)
+        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        return
+    remove_temporaries(out)
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{path} cannot be read; choose another --out") from None
+    if before != recipe:
+        differs = [
+            key for key in recipe if not isinstance(before, dict) or before.get(key) != recipe[key]
+        ]
+        raise InputError(
+            f"--out {out} holds label maps that were made with another "
+            f"{' and '.join(differs)}; give the same, or choose another --out"
+        )
+
+
+def is_done(job: Job, out: Path, options: PredictOptions) -> bool:
+    """Whether an image's files are there, and newer than the image."""
+    image, relative = job
+    wanted = ["masks", *(["overlays"] if options.overlays else [])]
+    try:
+        since = image.stat().st_mtime_ns
+        return all((out / folder / relative).stat().st_mtime_ns >= since for folder in wanted)
+    except OSError:
+        return False
+
+
+def read_or_say(job: Job, *, max_pixels: int) -> NDArray[np.uint8] | InputError:
+    """An image (H, W, 3), or what is wrong with it."""
+    try:
+        return as_rgb(job[0], max_pixels=max_pixels)
+    except InputError as error:
+        return error
+
+
+def _readable(
+    read: Iterable[tuple[Job, NDArray[np.uint8] | InputError]],
+    skipped: list[str],
+    console: Console,
+) -> Iterator[tuple[Job, NDArray[np.uint8]]]:
+    """The images that can be read; the others are told and noted."""
+    for job, image in read:
+        if isinstance(image, InputError):
+            said = str(image).encode(errors="backslashreplace").decode()  # a name that is no text
+            skipped.append(said)
+            console.print(f"skipped: {said}", style="yellow", soft_wrap=True, markup=False)
+        else:
+            yield job, image
 
 
 def write_overlay(

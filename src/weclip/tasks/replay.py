@@ -48,7 +48,7 @@ def replay(
     state = load_replay(path)
     config = override(from_yaml(state.config, str(path), load_plugins(plugins)), overrides)
     inputs = read_inputs(config, console, path.parent / AUTO_TAGS)
-    changed = [what for what, digest in digests(inputs).items() if state.inputs[what] != digest]
+    changed = [what for what, digest in digests(inputs).items() if state.inputs.get(what) != digest]
     for what in changed:
         warn(console, f"the {what} are not those of the run")
     seed_everything(config)

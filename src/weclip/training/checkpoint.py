@@ -7,10 +7,12 @@ of the seed and the step. A file is one line with the SHA-256 of what follows it
 import hashlib
 import pickle
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -21,6 +23,7 @@ from weclip.system.files import remove_temporaries, what_it_is, write_atomically
 MAGIC = b"weclip-checkpoint-3 "
 EARLIER = re.compile(rb"weclip-checkpoint-\d+ ")
 BEST = "best.ckpt"
+NO_CHECKPOINT = "not a readable weclip checkpoint"
 _STEP = re.compile(r"step-(\d+)\.ckpt")
 
 
@@ -60,10 +63,51 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: No such file, or not a whole checkpoint of ours. No code in it is executed.
     """
-    try:
-        return Checkpoint(**read_checked(path))
-    except TypeError:
-        raise _unreadable(path, "it holds other things") from None
+    return parse_record(path, Checkpoint, NO_CHECKPOINT)
+
+
+Loaded = TypeVar("Loaded")
+
+
+def parse_record(path: Path, kind: Callable[..., Loaded], complaint: str) -> Loaded:
+    """Read a file of `write_checked` into the dataclass that it was made of.
+
+    Args:
+        path: The file.
+        kind: The dataclass; each field is checked against its type.
+        complaint: What is said of a file that does not fit.
+
+    Raises:
+        InputError: As `read_checked`; or a field is missing, unknown or of the wrong type.
+    """
+    content = read_checked(path)
+    fields = get_type_hints(kind)
+    if not isinstance(content, dict) or content.keys() != fields.keys():
+        raise InputError(f"{path}: {complaint} (it holds other things)")
+    for name, type_ in fields.items():
+        if not _is_a(content[name], type_):
+            raise InputError(f"{path}: {complaint} ('{name}' is of the wrong type)")
+    return kind(**content)
+
+
+def _is_a(value: object, type_: Any) -> bool:
+    """Whether a value is of a type such as `int`, `float | None`, `list[str]`, `dict[str, Any]`.
+
+    >>> _is_a({"a": 1}, dict[str, int]), _is_a(True, int), _is_a(None, float | None)
+    (True, False, True)
+    """
+    origin, inner = get_origin(type_), get_args(type_)
+    if type_ is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_is_a(value, each) for each in inner)
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _is_a(k, inner[0]) and _is_a(v, inner[1]) for k, v in value.items()
+        )
+    if origin is list:
+        return isinstance(value, list) and all(_is_a(each, inner[0]) for each in value)
+    return isinstance(value, type_) and (type_ is bool or not isinstance(value, bool))
 
 
 def step_path(folder: Path, step: int) -> Path:
@@ -127,7 +171,7 @@ def write_checked(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
-def read_checked(path: Path) -> dict[str, Any]:
+def read_checked(path: Path) -> object:
     """Read what `write_checked` wrote, onto the CPU.
 
     Raises:
@@ -137,6 +181,8 @@ def read_checked(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such checkpoint") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     header, _, archive = content.partition(b"\n")
     if not header.startswith(MAGIC):
         if EARLIER.match(header):
@@ -145,7 +191,7 @@ def read_checked(path: Path) -> dict[str, Any]:
     if hashlib.sha256(archive).hexdigest().encode() != header.removeprefix(MAGIC):
         raise _unreadable(path, "damaged: its checksum differs")
     try:
-        loaded: dict[str, Any] = torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
+        loaded: object = torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
         return loaded
     except pickle.UnpicklingError:  # torch's own text tells the user how to run the code
         raise _unreadable(
@@ -156,4 +202,4 @@ def read_checked(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: not a readable weclip checkpoint ({reason})")
+    return InputError(f"{path}: {NO_CHECKPOINT} ({reason})")

@@ -3,14 +3,12 @@
 Stage 5.
 """
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
-from weclip.system.errors import InputError, RunError
+from weclip.system.errors import InputError, RunError, unwritable
 
 _MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
 _WORKER = ("DataLoader worker",)
@@ -43,10 +41,7 @@ def _reason(error: Exception) -> str | None:
             "out of memory; lower train.batch_size or data.crop_size, or take train.precision=bf16"
         )
     if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "make room there" if full else "is the disk still there and writable?"
-        path = os.fsdecode(error.filename) if error.filename else "the run folder"
-        return f"cannot write {path} ({error.strerror}); {advice}"
+        return unwritable(error, "the run folder")
     if _has(text, _WORKER):
         return (
             "a process that reads images died (often for lack of memory: lower data.workers); "

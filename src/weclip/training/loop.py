@@ -5,72 +5,27 @@ to it, so frozen weights are neither wrapped nor synchronised nor saved.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import isfinite
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from weclip.data.batch import Batch
 from weclip.methods.method import Method, StepOutput
-from weclip.system.distributed import everyones, total
+from weclip.system.distributed import everyones, from_first, total
 from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
 from weclip.training.failures import explained_failures
+from weclip.training.plan import Evaluate, FitSettings, Hooks
 from weclip.training.replay import Replay
 from weclip.training.run_folder import ADVICE, RunFolder
 from weclip.training.runlog import RunLog
-from weclip.training.schedule import RATE_FACTOR, step_seed
+from weclip.training.schedule import RATE_FACTOR, require_own_shapes, step_seed
 from weclip.training.signals import StopRequests
-
-Evaluate = Callable[[Callable[[], bool]], Mapping[str, float] | None]
-Draw = Callable[[Batch, StepOutput], NDArray[np.uint8]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitSettings:
-    """How long and how often.
-
-    Attributes:
-        steps: Training steps in all.
-        learning_rate: Rate of a step.
-        log_every: Steps between log lines.
-        image_every: Steps between pictures.
-        eval_every: Steps between evaluations; 0 for only one at the end.
-        save_every: Steps between checkpoints.
-        seed: Decides, with the step, what dropout draws.
-        best_metric: The evaluation's entry that decides which model is best.
-    """
-
-    steps: int
-    learning_rate: Callable[[int], float]
-    log_every: int
-    image_every: int
-    eval_every: int
-    save_every: int
-    seed: int
-    best_metric: str
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What the loop calls but does not know.
-
-    Attributes:
-        evaluate: Scores of the current model, or None where its argument, asked after each image,
-            told it to stop; None where there is nothing to score on.
-        draw: A picture of a step.
-        save_model: Writes the model file of the trained state dict after a number of steps.
-    """
-
-    evaluate: Evaluate | None
-    draw: Draw
-    save_model: Callable[[Mapping[str, Tensor], int], None]
 
 
 class Trainer:
@@ -110,6 +65,7 @@ class Trainer:
         self.step = 0
         self.best_score: float | None = None
         self.evaluated_step = 0
+        self.saved_step = 0
         self.stop = StopRequests()
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -118,7 +74,8 @@ class Trainer:
         self.optimizer.load_state_dict(checkpoint.optimizer)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
-        self.step = checkpoint.step
+        require_own_shapes(self.optimizer)
+        self.step = self.saved_step = checkpoint.step
         self.best_score = checkpoint.best_score
         self.evaluated_step = checkpoint.evaluated_step
 
@@ -141,8 +98,8 @@ class Trainer:
         self.method.train()
         self.clock = (time.monotonic(), self.step)
         with self.stop, explained_failures(lambda: (self.step, self.folder.kept())):
-            if self.step:  # a signal may have come before the scores were ready
-                self.evaluate_if_due(log)
+            if self.step:  # death or a signal may have come before the scores or the model
+                self.make_up_for_what_is_missing(log, progress)
             for batch in self.saving_before_failing(batches):
                 if self.step >= self.settings.steps:
                     break
@@ -232,17 +189,43 @@ class Trainer:
                 self.step, "image, CAM, pseudo-label, prediction", self.hooks.draw(batch, output)
             )
 
-    def evaluate_if_due(self, log: RunLog) -> None:
-        """Score the model when it is time, and keep it if it is the best."""
-        evaluate = self.hooks.evaluate
-        done = self.evaluated_step == self.step
-        if not evaluate or done or not self.due(self.settings.eval_every):
+    def make_up_for_what_is_missing(self, log: RunLog, progress: Progress) -> None:
+        """After a resume: scores of this step that are due or not in the log, and the model file.
+
+        The model is that of the best score; where its checkpoint has gone, that of this step.
+        """
+        if self.evaluated_step == self.step and not from_first(lambda: log.has_scores(self.step)):
+            self.evaluated_step = 0
+        self.evaluate_if_due(log)
+        if self.hooks.has_model() or not self.folder.writes:
             return
-        then = time.monotonic()
-        scores = evaluate(lambda: self.stop.name is not None)
-        if scores is None:
+        best = self.folder.best()
+        if best is not None and best.step <= self.step:
+            self.hooks.save_model(best.trained, best.step)
+            return
+        self.save_model()
+        if self.best_score is not None:
+            progress.console.print(
+                f"warning: the checkpoint with the best score has gone; the model is that of step "
+                f"{self.step}",
+                style="yellow",
+            )
+
+    def evaluate_if_due(self, log: RunLog) -> None:
+        """Score the model when it is time, and keep it if it is the best.
+
+        All is saved before, so that scores that cannot be made cost no step and no model.
+        """
+        done = self.evaluated_step == self.step
+        if self.hooks.evaluate is None or done or not self.due(self.settings.eval_every):
+            return
+        first = self.best_score is None
+        if first:
+            self.save_model()
+        if self.saved_step != self.step:
             self.save()
-            raise self.stopped()
+        then = time.monotonic()
+        scores = self.scores(self.hooks.evaluate)
         self.clock = (self.clock[0] + time.monotonic() - then, self.clock[1])
         log.scalars(self.step, {f"eval_{name}": value for name, value in scores.items()})
         self.evaluated_step = self.step
@@ -250,8 +233,22 @@ class Trainer:
         if self.best_score is None or score > self.best_score:
             self.best_score = score
             self.folder.save_best(self.checkpoint())
-            self.save_model()
+            if not first:
+                self.save_model()
         self.save()
+
+    def scores(self, evaluate: Evaluate) -> Mapping[str, float]:
+        """Scores of the model as it is; errors say what is saved."""
+        try:
+            scores = evaluate(lambda: self.stop.name is not None)
+        except InputError as error:
+            raise InputError(
+                f"{error}; the training is saved after step {self.step}: mend it, or add "
+                "data.eval_split=null --accept-changes, and continue with --resume"
+            ) from error
+        if scores is None:
+            raise self.stopped()
+        return scores
 
     def stopped(self) -> StoppedError:
         """What is said when a signal has ended the run."""
@@ -261,14 +258,16 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Write the checkpoint of this step; where nothing is scored, the model too."""
-        self.folder.save_step(self.checkpoint())
+        """Write the checkpoint of this step; where nothing is scored, the model before it."""
         if self.hooks.evaluate is None:
             self.save_model()
+        self.folder.save_step(self.checkpoint())
+        self.saved_step = self.step
 
     def save_model(self) -> None:
         """Write the model file."""
         if self.folder.writes:
+            self.folder.require_sound(self.trained_state(), self.step)
             self.hooks.save_model(self.trained_state(), self.step)
 
     def checkpoint(self) -> Checkpoint:

@@ -10,9 +10,10 @@ from pathlib import Path
 from torch import Tensor
 
 from weclip.system.errors import InputError
-from weclip.training.checkpoint import read_checked, write_checked
+from weclip.training.checkpoint import parse_record, write_checked
 
 REPLAY_NAME = "replay.ckpt"
+NO_REPLAY = f"not a replay file; give the {REPLAY_NAME} of a run that stopped at NaN"
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ def load_replay(path: Path) -> Replay:
     Raises:
         InputError: No such file, or not a replay file of ours. No code in it is executed.
     """
-    try:
-        return Replay(**read_checked(path))
-    except TypeError:
-        raise InputError(
-            f"{path}: not a replay file; give the {REPLAY_NAME} of a run that stopped at NaN"
-        ) from None
+    if path.is_dir():
+        there = path / REPLAY_NAME
+        hint = f"give {there}" if there.is_file() else f"there is no {REPLAY_NAME} in it"
+        raise InputError(f"{path}: a folder; {hint}, which a run that stopped at NaN leaves")
+    return parse_record(path, Replay, NO_REPLAY)

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from weclip.system.errors import DivergedError
+from weclip.system.errors import DivergedError, InputError
 from weclip.system.files import RUN_MARKER
 from weclip.training.checkpoint import (
     BEST,
     Checkpoint,
     keep_checkpoints,
+    load_checkpoint,
     save_checkpoint,
     saved_steps,
     step_path,
@@ -66,11 +67,22 @@ class RunFolder:
             return "no checkpoint was written yet"
         return f"the checkpoint after step {steps[-1]} is intact: continue with --resume"
 
+    def best(self) -> Checkpoint | None:
+        """The checkpoint with the best score; None if it is not there or damaged."""
+        try:
+            return load_checkpoint(self.checkpoints / BEST)
+        except InputError:
+            return None
+
+    def require_sound(self, trained: Mapping[str, Tensor], step: int) -> None:
+        """Raise unless the folder is there and all weights are finite; asked before each write."""
+        self._require_folder()
+        self._require_finite(trained, step)
+
     def _save(self, path: Path, checkpoint: Checkpoint) -> None:
         if not self.writes:
             return
-        self._require_folder()
-        self._require_finite(checkpoint.trained, checkpoint.step)
+        self.require_sound(checkpoint.trained, checkpoint.step)
         save_checkpoint(path, checkpoint)
 
     def _require_folder(self) -> None:

@@ -40,22 +40,28 @@ class RunLog:
         evaluated_step: Steps before the last evaluation that counts; lines of later ones, which a
             kill parted from their checkpoint, are dropped too.
         writes: Whether this process writes; all but one of several processes do not.
+
+    Attributes:
+        damaged: Lines that were damaged and are left out.
     """
 
     def __init__(
         self, folder: Path, first_step: int, *, evaluated_step: int = 0, writes: bool = True
     ) -> None:
         self.writes = writes
+        self.damaged = 0
         if not writes:
             return
         from torch.utils.tensorboard.writer import SummaryWriter  # slow; the bar needs none of it
 
         self.path = folder / LOG_NAME
+        rows, self.damaged = parse_log(self.path)
         kept = [
             row
-            for row in read_log(self.path)
+            for row in rows
             if row["step"] <= (evaluated_step if is_evaluation(row) else first_step)
         ]
+        self.scored = {int(row["step"]) for row in kept if is_evaluation(row)}
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.file = self.path.open("a", encoding="utf-8")
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
@@ -68,6 +74,10 @@ class RunLog:
         self.file.flush()
         for name, value in values.items():
             self.board.add_scalar(name, value, step)
+
+    def has_scores(self, step: int) -> bool:
+        """Whether the log held scores of a step when the run was resumed."""
+        return self.writes and step in self.scored
 
     def picture(self, step: int, name: str, image: NDArray[np.uint8]) -> None:
         """Show an (H, W, 3) uint8 picture in TensorBoard."""
@@ -105,14 +115,31 @@ def is_evaluation(row: Mapping[str, float]) -> bool:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Lines of a JSONL log; a last line cut off by a kill is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    """Lines of a JSONL log; see `parse_log`."""
+    return parse_log(path)[0]
+
+
+def parse_log(path: Path) -> tuple[list[dict[str, float]], int]:
+    """Lines of a JSONL log.
+
+    Returns:
+        The lines, and how many before the last are damaged and left out; a last line that was cut
+        off by a kill is left out, too.
+    """
+    content = path.read_bytes().splitlines() if path.exists() else []
+    rows = [_row(line) for line in content]
+    return [row for row in rows if row is not None], rows[:-1].count(None)
+
+
+def _row(line: bytes) -> dict[str, float] | None:
+    """A step with its numbers; None if a line is no such thing."""
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not all(type(value) in (int, float) for value in row.values()):
+        return None
+    return row if isinstance(row.get("step"), int) else None
 
 
 def tracked(items: Iterable[Item], what: str, count: int, console: Console) -> Iterator[Item]:

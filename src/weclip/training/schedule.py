@@ -62,3 +62,11 @@ def build_optimizer(
 def step_seed(seed: int, step: int) -> int:
     """Seed of the random numbers of one step, far from that of any other: 64 bits."""
     return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0])
+
+
+def require_own_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """ValueError unless the state of each weight, loaded from a file, has that weight's shape."""
+    for weight, state in optimizer.state.items():
+        for name in ("exp_avg", "exp_avg_sq"):
+            if state[name].shape != weight.shape:
+                raise ValueError(f"{name} has another shape than its weight")

@@ -1,6 +1,7 @@
 """Signals that ask a run to end.
 
-Stage 5. Ctrl-C, and SIGTERM and SIGUSR1 as clusters send them before they kill.
+Stage 5. Ctrl-C, SIGTERM and SIGUSR1 as clusters send them before they kill, and SIGHUP of a closed
+terminal, unless that is ignored, as `nohup` does.
 """
 
 import signal
@@ -26,7 +27,12 @@ class StopRequests:
 
     def __enter__(self) -> "StopRequests":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
+            self._before = {
+                number: signal.signal(number, self._note)
+                for number in STOP_SIGNALS
+                if signal.Signals(number).name != "SIGHUP"
+                or signal.getsignal(number) != signal.SIG_IGN
+            }
         return self
 
     def __exit__(

@@ -12,6 +12,7 @@ from numba import njit, prange, set_num_threads
 from numba.core import config
 from torch import Tensor
 
+from weclip.labels.pixel_refine.compiled import Kernel
 from weclip.labels.pixel_refine.settings import ParSettings, position_weights
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -123,7 +124,7 @@ def _softmax(scores, position):
             score[x] = score[x] * total[x] + position[k]
 
 
-@njit(parallel=True, cache=True)
+@Kernel
 def _neighbour_weights(image, distances, colour_width, position):
     """Weights (H, 8d, W) of a padded image (3, H+2r, W+2r) for d distances."""
     reach = distances.max()
@@ -170,7 +171,7 @@ def _repeat_border(maps, reach):
             padded[-1 - y] = padded[-1 - reach]
 
 
-@njit(parallel=True, cache=True)
+@Kernel
 def _repeat(maps, weights, distances, iterations):
     """Spread padded maps (M, H+2r, W+2r) `iterations` times: (M, H, W). Overwrites `maps`."""
     reach = distances.max()

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.labels.pixel_refine import native, portable
+from weclip.labels.pixel_refine import portable
 from weclip.labels.pixel_refine.settings import ParSettings
 
 
@@ -54,7 +54,9 @@ def compile_for(device: torch.device) -> float:
 
 def _implementation(device: torch.device) -> Callable[..., Tensor]:
     """The fastest form of the refinement on a device."""
-    if device.type == "cpu":
+    if device.type == "cpu":  # imported when it runs: numba takes a second, and wants a cache
+        from weclip.labels.pixel_refine import native
+
         return native.spread
     if device.type == "cuda" and find_spec("triton"):
         from weclip.labels.pixel_refine import triton_kernels

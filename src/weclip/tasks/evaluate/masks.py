@@ -23,6 +23,7 @@ from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.check import UNUSED
 from weclip.tasks.datasets import configuration, open_configured
@@ -34,7 +35,7 @@ from weclip.tasks.evaluate.mask_folders import (
     named_folders,
     read_scene,
 )
-from weclip.tasks.evaluate.model import claim, eval_split, keep
+from weclip.tasks.evaluate.model import KIND, claim, eval_split, keep
 from weclip.tasks.evaluate.scored_report import (
     REPORT_NAME,
     About,
@@ -84,6 +85,22 @@ def evaluate_masks(
         InputError: Masks are missing, unreadable, of another size than the truth or with unknown
             ids or colours; the data set cannot be used; or the CRF is not installed.
     """
+    with working_in(out, KIND, first=connect().is_main_process):
+        return _evaluate_masks(
+            masks, config, out, console=console, allow_missing=allow_missing, overwrite=overwrite
+        )
+
+
+def _evaluate_masks(
+    masks: Sequence[str],
+    config: Config,
+    out: Path,
+    *,
+    console: Console,
+    allow_missing: bool,
+    overwrite: bool,
+) -> dict[str, Record]:
+    """As `evaluate_masks`, in a folder that is held."""
     folders = named_folders(masks)
     sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)

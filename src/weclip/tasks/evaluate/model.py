@@ -23,6 +23,7 @@ from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_for_model
 from weclip.tasks.evaluate.scored_report import (
@@ -61,6 +62,14 @@ def evaluate(
     Returns:
         Records by name.
     """
+    with working_in(out, KIND, first=connect().is_main_process):
+        return _evaluate(model_at, out, console=console, labels=labels, overwrite=overwrite)
+
+
+def _evaluate(
+    model_at: ModelAt, out: Path, *, console: Console, labels: bool, overwrite: bool
+) -> dict[str, Record]:
+    """As `evaluate`, in a folder that is held."""
     model = model_at.open(maps=labels)
     samples = masked_images(model, console)
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched

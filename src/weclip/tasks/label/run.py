@@ -25,9 +25,10 @@ from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
-from weclip.system.files import remove_temporaries, require_outside, write_text
+from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
+from weclip.system.locks import working_in
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.label.folder import LabelFolder, make_recipe
+from weclip.tasks.label.folder import KIND, LabelFolder, make_recipe
 from weclip.tasks.load import LoadedModel, clip_path, default_device, load_model, open_clip
 from weclip.tasks.predict import write_overlay
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once
@@ -72,6 +73,18 @@ def label(config: Config, out: Path, options: LabelOptions, *, console: Console 
         InputError: Anything given cannot be used, or an image cannot be read; finished masks stay.
     """
     shard = check_options(options)
+    with working_in(out, KIND, shared=shard is not None, first=connect().is_main_process):
+        return _label(config, out, options, shard, console)
+
+
+def _label(
+    config: Config,
+    out: Path,
+    options: LabelOptions,
+    shard: tuple[int, int] | None,
+    console: Console,
+) -> int:
+    """As `label`, in a folder that is held; shards hold it together."""
     dataset = open_configured(config, console)
     images = dataset.read_split(config.data.train_split)
     require_usable(images, config, out)
@@ -162,6 +175,8 @@ def require_usable(images: Sequence[TaggedImage], config: Config, out: Path) -> 
     if not images:
         raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
     require_outside(out, (image.path for image in images))
+    if connect().is_main_process:
+        require_names_fit(out, (Path(f"{image.name}.png") for image in images))
 
 
 def data_folder(config: Config) -> Path:

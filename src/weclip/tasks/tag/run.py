@@ -21,7 +21,7 @@ from weclip.inference.scores.tag_scores import TagScores, score_tags
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect
 from weclip.system.errors import InputError
-from weclip.system.files import kind_of, write_json, write_text
+from weclip.system.files import kind_of, require_writable, write_json, write_text
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load import open_clip
@@ -88,6 +88,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         raise InputError(f"--out {out}: the tags file to write must end in .csv")
     if out.is_dir() or (out.parent.exists() and not out.parent.is_dir()):
         raise InputError(f"--out {out}: cannot be written; give the path of a file")
+    require_writable(record_path(out), "--out")
     if not out.exists() and not record_path(out).exists():
         return
     there = out if out.exists() else record_path(out)

@@ -13,7 +13,7 @@ from weclip.inference.stream import predict_stream
 from weclip.methods.method import Method
 from weclip.system.distributed import own_part
 from weclip.tasks.train.inputs import Inputs
-from weclip.training.loop import Evaluate
+from weclip.training.plan import Evaluate
 
 
 def make_evaluate(

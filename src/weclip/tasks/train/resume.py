@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from weclip.data.images.listing import AUTO
 from weclip.system.errors import InputError
@@ -35,7 +37,10 @@ def digests(inputs: Inputs) -> dict[str, str]:
 
 def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str]) -> list[str]:
     """What differs between a run and what it would go on with; a mixture of both would result."""
-    before, now = flatten(checkpoint.config), flatten(config_yaml)
+    try:
+        before, now = flatten(checkpoint.config), flatten(config_yaml)
+    except (YAMLError, OmegaConfBaseException, TypeError, ValueError, RecursionError):
+        return ["the checkpoint's configuration cannot be read"]
     changed = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
         for key in sorted(before.keys() | now.keys())

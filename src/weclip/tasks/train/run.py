@@ -14,8 +14,7 @@ from torch import Tensor
 
 from weclip.build import build_method
 from weclip.config import Config
-from weclip.config_file import to_yaml
-from weclip.data.images.listing import AUTO
+from weclip.config_file import to_yaml, with_whole_paths
 from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
@@ -30,6 +29,7 @@ from weclip.system.files import (
     write_json,
     write_text,
 )
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.load import MODEL_NAME, frozen_backbones
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
@@ -43,10 +43,11 @@ from weclip.tasks.train.inputs import (
 )
 from weclip.tasks.train.resume import changes, digests, flatten, require_same
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
-from weclip.training.loop import FitSettings, Hooks, Trainer
+from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, save_model_file
+from weclip.training.plan import FitSettings, Hooks
 from weclip.training.run_folder import CHECKPOINTS, RunFolder
-from weclip.training.runlog import RunLog, progress_bar
+from weclip.training.runlog import LOG_NAME, RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
 
 KIND = "training"
@@ -82,16 +83,37 @@ def train(
         The model file.
 
     Raises:
-        InputError: Anything given cannot be used; nothing was written.
+        InputError: Anything given cannot be used; nothing was written. Or a run is in `out`.
         RunError: The run ended early (`Trainer.fit`).
     """
+    with working_in(out, KIND, first=connect().is_main_process):
+        return _train(
+            config,
+            out,
+            console=console,
+            resume=resume,
+            overwrite=overwrite,
+            accept_changes=accept_changes,
+        )
+
+
+def _train(
+    config: Config,
+    out: Path,
+    *,
+    console: Console,
+    resume: bool,
+    overwrite: bool,
+    accept_changes: bool,
+) -> Path:
+    """As `train`, in a folder that is held."""
     place = connect()
     values = {k: v for k, v in flatten(to_yaml(config)).items() if k not in PLACES}
     require_equal("configuration", values)
     goes_on = resume and from_first(lambda: is_output(out, KIND))
     new = not (goes_on or overwrite)
-    if config.data.tags_file == AUTO and place.is_main_process and new and out.exists():
-        claim_folder(out, KIND)  # only to refuse it before CLIP tags all images
+    if place.is_main_process and new:
+        claim_folder(out, KIND)  # only to refuse it before anything is read
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
     require_equal("input", digest)
@@ -118,13 +140,15 @@ def train(
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
-        console.print(f"Compiled the pixel refinement in {compiled:.0f} s; kept for later runs.")
+        console.print(f"Compiled the pixel refinement in {compiled:.0f} s.")
     log = RunLog(
         out,
         trainer.step,
         evaluated_step=trainer.evaluated_step,
         writes=accelerator.is_main_process,
     )
+    if log.damaged:
+        warn(console, f"{out / LOG_NAME}: {log.damaged} damaged lines are left out")
     with progress, log:
         trainer.fit(batches, log, progress)
     if loader.unreadable:
@@ -240,7 +264,9 @@ def make_trainer(
 
     def save_model(trained: Mapping[str, Tensor], step: int) -> None:
         backbones = frozen_backbones(inputs.clip)
-        file = ModelFile(dict(trained), to_yaml(config), inputs.classes, backbones, step)
+        file = ModelFile(
+            dict(trained), to_yaml(with_whole_paths(config)), inputs.classes, backbones, step
+        )
         save_model_file(out / MODEL_NAME, file)
 
     return Trainer(
@@ -255,5 +281,6 @@ def make_trainer(
             make_evaluate(config, inputs, method, progress),
             partial(draw_step, palette=inputs.classes.palette),
             save_model,
+            (out / MODEL_NAME).is_file,
         ),
     )

@@ -14,7 +14,9 @@ from weclip.system.console import QUIET
 from weclip.system.distributed import connect
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.tasks.train.inputs import read_paths
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
 
@@ -56,19 +58,20 @@ def train_seeds(
     for each in configs.values():
         validate(each)
     place = connect()
-    if place.is_main_process and not (resume and is_output(out, KIND)):
-        claim_folder(out, KIND, overwrite=overwrite)
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-    place.wait_for_everyone()
-    scores: dict[int, Scores] = {}
-    for seed, each in configs.items():
-        folder = out / f"seed-{seed}"
-        console.print(f"seed {seed}: {folder}", soft_wrap=True, markup=False)
-        train(each, folder, console=console, resume=resume, accept_changes=accept_changes)
-        scores[seed] = final_scores(folder)
-    record = summary(scores)
-    if place.is_main_process:
-        write_json(out / RECORD_NAME, record)
+    with working_in(out, KIND, first=place.is_main_process):
+        if place.is_main_process and not (resume and is_output(out, KIND)):
+            claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
+            write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+        place.wait_for_everyone()
+        scores: dict[int, Scores] = {}
+        for seed, each in configs.items():
+            folder = out / f"seed-{seed}"
+            console.print(f"seed {seed}: {folder}", soft_wrap=True, markup=False)
+            train(each, folder, console=console, resume=resume, accept_changes=accept_changes)
+            scores[seed] = final_scores(folder)
+        record = summary(scores)
+        if place.is_main_process:
+            write_json(out / RECORD_NAME, record)
     console.print(table(record))
     return out / RECORD_NAME
 
@@ -82,7 +85,11 @@ def final_scores(run: Path) -> Scores:
 
 def summary(scores: dict[int, Scores]) -> dict[str, dict[str, Scores]]:
     """Scores by seed, and mean and sample standard deviation of each metric."""
-    metrics = list(next(iter(scores.values())))
+    metrics = [
+        name
+        for name in next(iter(scores.values()))
+        if all(name in each for each in scores.values())
+    ]
     columns = {name: [each[name] for each in scores.values()] for name in metrics}
     return {
         "seeds": {str(seed): each for seed, each in scores.items()},
