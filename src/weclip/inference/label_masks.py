@@ -146,7 +146,8 @@ def label_mask(
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scores (1+K, H, W), divided by the sum of each pixel's."""
-    return values / values.sum(axis=0, keepdims=True)
+    probabilities: NDArray[np.float32] = values / values.sum(axis=0, keepdims=True)
+    return probabilities
 
 
 def label_stream(

@@ -40,9 +40,11 @@ class WeClipSettings:
 
     needs: ClassVar = ("clip",)
 
-    width: int = setting(256, source="WeCLIP section 3.2; channels of the decoder", above=0)
-    blocks: int = setting(3, source="WeCLIP section 3.2; of the decoder", above=0)
-    heads: int = setting(8, source="WeCLIP, released code; divide the width", above=0)
+    width: int = setting(
+        256, source="WeCLIP section 3.2; channels of the decoder", least=1, most=8192
+    )
+    blocks: int = setting(3, source="WeCLIP section 3.2; of the decoder", least=1, most=128)
+    heads: int = setting(8, source="WeCLIP, released code; divide the width", least=1, most=8192)
     dropout: float = setting(0.1, source="WeCLIP, released code; of channels", least=0, most=1)
     refine_from: int = setting(
         9145, source="released code; first step with the refinement module; COCO 40001; -1: never"
