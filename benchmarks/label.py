@@ -57,7 +57,7 @@ def label(method: TrainingFree, images: list[Tagged]) -> None:
     """Make the masks, as `weclip label` does without a CRF."""
     for image, tags in images:
         maps = method(image, tags)
-        label_mask(image, Scores(maps.scores.cpu().numpy(), maps.class_ids), None, 0.0)
+        label_mask(image, Scores(maps.scores), None, 0.0)
 
 
 def main() -> None:

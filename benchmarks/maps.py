@@ -50,8 +50,7 @@ def score(
     for item in items:
         start = time.perf_counter()
         maps = method(item.image, item.tags or ())
-        scores = Scores(maps.scores.cpu().numpy(), maps.class_ids)
-        mask = label_mask(item.image, scores, crf, 0.0)
+        mask = label_mask(item.image, Scores(maps.scores), crf, 0.0)
         seconds += time.perf_counter() - start
         tally.add(item.name, mask.label_map, item.mask)
     return 100 * tally.result().scores.miou, seconds / len(items)

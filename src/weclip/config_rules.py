@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import isfinite
+from operator import ge
 from typing import Any, cast
 
 from weclip import parts
@@ -27,6 +28,33 @@ SHARES = (
     "optim.warmup_ratio tags.relative_share "
     "tags.region_share tags.local_weight"
 ).split()
+LONGEST_SIDE = 8192
+"""Pixels that an image is seen at: attention between so many patches fits no machine."""
+
+LARGEST_SCALE = 16
+
+MOST = {
+    "data.crop_size": LONGEST_SIDE,
+    "data.workers": 256,
+    "data.max_pixels": 2**36,
+    "par.iterations": 1000,
+    "optim.learning_rate": 1000,
+    "optim.warmup_steps": 10**9,
+    "train.steps": 10**9,
+    "train.batch_size": 2**16,
+    "train.log_every": 10**9,
+    "train.image_every": 10**9,
+    "train.eval_every": 10**9,
+    "train.save_every": 10**9,
+    "train.keep_last": 10**6,
+    "label.scale": LARGEST_SCALE,
+    "label.crf_iterations": 1000,
+    "tags.attention_from": 1000,
+    "tags.votes": 1000,
+}
+"""Far beyond what anybody needs: a slip of the pen ends in one line, not in a full machine."""
+
+SIDES = "eval.long_side label.max_side label.square tags.max_side".split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "clip.activation": ("auto", "quick_gelu", "gelu"),
@@ -45,26 +73,52 @@ def validate(config: Config) -> None:
         _require(config, key, lambda v: v >= 0, "0 or more")
     for key in SHARES:
         _require(config, key, lambda v: 0 <= v <= 1, "from 0 to 1")
+    for key, most in MOST.items():
+        _require(config, key, partial(ge, most), f"at most {most}")
+    for key in SIDES:
+        _require(config, key, _is_side, f"from 32 to {LONGEST_SIDE}, or null")
     for key, choices in CHOICES.items():
         _require(config, key, choices.__contains__, " or ".join(choices))
-    _require(config, "data.scale_range", lambda v: 0 < v[0] <= v[1], "two rising numbers over 0")
-    _require(config, "par.dilations", lambda v: v and min(v) > 0, "numbers of pixels over 0")
-    _require(config, "eval.scales", lambda v: v and min(v) >= 0.1, "numbers from 0.1 on")
-    _require(config, "eval.long_side", lambda v: v is None or v >= 32, "at least 32, or null")
+    scale = LARGEST_SCALE
+    _require(
+        config,
+        "data.scale_range",
+        lambda v: 0 < v[0] <= v[1] <= scale,
+        f"two rising numbers over 0, up to {scale}",
+    )
+    _require(
+        config,
+        "par.dilations",
+        lambda v: 0 < len(v) <= 32 and 0 < min(v) <= max(v) <= 256,
+        "up to 32 numbers of pixels from 1 to 256",
+    )
+    _require(
+        config,
+        "eval.scales",
+        lambda v: 0 < len(v) <= 32 and 0.1 <= min(v) <= max(v) <= scale,
+        f"up to 32 numbers from 0.1 to {scale}",
+    )
     place = "one {}, where the class goes"
     _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
     _require(
         config, "clip.more_templates", lambda v: all(map(_is_template, v)), f"texts with {place}"
     )
-    _require(config, "clip.description_clusters", lambda v: v is None or v > 0, "over 0, or null")
+    _require(
+        config,
+        "clip.description_clusters",
+        lambda v: v is None or 0 < v <= 10**6,
+        "from 1 to 1000000, or null",
+    )
     _require(
         config, "optim.betas", lambda v: all(0 <= b < 1 for b in v), "two numbers from 0 to under 1"
     )
     _require(config, "label.confidence", lambda v: v is None or 0 <= v <= 1, "from 0 to 1, or null")
-    _require(config, "label.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
-    _require(config, "label.square", lambda v: v is None or v >= 32, "at least 32, or null")
-    _require(config, "tags.max_side", lambda v: v is None or v >= 32, "at least 32, or null")
-    _require(config, "tags.self_attention_blocks", lambda v: (v or 0) >= 0, "0 or more, or null")
+    _require(
+        config,
+        "tags.self_attention_blocks",
+        lambda v: 0 <= (v or 0) <= 1000,
+        "from 0 to 1000, or null",
+    )
     rules = (None, "split", "relative")
     _require(config, "tags.threshold", rules.__contains__, "split, relative or null")
     if config.label.crf and config.label.par:
@@ -117,6 +171,10 @@ def _numbers(section: Any, prefix: str = "") -> Iterator[str]:
             yield from _numbers(value, f"{prefix}{each.name}.")
         elif isinstance(value, float) or _is_list_of_numbers(value):
             yield prefix + each.name
+
+
+def _is_side(value: int | None) -> bool:
+    return value is None or 32 <= value <= LONGEST_SIDE
 
 
 def _is_template(text: str) -> bool:

@@ -79,13 +79,13 @@ CHANGES = (
         "scales-falling",
         "Scales the wrong way round",
         "data.scale_range=[2.0,0.5]",
-        "data.scale_range=(2.0, 0.5) is not allowed; it must be two rising numbers over 0",
+        "data.scale_range=(2.0, 0.5) is not allowed; it must be two rising numbers over 0, up to 16",
     ),
     (
         "dilations-none",
         "No dilations",
         "par.dilations=[]",
-        "par.dilations=() is not allowed; it must be numbers of pixels over 0",
+        "par.dilations=() is not allowed; it must be up to 32 numbers of pixels from 1 to 256",
     ),
     (
         "template-without-braces",

@@ -28,7 +28,7 @@ CASES = (
         "affinity-power-zero",
         "A map spread zero times",
         "affinity.attention.power=0",
-        "affinity.attention.power=0 is not allowed; it must be more than 0",
+        "affinity.attention.power=0 is not allowed; it must be more than 0 and up to 16",
     ),
     _case(
         "templates-without-braces",

@@ -138,7 +138,7 @@ CASES = (
         "label-max-side",
         "Images of 8 pixels",
         f"{LABEL} label.max_side=8",
-        "label.max_side=8 is not allowed; it must be at least 32, or null",
+        "label.max_side=8 is not allowed; it must be from 32 to 8192, or null",
     ),
     Case(
         "label-crf-width",

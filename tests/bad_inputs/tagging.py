@@ -147,7 +147,7 @@ CASES = (
         "tag-blocks",
         "Fewer blocks than none",
         f"{TAG} tags.self_attention_blocks=-1",
-        "tags.self_attention_blocks=-1 is not allowed; it must be 0 or more, or null",
+        "tags.self_attention_blocks=-1 is not allowed; it must be from 0 to 1000, or null",
     ),
     Case(
         "tag-share",

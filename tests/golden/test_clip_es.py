@@ -14,7 +14,7 @@ from weclip.backbones.clip.text_encoder import build_text_encoder
 from weclip.build import build_label_crf, encode_classes, training_free
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
-from weclip.inference.label_masks import Scores, label_mask
+from weclip.inference.label_masks import Scores, label_mask, shares
 from weclip.labels.boxes import box_mask
 from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.labels.tag_slots import tag_slots
@@ -88,8 +88,8 @@ def test_scores_and_masks(case):
         image = case[f"image_{i}"].numpy()
         made = case.method(image, case.tags(i))
         close(made.refined, case[f"cam_refined_{i}"])
-        close(made.scores, case[f"scores_{i}"])
-        scores = Scores(made.scores.numpy(), made.class_ids)
+        close(made.scores.whole(), case[f"scores_{i}"])
+        scores = Scores(made.scores)
         mask = label_mask(image, scores, None, 0.0).label_map
         agree(torch.from_numpy(mask), case[f"mask_plain_{i}"])
 
@@ -103,8 +103,8 @@ def test_crf(case, kind):
         key = f"image_{i}" if kind else f"crf_image_{i}"
         image = np.ascontiguousarray(case[key].numpy())
         made = case.method(case[f"image_{i}"].numpy(), case.tags(i))
-        scores = Scores(made.scores.numpy(), made.class_ids)
-        values = scores.values / scores.values.sum(axis=0, keepdims=True)
+        scores = Scores(made.scores)
+        values = shares(made.scores.whole().numpy())
         close(torch.from_numpy(crf(image, values)), case[f"crf{kind}_{i}"], atol=2e-2)
         mask = label_mask(image, scores, crf, 0.95).label_map
         agree(torch.from_numpy(mask), case[f"mask{kind}_{i}"])

@@ -92,7 +92,7 @@ def test_scores_and_masks(case):
     for i in images_of(case.golden):
         image, tags = case[f"image_{i}"].numpy(), case.tags(i)
         plain = case.plain(image, tags)
-        close(plain.scores, case[f"scores_{i}"])
+        close(plain.scores.whole(), case[f"scores_{i}"])
         ids = torch.from_numpy(plain.class_ids)
-        agree(ids[plain.scores.argmax(0)], case[f"mask_plain_{i}"])
-        agree(ids[case.method(image, tags).scores.argmax(0)], case[f"mask_{i}"])
+        agree(ids[plain.scores.whole().argmax(0)], case[f"mask_plain_{i}"])
+        agree(ids[case.method(image, tags).scores.whole().argmax(0)], case[f"mask_{i}"])

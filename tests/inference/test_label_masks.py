@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from weclip.data.batch import TaggedImage
-from weclip.inference.label_masks import Scores, label_mask, label_stream
+from weclip.inference.label_masks import HeldPixels, Scores, label_mask, label_stream
 
 IMAGE = np.zeros((1, 4, 3), np.uint8)
 SCORES = np.array([[[0.9, 0.2, 0.5, 0.0]], [[0.1, 0.8, 0.5, 0.5]], [[0.0, 0.6, 0.0, 0.3]]])
 IDS = np.array([0, 3, 7], np.uint8)
+
+
+def scores_of(values):
+    return Scores(HeldPixels(values, IDS))
 
 
 def swap(image, probabilities):
@@ -20,25 +24,25 @@ def swap(image, probabilities):
 
 
 def test_the_best_score_wins_and_its_share_is_the_confidence():
-    mask = label_mask(IMAGE, Scores(SCORES, IDS), None, 0)
+    mask = label_mask(IMAGE, scores_of(SCORES), None, 0)
     assert mask.label_map.dtype == np.uint8
     assert mask.label_map.tolist() == [[0, 3, 0, 3]]
     assert mask.confidence == pytest.approx((0.9 + 0.5 + 0.5 + 0.625) / 4)
 
 
 def test_pixels_under_the_threshold_are_unsure():
-    mask = label_mask(IMAGE, Scores(SCORES, IDS), None, 0.6)
+    mask = label_mask(IMAGE, scores_of(SCORES), None, 0.6)
     assert mask.label_map.tolist() == [[0, 255, 255, 3]]
-    assert mask.confidence == label_mask(IMAGE, Scores(SCORES, IDS), None, 0).confidence
-    assert label_mask(IMAGE, Scores(SCORES, IDS), None, 0.5).label_map.tolist() == [[0, 3, 0, 3]]
+    assert mask.confidence == label_mask(IMAGE, scores_of(SCORES), None, 0).confidence
+    assert label_mask(IMAGE, scores_of(SCORES), None, 0.5).label_map.tolist() == [[0, 3, 0, 3]]
 
 
 def test_the_crf_gets_probabilities_and_decides():
-    assert label_mask(IMAGE, Scores(SCORES, IDS), swap, 0).label_map.tolist() == [[0, 7, 0, 7]]
+    assert label_mask(IMAGE, scores_of(SCORES), swap, 0).label_map.tolist() == [[0, 7, 0, 7]]
 
 
 def test_background_alone_needs_no_crf():
-    alone = Scores(np.ones((1, 1, 4), np.float32), IDS[:1])
+    alone = Scores(HeldPixels(np.ones((1, 1, 4), np.float32), IDS[:1]))
     mask = label_mask(IMAGE, alone, lambda image, values: pytest.fail("called"), 0.95)
     assert (mask.label_map.tolist(), mask.confidence) == ([[0, 0, 0, 0]], 1.0)
 
@@ -49,11 +53,11 @@ def test_a_stream_keeps_the_order(crf):
 
     def score(image, tags):
         assert (image == tags[0]).all()
-        return Scores(np.roll(SCORES, tags[0], axis=2), IDS)
+        return scores_of(np.roll(SCORES, tags[0], axis=2))
 
     found = list(label_stream(score, images, crf=crf, threshold=0.55, processes=2))
     assert [named[0].name for named, _ in found] == list("0123456")
     for i, (_, mask) in enumerate(found):
-        wanted = label_mask(IMAGE, Scores(np.roll(SCORES, i, axis=2), IDS), crf, 0.55)
+        wanted = label_mask(IMAGE, scores_of(np.roll(SCORES, i, axis=2)), crf, 0.55)
         assert mask.label_map.tolist() == wanted.label_map.tolist()
         assert mask.confidence == wanted.confidence

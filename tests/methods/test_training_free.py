@@ -43,12 +43,12 @@ def expected(image, tags, **changes):
 @pytest.mark.parametrize("tags", [(1,), TAGS])
 def test_scores_are_those_of_the_literal_form(size, tags):
     image = picture(size)
-    maps = method()(image, tags)
+    ours = method()(image, tags).scores
     scores = expected(image, tags)
-    assert maps.scores.shape == (1 + len(tags), *size)
-    assert maps.class_ids.tolist() == [0, *(tag + 1 for tag in tags)]
+    assert ours.whole().shape == (1 + len(tags), *size)
+    assert ours.class_ids.tolist() == [0, *(tag + 1 for tag in tags)]
     assert scores[1:].max() > 0.5  # there is a map to agree on
-    np.testing.assert_allclose(maps.scores.numpy(), scores, atol=ROUNDING)
+    np.testing.assert_allclose(ours.whole().numpy(), scores, atol=ROUNDING)
 
 
 def test_each_number_of_the_method_is_used():
@@ -57,7 +57,7 @@ def test_each_number_of_the_method_is_used():
     changes = [f"{k}={v}" for k, v in (numbers | {"cam.background_power": 2}).items()]
     ours = method(*changes)
     scores = expected(image, TAGS, layers=BLOCKS, theta=0.7, power=2.0)
-    np.testing.assert_allclose(ours(image, TAGS).scores.numpy(), scores, atol=ROUNDING)
+    np.testing.assert_allclose(ours(image, TAGS).scores.whole().numpy(), scores, atol=ROUNDING)
     for other in ({"layers": 2}, {"theta": 0.1}, {"power": 1.0}):
         changed = expected(image, TAGS, **({"layers": BLOCKS, "theta": 0.7, "power": 2.0} | other))
         assert np.abs(changed - scores).max() > 20 * ROUNDING
@@ -65,7 +65,7 @@ def test_each_number_of_the_method_is_used():
 
 def test_par_refines_the_scores_by_the_image():
     image = picture((20, 24))
-    scores = method("label.par=true")(image, TAGS).scores
+    scores = method("label.par=true")(image, TAGS).scores.whole()
     plain = expected(image, TAGS)
     refined = literal_par(plain, image.transpose(2, 0, 1).astype(float), 2, (1, 2))
     assert np.abs(refined - plain).max() > 0.05
@@ -74,7 +74,7 @@ def test_par_refines_the_scores_by_the_image():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (5, 3), (PATCH, PATCH)])
 def test_any_size_is_scored(size):
-    scores = method("label.max_side=64")(picture(size), TAGS).scores
+    scores = method("label.max_side=64")(picture(size), TAGS).scores.whole()
     assert scores.shape == (4, *size)
     assert scores.isfinite().all()
     assert (scores >= 0).all()
@@ -83,13 +83,13 @@ def test_any_size_is_scored(size):
 
 def test_without_tags_all_is_background():
     maps = method()(picture(), ())
-    assert maps.class_ids.tolist() == [0]
-    assert torch.equal(maps.scores, torch.ones(1, 30, 41))
+    assert maps.scores.class_ids.tolist() == [0]
+    assert torch.equal(maps.scores.whole(), torch.ones(1, 30, 41))
 
 
 def test_every_class_at_once():
     tags = tuple(range(CLASSES - 1))
-    assert method()(picture(), tags).scores.shape[0] == CLASSES
+    assert method()(picture(), tags).scores.whole().shape[0] == CLASSES
 
 
 def test_nothing_is_trained_and_nothing_changes():
@@ -97,7 +97,7 @@ def test_nothing_is_trained_and_nothing_changes():
     before = {name: value.clone() for name, value in es.state_dict().items()}
     es.train()
     first, second = es(picture(), TAGS), es(picture(), TAGS)
-    assert torch.equal(first.scores, second.scores)
+    assert torch.equal(first.scores.whole(), second.scores.whole())
     assert not any(parameter.requires_grad for parameter in es.parameters())
     assert all(torch.equal(before[name], value) for name, value in es.state_dict().items())
 
@@ -129,8 +129,8 @@ def test_label_maps_are_those_of_its_scores():
     image, free = picture((32, 40)), method()
     maps = free.label_maps(as_batch(image), TAGS, size=(32, 40))
     assert set(maps.label_map) == set(LABEL_KINDS)
-    scored = free(image, TAGS)
-    best = torch.from_numpy(scored.class_ids.astype(np.int64))[scored.scores.argmax(0)]
+    scored = free(image, TAGS).scores
+    best = torch.from_numpy(scored.class_ids)[scored.whole().argmax(0)]
     assert torch.equal(maps.label_map["pseudo_label"], best)
     assert torch.equal(maps.label_map["refined_cam"], best)
     assert not torch.equal(maps.label_map["cam"], best)

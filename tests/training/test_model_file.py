@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,19 @@ CLASSES = ClassList(
 
 
 ONE_CLASS = {"names": ["a"], "prompts": [["a"]], "background_words": ["b"]}
+TWO = {
+    "names": ["a", "b"],
+    "prompts": [["a"], ["b"]],
+    "background_words": ["c"],
+    "colours": [[1, 2, 3], [4, 5, 6]],
+}
+NUMBERS = [str(number) for number in range(255)]
+MANY = {
+    "names": NUMBERS,
+    "prompts": [[each] for each in NUMBERS],
+    "background_words": ["c"],
+    "colours": [[1, 2, number] for number in range(255)],
+}
 
 
 @pytest.fixture
@@ -68,7 +82,8 @@ def test_it_holds_the_trained_part_and_nothing_of_the_clip(path, model):
 def refused(path, pattern):
     with pytest.raises(InputError, match=pattern) as caught:
         read_model_file(path)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500 + len(str(path))
     assert str(path) in str(caught.value)
 
 
@@ -103,6 +118,20 @@ def test_foreign_safetensors(tmp_path):
         {"classes": json.dumps(ONE_CLASS | {"prompts": []})},
         {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2]]})},
         {"classes": json.dumps(ONE_CLASS | {"colours": [[1, 2, 256]]})},
+        {"step": "-1"},
+        {"step": "9" * 5000},
+        {"classes": "[" * 100_000},
+        {"classes": json.dumps(TWO | {"names": ["a", "a"]})},
+        {"classes": json.dumps(TWO | {"names": ["a", 7]})},
+        {"classes": json.dumps(TWO | {"names": ["a", "b\x1b[2J"]})},
+        {"classes": json.dumps(TWO | {"names": ["a", "background"]})},
+        {"classes": json.dumps(TWO | {"names": ["a", "x" * 999]})},
+        {"classes": json.dumps(TWO | {"prompts": [["a"], ["a"]]})},
+        {"classes": json.dumps(TWO | {"prompts": [["a"], "b"]})},
+        {"classes": json.dumps(TWO | {"background_words": [str(i) for i in range(200_000)]})},
+        {"classes": json.dumps(MANY)},
+        {"backbones": '{"clip": {"name": "\\u001b[2J", "sha256": "", "computes": ""}}'},
+        {"backbones": '{"clip": {"name": ["a"], "sha256": "", "computes": ""}}'},
         {"backbones": None},
         {"backbones": "[]"},
         {"backbones": '{"clip": {}}'},
@@ -111,3 +140,33 @@ def test_foreign_safetensors(tmp_path):
 def test_damaged_header(path, change):
     with_header(path, **change)
     refused(path, "damaged model file")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_that_are_no_numbers(path, model, value, dtype):
+    broken = {name: each.clone() for name, each in model.trained.items()}
+    broken["classifier.bias"] = broken["classifier.bias"].to(dtype)
+    broken["classifier.bias"][1] = value
+    save_model_file(path, replace(model, trained=broken))
+    refused(path, r"its weight classifier\.bias has NaN or infinite values; train again")
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64])
+def test_weights_of_other_types(path, model, dtype):
+    cast = {name: each.to(dtype) for name, each in model.trained.items()}
+    save_model_file(path, replace(model, trained=cast))
+    kind = str(dtype).removeprefix("torch.")
+    refused(path, f"is of type {kind}, and only floating-point weights are read")
+
+
+@pytest.mark.parametrize("name", ["x" * 9999, "\x1b[2J"])
+def test_names_of_weights_are_shown_shortly(path, model, name):
+    save_model_file(path, replace(model, trained={name: torch.zeros(1, dtype=torch.int32)}))
+    refused(path, "is of type int32")
+
+
+def test_halves_are_read(path, model):
+    halves = {name: each.half() for name, each in model.trained.items()}
+    save_model_file(path, replace(model, trained=halves))
+    assert same(read_model_file(path).trained, halves)

@@ -41,6 +41,9 @@ from weclip.system.errors import InputError, did_you_mean
 SHIPPED = ("voc", "coco", "demo")
 CLASSES_FILE = "classes.yaml"
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
+MAX_ITEMS = 1000
+"""Of a list in a class list: classes, prompts of one, background words; CLIP reads them all."""
+
 _FILE_KEYS = ("classes", "background_words")
 _ENTRY_KEYS = ("name", "prompt", "prompts", "faithful_prompt", "colour")
 
@@ -266,6 +269,8 @@ def _filled_list(document: dict[str, Any], key: str, where: str) -> list[Any]:
     value = document.get(key)
     if not isinstance(value, list) or not value:
         raise InputError(f"{where}: '{key}' must be a list with at least one item")
+    if len(value) > MAX_ITEMS:
+        raise InputError(f"{where}: '{key}' has {len(value)} items; at most {MAX_ITEMS} are read")
     return value
 
 

@@ -6,27 +6,74 @@ Stage 6, CLIP-ES section 3.5: dense CRF, and its confidence by which pixels are 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.inference.predictor import Crf
 from weclip.inference.stream import in_processes
+from weclip.labels.windows import Window, windows
+
+
+class Pixels(Protocol):
+    """Scores of an image's pixels, such as `PixelScores`."""
+
+    @property
+    def class_ids(self) -> NDArray[np.uint8]:
+        """(1+K,) class ids that they are of."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+
+    def windows(self) -> Iterator[tuple[Window, Tensor]]:
+        """All windows with their scores (1+K, rows, columns), 0 or more."""
+
+
+@dataclass(frozen=True)
+class HeldPixels:
+    """`Pixels` that have been computed.
+
+    Attributes:
+        values: (1+K, H, W) float32.
+        class_ids: (1+K,) uint8.
+    """
+
+    values: NDArray[np.float32]
+    class_ids: NDArray[np.uint8]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.values.shape[1], self.values.shape[2]
+
+    def windows(self) -> Iterator[tuple[Window, Tensor]]:
+        """As `Pixels.windows`."""
+        for rows, columns in windows(self.size, len(self.class_ids)):
+            yield (rows, columns), torch.from_numpy(self.values[:, rows, columns])
+
+
+def hold(pixels: Pixels) -> HeldPixels:
+    """Compute all scores, which a CRF needs at once."""
+    values = np.empty((len(pixels.class_ids), *pixels.size), np.float32)
+    for (rows, columns), part in pixels.windows():
+        values[:, rows, columns] = part.cpu().numpy()
+    return HeldPixels(values, pixels.class_ids)
 
 
 class Scores(NamedTuple):
     """What a method gives for one image with K tags.
 
     Attributes:
-        values: (1+K, H, W) scores, 0 or more.
-        class_ids: (1+K,) uint8 class ids that they are of.
+        pixels: Scores of its pixels.
         soft: (K, h, w) uint8, the maps of `soft_maps`; None where they are not asked for.
     """
 
-    values: NDArray[np.float32]
-    class_ids: NDArray[np.uint8]
+    pixels: Pixels
     soft: NDArray[np.uint8] | None = None
 
 
@@ -81,14 +128,26 @@ def label_mask(
         crf: Refines the probabilities; None for no CRF. Images without tags need none.
         threshold: Pixels whose best probability is under this become 255; 0: none does.
     """
-    values, class_ids, soft = scores
-    probabilities = values / values.sum(axis=0, keepdims=True)  # 1+K,H,W
-    if crf is not None and len(class_ids) > 1:
-        probabilities = crf(image, probabilities)
-    best = probabilities.max(axis=0)  # H,W
-    label_map = class_ids[probabilities.argmax(axis=0)]
-    label_map[best < threshold] = IGNORE_INDEX
-    return LabelMask(label_map, float(best.mean(dtype=np.float64)), soft)
+    pixels = scores.pixels
+    if crf is not None and len(pixels.class_ids) > 1:
+        held = hold(pixels)
+        pixels = HeldPixels(crf(image, shares(held.values)), pixels.class_ids)
+    label_map = np.empty(pixels.size, np.uint8)
+    total = 0.0
+    for window, values in pixels.windows():
+        probabilities = shares(values.cpu().numpy())  # 1+K,rows,columns
+        best = probabilities.max(axis=0)
+        ids = pixels.class_ids[probabilities.argmax(axis=0)]
+        ids[best < threshold] = IGNORE_INDEX
+        label_map[window] = ids
+        total += float(best.sum(dtype=np.float64))
+    return LabelMask(label_map, total / label_map.size, scores.soft)
+
+
+def shares(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores (1+K, H, W), divided by the sum of each pixel's."""
+    probabilities: NDArray[np.float32] = values / values.sum(axis=0, keepdims=True)
+    return probabilities
 
 
 def label_stream(
@@ -114,6 +173,7 @@ def label_stream(
             yield named, label_mask(named[1], scores, None, threshold)
         return
     calls = (
-        (named, partial(label_mask, named[1], scores, crf, threshold)) for named, scores in scored
+        (named, partial(label_mask, named[1], Scores(hold(s.pixels), s.soft), crf, threshold))
+        for named, s in scored
     )
     yield from in_processes(calls, processes)

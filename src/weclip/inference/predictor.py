@@ -1,7 +1,8 @@
 """From an image of any size to its label map: resize, scales and flips, average, argmax.
 
 Stage 6; WeCLIP section 4.1 and the released test script. Needs no tags. Images are handled one by
-one, and no full-size logits outlive their image.
+one, and full-size logits window by window, so that memory depends on neither the classes nor the
+pixels; only a CRF needs the probabilities of all of them at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from weclip.labels.windows import planes, resized, whole, windows
 
 Segmenter = Callable[[Tensor], Tensor]
 """(B, 3, H, W) float32 RGB in [0, 255] -> (B, C, h, w) logits at patch stride."""
@@ -61,8 +64,12 @@ class Predictor:
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
-        size = (image.shape[0], image.shape[1])
-        return _to_size(self._logits(image), size).softmax(1)[0].cpu().numpy()
+        logits, size = self._logits(image)[0], (image.shape[0], image.shape[1])
+        probabilities = np.empty((len(logits), *size), np.float32)
+        for rows, columns in windows(size, len(logits)):
+            part = resized(logits, size, (rows, columns)).softmax(0)
+            probabilities[:, rows, columns] = part.cpu().numpy()
+        return probabilities
 
     def _logits(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, C, h, w) at patch resolution."""
@@ -114,16 +121,13 @@ def resize_long_side(
     Returns:
         (1, 3, H', W') float32 in [0, 255], sizes truncated to whole pixels.
     """
-    pixels = torch.as_tensor(np.array(image) if isinstance(image, np.ndarray) else image)
-    batch = pixels.permute(2, 0, 1)[None].float()  # 1,3,H,W
-    size = (batch.shape[2], batch.shape[3])
+    channels = planes(image) if isinstance(image, np.ndarray) else image.permute(2, 0, 1)
+    size = (channels.shape[1], channels.shape[2])
     wanted = size
     if long_side is not None:
         wanted = (size[0] * long_side // max(size), size[1] * long_side // max(size))
     wanted = (max(wanted[0], smallest_side), max(wanted[1], smallest_side))
-    if wanted == size:
-        return batch
-    return F.interpolate(batch, wanted, mode="bilinear", align_corners=False)
+    return resized(channels[None], wanted, whole(wanted))
 
 
 def multi_scale_logits(
@@ -154,7 +158,9 @@ def multi_scale_logits(
             total = logits.float()
         else:
             grid = (total.shape[2], total.shape[3])
-            total = total + _to_size(logits, grid)
+            total = total + F.interpolate(
+                logits.float(), grid, mode="bilinear", align_corners=False
+            )
     if total is None:
         raise ValueError("multi_scale_logits needs at least one scale")
     return total / len(scales)
@@ -170,8 +176,7 @@ def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:
     Returns:
         (H, W) uint8 class ids.
     """
-    return _to_size(logits, image_size)[0].argmax(0).to(torch.uint8)
-
-
-def _to_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+    label_map = torch.empty(image_size, dtype=torch.uint8, device=logits.device)
+    for window in windows(image_size, logits.shape[1]):
+        label_map[window] = resized(logits[0], image_size, window).argmax(0)
+    return label_map

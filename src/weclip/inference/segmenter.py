@@ -13,6 +13,9 @@ from weclip.data.images.decoding import MAX_PIXELS, read_image, to_rgb
 from weclip.inference.predictor import Predictor
 from weclip.system.errors import InputError
 
+BAND = 2**22
+"""Pixels that are copied at once."""
+
 ImageLike = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
@@ -60,7 +63,17 @@ def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
         return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
     if isinstance(image, Image.Image):
         try:
-            return np.array(to_rgb(image, orient=False))
+            return pixels_of(to_rgb(image, orient=False))
         except ValueError as error:
             raise InputError(f"PIL image of mode {image.mode}: {error}") from None
-    return np.array(read_image(image, max_pixels=max_pixels))
+    return pixels_of(read_image(image, max_pixels=max_pixels))
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of an RGB picture, band by band: Pillow makes two copies of what it gives."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels

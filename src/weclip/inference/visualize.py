@@ -12,11 +12,15 @@ from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX, Batch
 from weclip.data.masks.colours import VOC_COLOURS
+from weclip.labels.windows import windows
 from weclip.methods.method import StepOutput
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
     [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
 )
+
+OVERLAY_DEPTH = 24
+"""Numbers of a pixel while it is painted: three colours, a few times, in double precision."""
 
 
 def overlay(
@@ -34,10 +38,13 @@ def overlay(
         alpha: Opacity of the paint in [0, 1].
         palette: (256, 3) colours by class id.
     """
-    colours = palette[label_map].astype(np.float64)
-    blended = (1 - alpha) * image + alpha * colours
-    painted = (label_map != 0) & (label_map != IGNORE_INDEX)
-    return Image.fromarray(np.where(painted[..., None], blended.round(), image).astype(np.uint8))
+    painted = np.empty_like(image)
+    for rows, columns in windows(image.shape[:2], OVERLAY_DEPTH):
+        ids, pixels = label_map[rows, columns], image[rows, columns]
+        blended = (1 - alpha) * pixels + alpha * palette[ids]  # rows, columns, 3
+        foreground = (ids != 0) & (ids != IGNORE_INDEX)
+        painted[rows, columns] = np.where(foreground[..., None], blended.round(), pixels)
+    return Image.fromarray(painted)
 
 
 def heatmap(cam: NDArray[np.floating]) -> Image.Image:

@@ -75,11 +75,3 @@ def label_map_of(scores: Tensor, slots: TagSlots) -> Tensor:
     class_ids = F.pad(slots.index + 1, (1, 0))  # (B, 1+K)
     best = scores.argmax(dim=1)  # (B, H, W)
     return class_ids.gather(1, best.flatten(1)).view_as(best)
-
-
-def cam_label_map(
-    cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float, background_power: float
-) -> Tensor:
-    """Labels (H, W) on the CPU of one image's maps (1, K, h, w) against the background score."""
-    scores = with_background(resize_cam(cam, slots, size, eps), background_power)  # (1, 1+K, H, W)
-    return label_map_of(scores, slots)[0].cpu()

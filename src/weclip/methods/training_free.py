@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from weclip.labels.pixel_refine import pixel_adaptive_refinement
-from weclip.labels.pseudo_label import cam_label_map, label_map_of, resize_cam, with_background
+from weclip.labels.pixel_scores import Par, PixelScores, pixel_scores
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, tag_slots
 from weclip.labels.view import View
-from weclip.methods.method import LabelMaps, LabelSettings
+from weclip.labels.windows import planes, resized, whole
+from weclip.methods.method import LabelMaps, LabelSettings, label_maps_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +47,13 @@ class TrainingFreeMaps:
     Attributes:
         cam: (K, h, w) in [0, 1], before the affinity.
         refined: (K, h, w), after it.
-        scores: (1+K, H, W), 0 or more, background first, of the image's own size.
-        class_ids: (1+K,) uint8 class ids of the scores; the first is 0.
+        scores: (1+K, H, W), 0 or more, background first, of the image's own size; computed when
+            they are asked for.
     """
 
     cam: Tensor
     refined: Tensor
-    scores: Tensor
-    class_ids: NDArray[np.uint8]
+    scores: PixelScores
 
 
 FeatureAffinity = Callable[[View], Tensor | None]
@@ -103,23 +101,32 @@ class TrainingFree(nn.Module):
             tags: Sorted 0-based class indices. Without any, all is background, of score 1.
         """
         use, size = self.settings, (image.shape[0], image.shape[1])
-        class_ids = np.array([0, *(tag + 1 for tag in tags)], np.uint8)
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
         if not tags:
-            none = torch.zeros(0, 1, 1, device=self.device)
-            return TrainingFreeMaps(none, none, none.new_ones(1, *size), class_ids)
+            none = torch.zeros(1, 0, 1, 1, device=self.device)
+            background = PixelScores(none[0], np.zeros(1, np.uint8), size, 1.0)
+            return TrainingFreeMaps(none[0], none[0], background)
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
-        pixels = as_batch(image).to(self.device)  # (1, 3, H, W)
+        pixels = planes(image)  # (3, H, W)
         if use.square is not None:
-            seen = pixels = F.interpolate(pixels, (use.square, use.square), mode="bilinear")
+            square = (use.square, use.square)
+            seen = resized(pixels, square, whole(square))[None].to(self.device)
+            pixels = seen[0]
         else:
             patch = self.maps.image_encoder.patch_size
             fitted = fit_to_patches(image, patch, use.max_side, use.scale)
             seen = as_batch(fitted).to(self.device)  # (1, 3, H', W')
-        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
         cam, refined = self.tag_maps(seen, slots)  # (1, K, h, w)
         # 4. Pixels: resize, background score, PAR if asked for
-        scores = self.pixel_scores(refined, slots, pixels, size)  # (1, 1+K, H, W)
-        return TrainingFreeMaps(cam[0], refined[0], scores[0], class_ids)
+        scores = pixel_scores(
+            refined,
+            slots,
+            size,
+            eps=self.labels.min_max_eps,
+            background_power=self.labels.background_power,
+            par=Par(self.labels.par, pixels) if use.par else None,
+        )  # (1+K, H, W)
+        return TrainingFreeMaps(cam[0], refined[0], scores)
 
     def tag_maps(self, image: Tensor, slots: TagSlots) -> tuple[Tensor, Tensor]:
         """Maps (1, K, h, w) of RGB (1, 3, H', W') in 0..255, before and after the affinity."""
@@ -130,16 +137,6 @@ class TrainingFree(nn.Module):
         learnt = None if self.refine is None else self.refine(view)
         return cam, self.maps.spread(cam, view, learnt).cam
 
-    def pixel_scores(
-        self, refined: Tensor, slots: TagSlots, image: Tensor, size: tuple[int, int]
-    ) -> Tensor:
-        """Scores (1, 1+K, H, W) of refined maps; PAR is guided by RGB (1, 3, H', W')."""
-        at_pixels = resize_cam(refined, slots, size, self.labels.min_max_eps)  # (1, K, H, W)
-        scores = with_background(at_pixels, self.labels.background_power)
-        if self.settings.par:
-            scores = pixel_adaptive_refinement(scores, image, self.labels.par)
-        return scores
-
     @torch.no_grad()
     def label_maps(
         self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int = 0
@@ -147,16 +144,8 @@ class TrainingFree(nn.Module):
         """As `Labeller.label_maps`; the last kind is what `forward` scores."""
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
         cam, refined = self.tag_maps(image, slots)
-        scores = self.pixel_scores(refined, slots, image, size)
-        use = (self.labels.min_max_eps, self.labels.background_power)
-        return LabelMaps(
-            heat=cam[0].amax(0).cpu().numpy(),
-            label_map={
-                "cam": cam_label_map(cam, slots, size, *use),
-                "refined_cam": cam_label_map(refined, slots, size, *use),
-                "pseudo_label": label_map_of(scores, slots)[0].cpu(),
-            },
-        )
+        guide = image[0] if self.settings.par else None
+        return label_maps_of(cam, refined, slots, size, labels=self.labels, guide=guide)
 
 
 def fit_to_patches(
@@ -192,4 +181,4 @@ def fit_to_patches(
 
 def as_batch(image: NDArray[np.uint8]) -> Tensor:
     """(1, 3, H, W) float32 in 0..255 of (H, W, 3) uint8."""
-    return torch.tensor(image).permute(2, 0, 1)[None].float()
+    return planes(image)[None].float()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.pseudo_label import PseudoLabel, cam_label_map, make_pseudo_label
+from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
@@ -26,6 +26,7 @@ from weclip.methods.method import (
     LabelSettings,
     ParameterGroup,
     StepOutput,
+    label_maps_of,
     sum_of_terms,
     total_of_one,
 )
@@ -39,9 +40,11 @@ class WeClipSettings:
 
     needs: ClassVar = ("clip",)
 
-    width: int = setting(256, source="WeCLIP section 3.2; channels of the decoder", above=0)
-    blocks: int = setting(3, source="WeCLIP section 3.2; of the decoder", above=0)
-    heads: int = setting(8, source="WeCLIP, released code; divide the width", above=0)
+    width: int = setting(
+        256, source="WeCLIP section 3.2; channels of the decoder", least=1, most=8192
+    )
+    blocks: int = setting(3, source="WeCLIP section 3.2; of the decoder", least=1, most=128)
+    heads: int = setting(8, source="WeCLIP, released code; divide the width", least=1, most=8192)
     dropout: float = setting(0.1, source="WeCLIP, released code; of channels", least=0, most=1)
     refine_from: int = setting(
         9145, source="released code; first step with the refinement module; COCO 40001; -1: never"
@@ -181,15 +184,8 @@ class WeClip(nn.Module):
         cam = self.maps.make(view, slots)  # (1, K, h, w)
         learnt = self.feature_affinity(view) if refines else None
         refined = self.maps.spread(cam, view, learnt).cam
-        pseudo = self.make_label(refined, slots, self.guide(view), size=size)
-        use = (self.labels.min_max_eps, self.labels.background_power)
-        return LabelMaps(
-            heat=cam[0].amax(0).cpu().numpy(),
-            label_map={
-                "cam": cam_label_map(cam, slots, size, *use),
-                "refined_cam": cam_label_map(refined, slots, size, *use),
-                "pseudo_label": pseudo.label_map[0].cpu(),
-            },
+        return label_maps_of(
+            cam, refined, slots, size, labels=self.labels, guide=self.guide(view)[0]
         )
 
     def feature_affinity(self, view: View) -> Tensor:
@@ -201,15 +197,13 @@ class WeClip(nn.Module):
         """(B, 3, H, W), whose colours guide PAR."""
         return view.normalised if self.settings.par_on_normalised_image else view.rgb.float()
 
-    def make_label(
-        self, cam: Tensor, slots: TagSlots, guide: Tensor, size: tuple[int, int] | None = None
-    ) -> PseudoLabel:
-        """Labels of the size of `guide` (B, 3, H, W), or of `size`, from refined maps."""
+    def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
+        """Labels of the size of `guide` (B, 3, H, W) from refined maps."""
         return make_pseudo_label(
             cam,
             slots,
             guide,
-            size=size or (guide.shape[-2], guide.shape[-1]),
+            size=(guide.shape[-2], guide.shape[-1]),
             eps=self.labels.min_max_eps,
             background_power=self.labels.background_power,
             par=self.labels.par,

@@ -7,6 +7,7 @@ what is fetched is checked by its length and, member by member, by the CRCs insi
 """
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from weclip.data.batch import IGNORE_INDEX
 from weclip.data.images.listing import image_name, list_names
 from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.archives import Archives
+from weclip.prepare.coco_shapes import polygons_of, require_runs, require_size
 from weclip.prepare.extra import require_extra
 from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once
@@ -113,7 +115,10 @@ def mask_of_instances(
 
 
 def _area(annotation: Annotation) -> float:
-    return float(annotation["area"])
+    area = float(annotation["area"])
+    if not isfinite(area):
+        raise ValueError(f"an instance of area {area}")
+    return area
 
 
 def _decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -121,16 +126,15 @@ def _decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
     from pycocotools import mask as coco_mask
 
     if isinstance(segmentation, list):
-        polygons = [p for p in segmentation if len(p) >= 6]  # fewer than 3 points hold no pixel
+        polygons = polygons_of(segmentation)
         if not polygons:
             return np.zeros(size, np.bool_)
         runs = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
-    elif tuple(segmentation["size"]) != size:
-        raise ValueError(f"run lengths of an image of size {segmentation['size']}")
-    elif isinstance(segmentation["counts"], list):
-        runs = coco_mask.frPyObjects(segmentation, *size)
     else:
+        require_runs(segmentation, size)
         runs = segmentation
+        if isinstance(segmentation["counts"], list):
+            runs = coco_mask.frPyObjects(segmentation, *size)
     return np.asarray(coco_mask.decode(runs), np.bool_)
 
 
@@ -184,14 +188,14 @@ def _read_instances(path: Path, target: Path, void_border: bool) -> tuple[list[s
             _Mask(
                 target / _mask_name(names[key]),
                 annotations,
-                (images[key]["height"], images[key]["width"]),
+                require_size((images[key]["height"], images[key]["width"])),
                 class_ids,
                 void_border,
             )
             for key, annotations in instances.items()
         ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a COCO instances file ({error!r})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: not a COCO instances file ({error!r:.200})") from None
     return sorted(names.values()), masks
 
 
@@ -201,7 +205,8 @@ def _make_mask(item: _Mask) -> None:
             item.annotations, item.size, item.class_ids, void_border=item.void_border
         )
     except Exception as error:  # pycocotools raises almost anything
-        raise InputError(f"{item.path.name}: its instances cannot be drawn ({error})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{item.path.name}: its instances cannot be drawn ({reason})") from None
     save_mask(mask, item.path)
 
 

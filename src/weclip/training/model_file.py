@@ -5,21 +5,29 @@ file can execute.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from weclip.data.classes import ClassList
-from weclip.data.masks.colours import parse_colour
+from weclip.data.classes import ClassList, parse_classes
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import what_it_is, write_atomically
 
 FORMAT = "weclip-2"
 _EARLIER = ("weclip-1",)
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""Types of weights."""
+
+LONGEST = 300
+"""Characters of a text in the header that is shown to users."""
+
+MAX_STEPS = 10**12
 
 
 class FrozenBackbone(NamedTuple):
@@ -81,34 +89,85 @@ def read_model_file(path: Path) -> ModelFile:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        reason = what_it_is(path) or error
+    except (SafetensorError, OSError, LookupError, AttributeError) as error:
+        reason = what_it_is(path) or _short(str(error))
         raise InputError(f"{path}: not a safetensors file ({reason})") from None
     if metadata.get("format") in _EARLIER:
         raise InputError(f"{path}: {MADE_EARLIER}")
     if metadata.get("format") != FORMAT:
+        found = _short(repr(metadata.get("format")))
         raise InputError(
-            f"{path}: not a weclip model (its format is {metadata.get('format')!r}, not "
+            f"{path}: not a weclip model (its format is {found}, not "
             f"{FORMAT!r}); give the model.safetensors that 'weclip train' wrote"
         )
+    require_finite(tensors, path)
     try:
         return ModelFile(
             trained=tensors,
             config=metadata["config"],
             classes=_classes(json.loads(metadata["classes"])),
             backbones={
-                name: FrozenBackbone(*(str(each[key]) for key in FrozenBackbone._fields))
+                _shown_text(name): _backbone(each)
                 for name, each in json.loads(metadata["backbones"]).items()
             },
-            step=int(metadata["step"]),
+            step=_step(metadata["step"]),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: damaged model file ({error!r} in its header)") from None
+    except InputError as error:
+        raise InputError(f"{path}: damaged model file ({_short(str(error))})") from None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = _short(repr(error))
+        raise InputError(f"{path}: damaged model file ({reason} in its header)") from None
+
+
+def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """InputError, which names the first weight that is no finite floating-point number."""
+    for name, value in tensors.items():
+        shown = _short(name)
+        if value.dtype not in FLOATS:
+            kind = str(value.dtype).removeprefix("torch.")
+            raise InputError(
+                f"{path}: its weight {shown} is of type {kind}, and only floating-point weights "
+                "are read; give the file that 'weclip train' wrote"
+            )
+        if not value.isfinite().all():
+            raise InputError(
+                f"{path}: its weight {shown} has NaN or infinite values; train again, or give an "
+                "earlier model"
+            )
 
 
 def _classes(header: dict[str, list[Any]]) -> ClassList:
-    """The class list of a header: JSON has lists for tuples."""
-    prompts = (tuple(each) for each in header.pop("prompts"))
-    colours = (parse_colour(each, "colours") for each in header.pop("colours"))
-    texts = {key: tuple(values) for key, values in header.items()}
-    return ClassList(prompts=tuple(prompts), colours=tuple(colours), **texts)
+    """The class list of a header, by the rules of `classes.yaml`."""
+    items = zip(header["names"], header["prompts"], header["colours"], strict=True)
+    document = {
+        "classes": [{"name": n, "prompts": texts, "colour": c} for n, texts, c in items],
+        "background_words": header["background_words"],
+    }
+    classes = parse_classes(document, "classes")
+    for name in classes.names:
+        _shown_text(name)
+    return classes
+
+
+def _backbone(each: dict[str, Any]) -> FrozenBackbone:
+    return FrozenBackbone(*(_shown_text(each[key]) for key in FrozenBackbone._fields))
+
+
+def _shown_text(text: object) -> str:
+    """A text that will be shown: not endless, and without control characters."""
+    if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
+        raise ValueError(f"{_short(repr(text))} is no text of up to {LONGEST} printable letters")
+    return text
+
+
+def _step(text: str) -> int:
+    step = int(text)
+    if not 0 <= step <= MAX_STEPS:
+        raise ValueError(f"step {step}")
+    return step
+
+
+def _short(text: str, most: int = 200) -> str:
+    """At most so much of a text, on one line."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
+    return line if len(line) <= most else f"{line[:most]}..."

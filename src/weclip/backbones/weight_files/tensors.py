@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from weclip.backbones.weight_files.torchscript_archive import read_archive
+from weclip.backbones.weight_files.torchscript_archive import read_archive, require_stored
 from weclip.system.errors import InputError
 from weclip.system.files import what_it_is
 
@@ -54,8 +54,13 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def is_torchscript(file: Path) -> bool:
-    """Whether a zip is a TorchScript archive, which has constants, rather than a state dict."""
+    """Whether a zip is a TorchScript archive, which has constants, rather than a state dict.
+
+    Raises:
+        InputError: It holds something compressed, which `torch.load` would expand.
+    """
     with ZipFile(file) as archive:
+        require_stored(archive, file)
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 

@@ -2,18 +2,18 @@
 
 Stage 2. OpenAI publishes CLIP as TorchScript: a zip whose `data.pkl` describes a tree of modules
 and whose `data/<n>` files hold the numbers. A pickle is a program, so ours may only rebuild
-records of tensors and inert containers; whatever else it asks for is refused.
+records of tensors and inert containers; whatever else it asks for is refused. Sizes are bounded by
+that of the file: PyTorch compresses code alone, and so nothing that is compressed is read.
 """
 
 import math
 import pickle
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
-from zipfile import ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import torch
 from torch import Tensor
@@ -34,7 +34,11 @@ STORAGE_TYPES = {
 }
 
 
-@dataclass(frozen=True)
+SHARED = 2
+"""Tensors may take this many times the bytes of the file, where several view the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
     """Where a tensor's numbers lie in the archive: nothing is read yet.
 
@@ -63,6 +67,40 @@ class ScriptObject:
         self.attributes = state
 
 
+class StandIn:
+    """Calls a function for the pickle, which can neither look into it nor change it."""
+
+    __slots__ = ("__call",)
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        self.__call = call
+
+    def __call__(self, *arguments: object) -> object:
+        """Call the function."""
+        return self.__call(*arguments)
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise pickle.UnpicklingError("it wants to change what it is read with")
+
+
+def require_stored(archive: ZipFile, file: Path) -> None:
+    """InputError if what is read of a zip is compressed, or more bytes than its file has.
+
+    TorchScript's code is compressed; nobody reads it.
+    """
+    members = [m for m in archive.infolist() if "/code/" not in m.filename]
+    for member in members:
+        if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
+            raise InputError(
+                f"{file}: its member {member.filename[:80]!r} is compressed, as PyTorch "
+                "never does; get the weights from their publisher"
+            )
+    if sum(member.file_size for member in members) > file.stat().st_size:
+        raise InputError(
+            f"{file}: its members claim more bytes than the file has; download the weights again"
+        )
+
+
 def read_archive(file: Path) -> dict[str, Tensor]:
     """All tensors of a TorchScript archive by dotted name, in their stored type.
 
@@ -71,11 +109,13 @@ def read_archive(file: Path) -> dict[str, Tensor]:
     """
     try:
         with ZipFile(file) as archive:
+            require_stored(archive, file)
             root = next(
                 n for n in archive.namelist() if n.count("/") == 1 and n.endswith("/data.pkl")
             )
             description = RestrictedUnpickler(archive.read(root), file).load()
-            return load_storages(archive, root.removesuffix("data.pkl"), description)
+            most = SHARED * file.stat().st_size
+            return load_storages(archive, root.removesuffix("data.pkl"), description, most)
     except InputError:
         raise
     except Exception as error:  # a hostile or damaged pickle can fail in any way
@@ -85,10 +125,10 @@ def read_archive(file: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_storages(archive: ZipFile, root: str, description: object) -> dict[str, Tensor]:
-    """Read the numbers of every tensor in an unpickled module tree."""
+def load_storages(archive: ZipFile, root: str, description: object, most: int) -> dict[str, Tensor]:
+    """Read the numbers of every tensor in an unpickled module tree, `most` bytes of tensors."""
     storages: dict[str, Tensor] = {}
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, stored in named_tensors(description):
         if stored.file not in storages:
             content = bytearray(archive.read(f"{root}data/{stored.file}"))
@@ -97,16 +137,28 @@ def load_storages(archive: ZipFile, root: str, description: object) -> dict[str,
         if math.prod(stored.shape) > len(storage):
             raise ValueError(f"{name} is larger than its storage")
         tensors[name] = storage.as_strided(stored.shape, stored.strides, stored.offset)
+        most -= tensors[name].numel() * tensors[name].element_size()
+        if most < 0:
+            raise ValueError("its tensors are larger than the file")
     return tensors
 
 
-def named_tensors(item: object, name: str = "") -> Iterator[tuple[str, StoredTensor]]:
-    """Walk a module tree as `state_dict` does; attributes that are not tensors are passed over."""
-    if isinstance(item, StoredTensor):
-        yield name, item
-    elif isinstance(item, ScriptObject) and isinstance(item.attributes, dict):
-        for key, value in item.attributes.items():
-            yield from named_tensors(value, f"{name}.{key}" if name else str(key))
+def named_tensors(description: object) -> Iterator[tuple[str, StoredTensor]]:
+    """Walk a graph of modules as `state_dict` does; what is no tensor is passed over.
+
+    A module that several hold is visited once, under its first name.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[str, object]] = [("", description)]
+    while waiting:
+        name, item = waiting.pop()
+        if isinstance(item, StoredTensor):
+            yield name, item
+        elif isinstance(item, ScriptObject) and id(item) not in seen:
+            seen.add(id(item))
+            held = item.attributes if isinstance(item.attributes, dict) else {}
+            inner = [(f"{name}.{key}" if name else str(key), each) for key, each in held.items()]
+            waiting += reversed(inner)
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -122,7 +174,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         self.file = file
 
     # Only these can be called by the pickle. Neither they nor `ScriptObject` touch anything but
-    # their arguments, whatever those are.
+    # their arguments, whatever those are; and none of them can be changed, as a function could.
     def find_class(self, module: str, name: str) -> Any:
         """Translate a global name into its harmless stand-in."""
         if module == "__torch__" or module.startswith("__torch__."):
@@ -130,11 +182,11 @@ class RestrictedUnpickler(pickle.Unpickler):
         if module == "torch" and name in STORAGE_TYPES:
             return STORAGE_TYPES[name]
         if module == "torch.jit._pickle" and (name == "restore_type_tag" or is_list_builder(name)):
-            return first_argument
+            return FIRST_ARGUMENT
         known = {
-            ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch", "device"): first_argument,
+            ("torch._utils", "_rebuild_tensor_v2"): REBUILD_TENSOR,
+            ("collections", "OrderedDict"): dict,
+            ("torch", "device"): FIRST_ARGUMENT,
         }
         return known[module, name] if (module, name) in known else self.refuse(f"{module}.{name}")
 
@@ -173,3 +225,7 @@ def rebuild_tensor(
     """Record a tensor; gradient flags and hooks are dropped."""
     file, dtype = storage
     return StoredTensor(file, dtype, offset, shape, strides)
+
+
+FIRST_ARGUMENT = StandIn(first_argument)
+REBUILD_TENSOR = StandIn(rebuild_tensor)

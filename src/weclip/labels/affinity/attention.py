@@ -22,16 +22,22 @@ class Attention:
 
     reads: ClassVar = ("attention",)
 
-    layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0)
+    layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0, most=1000)
     refined_layers: int = setting(
-        6, source="WeCLIP, released code; last maps a decoder chooses from; COCO 10", above=0
+        6,
+        source="WeCLIP, released code; last maps a decoder chooses from; COCO 10",
+        above=0,
+        most=1000,
     )
     summed_layers: int = setting(
-        0, source="ExCEL, released code: 5; last maps that are sums over heads, not means", least=0
+        0,
+        source="ExCEL, released code: 5; last maps that are sums over heads, not means",
+        least=0,
+        most=1000,
     )
     signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
-    sinkhorn_rounds: int = setting(3, source="CLIP-ES, released code", least=0)
-    power: int = setting(2, source="CLIP-ES squares the transition", above=0)
+    sinkhorn_rounds: int = setting(3, source="CLIP-ES, released code", least=0, most=1000)
+    power: int = setting(2, source="CLIP-ES squares the transition", above=0, most=16)
     box_threshold: float = setting(
         0.4, source="CLIP-ES, released code; share of a map's maximum; COCO 0.7", least=0, most=1
     )

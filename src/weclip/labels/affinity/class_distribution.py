@@ -23,18 +23,20 @@ class ClassDistribution:
 
     reads: ClassVar = ("attention", "patch_embedding")
 
-    layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0)
+    layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0, most=1000)
     refined_layers: int = setting(
-        6, source="WeCLIP, released code; last maps a decoder chooses from", above=0
+        6, source="WeCLIP, released code; last maps a decoder chooses from", above=0, most=1000
     )
     signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
     self_self_blocks: int = setting(
-        5, source="ExCEL, released code; of the embedding of patches", above=0
+        5, source="ExCEL, released code; of the embedding of patches", above=0, most=1000
     )
     temperature: float = setting(
         1.0, source="ours; chosen on the demo's training scenes (docs/methods.md)", above=0
     )
-    power: int = setting(1, source="ours; CD-CLIP's is not known to us (docs/methods.md)", above=0)
+    power: int = setting(
+        1, source="ours; CD-CLIP's is not known to us (docs/methods.md)", above=0, most=16
+    )
 
     def attention_layers(self, *, refined: bool) -> int:
         """How many of the last attention maps are read."""

@@ -28,7 +28,10 @@ class PatchText:
     reads: ClassVar = ("patch_embedding",)
 
     self_self_blocks: int = setting(
-        5, source="ExCEL, released code; last blocks whose tokens attend to alike ones", above=0
+        5,
+        source="ExCEL, released code; last blocks whose tokens attend to alike ones",
+        above=0,
+        most=1000,
     )
     unit_over_tokens: bool = quirk("released code of ExCEL; see `over_tokens`")
     class_token_in_range: bool = quirk("released code of ExCEL; see `patch_text_cam`")

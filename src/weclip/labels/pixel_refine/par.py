@@ -6,8 +6,9 @@ per dilation; weights come from the image once, then the sum is repeated. The wo
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from math import isqrt
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,16 @@ from torch import Tensor
 
 from weclip.labels.pixel_refine import portable
 from weclip.labels.pixel_refine.settings import ParSettings
+from weclip.labels.windows import Window
+
+NUMBERS = 2**28
+"""Numbers that a window of a large image takes, 1 GiB in float32."""
+
+COPIES = 6
+"""Of each map and channel that are held at once."""
+
+SMALLEST_SIDE = 512
+"""Pixels; smaller windows would mostly refine what lies around them."""
 
 
 @torch.no_grad()
@@ -39,6 +50,38 @@ def pixel_adaptive_refinement(
         filled = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
     refined = _implementation(maps.device)(maps.float(), image.float(), filled, settings)
     return refined.to(maps.dtype)
+
+
+def reach_of(settings: ParSettings) -> int:
+    """Pixels from which anything can reach a pixel, along each axis."""
+    return settings.iterations * max(settings.dilations)
+
+
+def par_windows(
+    size: tuple[int, int], count: int, settings: ParSettings, most: int = NUMBERS
+) -> Iterator[Window]:
+    """Cut an image into windows whose refinement, with all that reaches them, takes so much memory.
+
+    What reaches a window is refined again with its neighbours, so they are as large as `most`
+    allows: an image of usual size is one window.
+
+    Args:
+        size: (H, W).
+        count: M, maps that are refined.
+        settings: Constants.
+        most: Numbers that are held at once: weights of neighbours, and a few of each map.
+    """
+    height, width = size
+    pixels = most // (8 * len(settings.dilations) + COPIES * (count + 1))
+    if height * width <= pixels:
+        yield slice(0, height), slice(0, width)
+        return
+    around = 2 * reach_of(settings)
+    rows = min(height, max(SMALLEST_SIDE, isqrt(pixels) - around))
+    columns = max(SMALLEST_SIDE, pixels // min(height, rows + around) - around)
+    for y in range(0, height, rows):
+        for x in range(0, width, columns):
+            yield slice(y, min(y + rows, height)), slice(x, min(x + columns, width))
 
 
 def compile_for(device: torch.device) -> float:

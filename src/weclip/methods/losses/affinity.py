@@ -20,7 +20,7 @@ class AffinityLoss:
     """Patches of one label pulled together, others pushed apart (WeCLIP Eq. 10)."""
 
     weight: float = setting(0.1, source="WeCLIP Eq. 11, released code", least=0)
-    radius: int = setting(8, source="AFA, released code; patches, in x and in y", least=0)
+    radius: int = setting(8, source="AFA, released code; patches, in x and in y", least=0, most=512)
 
     def __call__(self, given: LossInputs, total: Total) -> Tensor:
         """Mean over the whole batch of both kinds of pairs."""

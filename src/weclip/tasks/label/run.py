@@ -229,7 +229,7 @@ def _score(
 ) -> Scores:
     maps = method(image, tags)
     levels = soft_maps(maps.refined.float().cpu().numpy()) if soft else None
-    return Scores(maps.scores.cpu().numpy(), maps.class_ids, levels)
+    return Scores(maps.scores, levels)
 
 
 def _write(

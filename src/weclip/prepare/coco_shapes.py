@@ -1,0 +1,116 @@
+"""Shapes of COCO, checked before pycocotools sees them: it trusts them, in C.
+
+What COCO's own tools draw is drawn: polygons are cut at the image's border, an odd last number is
+left out, and a polygon of fewer than 3 points has no pixel. What they would read beyond memory for,
+or draw as memory happens to be, is refused: run lengths that are no pixels of the image, numbers
+that are none or far outside of any image, outlines that are endless.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FARTHEST = 2**20
+"""Pixels; what lies farther out belongs to no image."""
+
+LONGEST_OUTLINE = 2**26
+"""Pixels; pycocotools keeps every fifth of each in memory."""
+
+MOST_PIXELS = 2**28
+
+
+def require_size(size: tuple[Any, Any]) -> tuple[int, int]:
+    """Height and width of an image; ValueError for what no image has."""
+    height, width = size
+    whole = all(type(side) is int and side > 0 for side in size)
+    if not whole or height * width > MOST_PIXELS:
+        raise ValueError(f"an image of height {_short(height)} and width {_short(width)}")
+    return height, width
+
+
+def polygons_of(segmentation: Sequence[Any]) -> list[list[float]]:
+    """The polygons [x, y, x, y, ...] that can hold a pixel.
+
+    Raises:
+        ValueError: One has a value that is no number, not finite or far outside, or is endless.
+    """
+    polygons = []
+    for given in segmentation:
+        if not isinstance(given, list):
+            raise ValueError(f"a polygon that is {_short(given)}, not a list of numbers")
+        if wrong := [each for each in given if type(each) not in (int, float)]:
+            raise ValueError(f"a polygon with {_short(wrong[0])} for a number")
+        if far := [each for each in given if not -FARTHEST <= each <= FARTHEST]:
+            raise ValueError(f"a polygon with the coordinate {_short(far[0])}")
+        if len(given) >= 6:  # fewer than 3 points hold no pixel
+            polygons.append([float(each) for each in given])
+    if sum(map(outline, polygons)) > LONGEST_OUTLINE:
+        raise ValueError("polygons with an endless outline")
+    return polygons
+
+
+def outline(polygon: Sequence[float]) -> float:
+    """Pixels round a closed polygon [x, y, x, y, ...], the longer way of each edge.
+
+    >>> outline([0, 0, 4, 0, 4, 3])
+    11.0
+    """
+    points = np.array(polygon[: len(polygon) // 2 * 2], np.float64).reshape(-1, 2)
+    edges: NDArray[np.float64] = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
+    return float(edges.sum())
+
+
+def require_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> None:
+    """ValueError unless run lengths, compressed or not, are those of an image (H, W).
+
+    Counts that do not fill the image leave what is drawn undefined.
+    """
+    if segmentation.get("size") != list(size):
+        raise ValueError(f"run lengths of an image of size {_short(segmentation.get('size'))}")
+    counts = segmentation.get("counts")
+    if isinstance(counts, bytes):
+        counts = counts.decode("ascii", "replace")
+    if isinstance(counts, str):
+        counts = decompressed(counts)
+    if not isinstance(counts, list) or any(type(each) is not int or each < 0 for each in counts):
+        raise ValueError("run lengths that are not whole numbers from 0 on")
+    if sum(counts) != size[0] * size[1]:
+        raise ValueError(f"run lengths of {_short(sum(counts))} pixels for {size[0] * size[1]}")
+
+
+def decompressed(text: str) -> list[int]:
+    """Run lengths of COCO's text: differences to the last but one, five bits a letter.
+
+    Raises:
+        ValueError: It has another letter, or ends within a number.
+
+    >>> decompressed("52203")
+    [5, 2, 2, 2, 5]
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 30:
+            raise ValueError(f"run lengths with the letter {_short(letter)}")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("run lengths that end within a number")
+    return counts
+
+
+def _short(value: object) -> str:
+    """A value for a message, at most 40 characters."""
+    if isinstance(value, int) and abs(value) > 2**64:
+        return "a huge number"
+    text = ascii(value) if not isinstance(value, list | dict) or len(value) < 9 else "a long list"
+    return text if len(text) <= 40 else f"{text[:40]}..."
