@@ -298,13 +298,3 @@ def test_neither_preset_nor_file(tmp_path):
 def test_a_damaged_stored_configuration_names_its_file(text):
     with pytest.raises(InputError, match=r"^model.safetensors: "):
         from_yaml(text, "model.safetensors")
-
-
-@pytest.mark.parametrize(
-    "root", ["my photos #1", "a: b", "%x", "50%", "a;b", "007", "[x]", "é", "-"]
-)
-def test_a_path_is_taken_as_it_is(root: str):
-    config = load_config("folder", [f"data.root={root}", "clip.weights=demo"])
-    assert config.data.root == root
-    quoted = load_config("folder", [f'data.root="{root}"', "clip.weights=demo"])
-    assert quoted.data.root == root

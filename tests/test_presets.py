@@ -1,4 +1,4 @@
-"""Presets of methods: differences to any other preset."""
+"""Presets of methods, differences to any other preset; and of one's own folder, whatever its name."""
 
 import pytest
 
@@ -35,3 +35,13 @@ def test_excel_as_released(preset, changes, box):
     assert (label.square, label.imagenet_normalisation, label.par) == (320, True, True)
     own = load_config(preset, [*base, "faithful=true", "label.par=false"], method="excel")
     assert not own.label.par
+
+
+@pytest.mark.parametrize(
+    "root", ["my photos #1", "a: b", "%x", "50%", "a;b", "007", "[x]", "é", "-"]
+)
+def test_a_path_is_taken_as_it_is(root: str):
+    config = load_config("folder", [f"data.root={root}", "clip.weights=demo"])
+    assert config.data.root == root
+    quoted = load_config("folder", [f'data.root="{root}"', "clip.weights=demo"])
+    assert quoted.data.root == root
