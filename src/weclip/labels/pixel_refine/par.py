@@ -18,8 +18,8 @@ from weclip.labels.pixel_refine import portable
 from weclip.labels.pixel_refine.settings import ParSettings
 from weclip.labels.windows import Window
 
-NUMBERS = 2**28
-"""Numbers that a window of a large image takes, 1 GiB in float32."""
+NUMBERS = 3 * 2**26
+"""Numbers that a window of a large image takes, 768 MiB in float32."""
 
 COPIES = 6
 """Of each map and channel that are held at once."""
