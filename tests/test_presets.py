@@ -1,4 +1,4 @@
-"""Presets of methods, differences to any other preset; and of one's own folder, whatever its name."""
+"""Presets of methods, differences to any other preset; and a folder of one's own, however called."""
 
 import pytest
 
