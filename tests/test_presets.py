@@ -1,4 +1,4 @@
-"""Presets of methods, differences to any other preset; and a folder of one's own, however called."""
+"""Presets of methods, differences to any other preset; and folders, however they are called."""
 
 import pytest
 
