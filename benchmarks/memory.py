@@ -33,7 +33,10 @@ SIZES = {"predict": (6000, 9000), "label": (6300, 9524)}
 CLASSES = "coco"
 """80 classes and the background."""
 
-DATA = ("data.format=folder data.classes=voc clip.weights=demo data.workers=0").split()
+DATA = (
+    "data.format=folder data.classes=voc clip.weights=demo data.workers=0 "
+    "label.max_side=320"  # the demo's patches are half of ViT-B/16's: as many as it has at 640
+).split()
 
 
 def write_image(path: Path, size: tuple[int, int]) -> None:
