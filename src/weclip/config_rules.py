@@ -38,7 +38,6 @@ MOST = {
     "data.workers": 256,
     "data.max_pixels": 2**36,
     "par.iterations": 1000,
-    "optim.learning_rate": 1000,
     "optim.warmup_steps": 10**9,
     "train.steps": 10**9,
     "train.batch_size": 2**16,

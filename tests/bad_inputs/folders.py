@@ -48,7 +48,7 @@ CASES = (
     _case(
         "splits-of-coco",
         "COCO as it is downloaded, as a plain folder",
-        f"album: no tags (train2017, val2017: names of splits or of images, not of classes; annotations: names of masks, labels or the like); {NO_TAGS}",
+        f"album: no tags (train2017, val2017: names of splits or of images, not of classes; annotations: names of masks, labels or the like; nothing reads annotations/instances_train2017.json); {NO_TAGS}",
         *("train2017/1.jpg", "val2017/2.jpg", "annotations/instances_train2017.json"),
     ),
     _case(

@@ -93,6 +93,6 @@ def test_scores_and_masks(case):
         image, tags = case[f"image_{i}"].numpy(), case.tags(i)
         plain = case.plain(image, tags)
         close(plain.scores.whole(), case[f"scores_{i}"])
-        ids = torch.from_numpy(plain.class_ids)
+        ids = torch.from_numpy(plain.scores.class_ids)
         agree(ids[plain.scores.whole().argmax(0)], case[f"mask_plain_{i}"])
         agree(ids[case.method(image, tags).scores.whole().argmax(0)], case[f"mask_{i}"])
