@@ -47,6 +47,10 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
     ]
 
 
+SEVERAL = [2, pytest.param(3, marks=pytest.mark.long)]
+THREE_SCORED = pytest.param(3, "scores", marks=pytest.mark.long)
+
+
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
     """Folder of the outputs, and what was printed, by number of processes.
@@ -56,18 +60,22 @@ def launched(tmp_path_factory):
     """
     world = tmp_path_factory.mktemp("demo") / "world"
     write_world(world, train_scenes=20, val_scenes=VAL_SCENES, seed=0)
-    folders = {}
-    for processes in (1, 2, 3):
-        root = tmp_path_factory.mktemp(f"processes{processes}")
-        trained = folders[1][0] / "run" if folders else root / "run"
-        lines = commands(root, world, trained)
-        if processes == 1:
-            assert [cli.run(line) for line in lines] == [0] * 5
-            folders[processes] = root, ""
-        else:
-            few = lines if processes == 2 else lines[:2]  # they take their time
-            folders[processes] = root, launch.run(processes, *few)
-    return folders
+
+    class Folders(dict):
+        def __missing__(self, processes):
+            root = tmp_path_factory.mktemp(f"processes{processes}")
+            trained = root / "run" if processes == 1 else self[1][0] / "run"
+            lines = commands(root, world, trained)
+            said = ""
+            if processes == 1:
+                assert [cli.run(line) for line in lines] == [0] * 5
+            else:
+                few = lines if processes == 2 else lines[:2]  # they take their time
+                said = launch.run(processes, *few)
+            self[processes] = root, said
+            return self[processes]
+
+    return Folders()
 
 
 def weights(run: Path) -> torch.Tensor:
@@ -76,13 +84,13 @@ def weights(run: Path) -> torch.Tensor:
     return torch.cat([values.flatten() for values in state.values()])
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", SEVERAL)
 def test_weights_are_those_of_one_process(launched, processes):
     one, other = (weights(launched[count][0] / "run") for count in (1, processes))
     assert (one - other).norm() / one.norm() <= 1e-6
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", SEVERAL)
 def test_losses_are_those_of_one_process(launched, processes):
     one, other = (read_log(launched[count][0] / "run" / "log.jsonl") for count in (1, processes))
     steps = [row["step"] for row in one if "loss" in row]
@@ -94,7 +102,7 @@ def test_losses_are_those_of_one_process(launched, processes):
 
 
 @pytest.mark.parametrize(
-    ("processes", "kind"), [(2, "scores"), (2, "labels"), (2, "masks"), (3, "scores")]
+    ("processes", "kind"), [(2, "scores"), (2, "labels"), (2, "masks"), THREE_SCORED]
 )
 def test_evaluation_records_are_identical(launched, processes, kind):
     records = []
