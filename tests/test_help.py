@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import weclip
 from weclip.cli import app as cli
 
 COMMANDS = ("train", "evaluate", "predict", "label", "tag", "demo")
@@ -49,3 +50,7 @@ def test_help_does_not_wait_for_pytorch(module):
     code = f"import {module}, sys; print([m for m in ('torch', 'accelerate') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_public_names_are_listed_before_they_are_imported():
+    assert {"load", "load_config", "InputError"} <= set(dir(weclip))

@@ -23,6 +23,11 @@ _HOME = {
 }
 
 
+def __dir__() -> list[str]:
+    """Public names, before they are imported too."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """Import public names on first use, so that `weclip --help` does not wait for PyTorch."""
     if name not in _HOME:
