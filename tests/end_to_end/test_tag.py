@@ -232,6 +232,7 @@ def test_a_model_of_auto_tags_is_scored(voc_world, clip_file, tmp_path, capsys):
     assert "tags" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_training_in_two_processes_has_the_same_tags(photos, clip_file, tmp_path):
     small = [*worlds.SMALL, AUTO, f"clip.weights={clip_file}", "train.steps=2"]
     for count, name in ((1, "one"), (2, "two")):
