@@ -102,7 +102,7 @@ def test_clusters_are_means_of_alike_descriptions():
         ("d.txt", "\n", "no descriptions; give at least one"),
         ("d.json", '{"bird": "small"}', "'bird': expected class names, each with a list of texts"),
         ("d.json", "[1]", "expected class names, each with a list of texts"),
-        ("d.json", '{"bird": [', "not valid YAML or JSON"),
+        ("d.json", '{"bird": [', "not valid JSON"),
     ],
 )
 def test_descriptions_that_cannot_be_used(tmp_path, file, text, said):

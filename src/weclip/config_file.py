@@ -4,7 +4,6 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
@@ -13,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,6 +21,9 @@ from weclip.config_schema import PART_SECTIONS, schema
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import at_home
+from weclip.system.untrusted.documents import parse_yaml
+from weclip.system.untrusted.files import read_text
+from weclip.system.untrusted.text import one_line, short
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
 KINDS: dict[Any, str] = {
@@ -115,7 +116,7 @@ def _apply_method(
         known = label_methods()
         hint = did_you_mean(method, known) or f"known: {', '.join(known)}"
         raise InputError(f"--method {method}: there is none of this name; {hint}")
-    document = yaml.safe_load(_shipped(f"methods/{method}"))
+    document = parse_yaml(_shipped(f"methods/{method}"), f"method {method}")
     always = {key: value for key, value in document.items() if not key.startswith(WHEN)}
     _apply(config, always, f"method {method}", kind)
     final = config.copy()
@@ -166,26 +167,31 @@ def _apply_overrides(
     for text in overrides:
         if not OVERRIDE.match(text):
             raise InputError(f"'{text}' is not of the form section.key=value")
-        try:
-            change = OmegaConf.from_dotlist([_quoted(text, kind)])
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
-            raise InputError(f"'{text}': not a valid value ({_one_line(error)})") from None
-        _apply(config, OmegaConf.to_container(change), f"'{text}'", kind, unused)
+        where = f"'{one_line(text)}'"
+        key, _, value = text.partition("=")
+        change = _value(value, _kind_of(key, kind), where)
+        for name in reversed(key.split(".")):
+            change = {name: change}
+        _apply(config, change, where, kind, unused)
 
 
-def _quoted(text: str, kind: Any = Config) -> str:
-    """An override whose value YAML leaves as it is where the key wants a text, such as a path.
-
-    >>> _quoted("data.root=my photos #1"), _quoted("data.eval_split=null"), _quoted("train.steps=3")
-    ('data.root="my photos #1"', 'data.eval_split=null', 'train.steps=3')
-    """
-    key, _, value = text.partition("=")
+def _kind_of(key: str, kind: Any) -> Any:
+    """The type of a dotted key; None if there is no such key."""
     for name in key.split("."):
         kind = {f.name: f.type for f in fields(kind)}.get(name) if is_dataclass(kind) else None
-    plain = value not in ("", "null", "~") and value[0] not in "\"'"
+    return kind
+
+
+def _value(text: str, kind: Any, where: str) -> Any:
+    """The value of an override: YAML, but as it is where the key wants a text, such as a path.
+
+    >>> _value("my photos #1", str, ""), _value("null", str | None, ""), _value("3", int, "")
+    ('my photos #1', None, 3)
+    """
+    plain = text not in ("", "null", "~") and text[0] not in "\"'"
     if kind in (str, str | None) and plain:
-        return f"{key}={json.dumps(value, ensure_ascii=False)}"
-    return text
+        return text
+    return parse_yaml(text, where, "not a valid value")
 
 
 def to_yaml(config: Config) -> str:
@@ -222,24 +228,18 @@ def _read(name_or_path: str) -> tuple[str, str]:
         raise InputError(
             f"--config {name_or_path}: neither a file nor a preset ({', '.join(presets())}); {hint}"
         )
-    try:
-        return str(path), path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; --config wants YAML in UTF-8") from None
+    return str(path), read_text(path, "configuration")
 
 
 def _from_text(
     text: str, origin: str, kind: type[Config], unused: Collection[str] = ()
 ) -> DictConfig:
     """The defaults with the differences that a YAML document gives."""
-    try:
-        content = yaml.safe_load(text)
-        if not isinstance(content, dict | None):
-            raise InputError(f"{origin}: must hold sections with keys, as in 'data: {{root: ...}}'")
-        document = OmegaConf.to_container(OmegaConf.create(text if content else ""))
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{origin}: not valid YAML ({_one_line(error)})") from None
-    made_with = cast(dict[str, Any], document).pop("plugins", None)
+    document = parse_yaml(text, origin)
+    if not isinstance(document, dict | None):
+        raise InputError(f"{origin}: must hold sections with keys, as in 'data: {{root: ...}}'")
+    document = document or {}
+    made_with = document.pop("plugins", None)
     if kind is not Config:
         require_plugins(made_with, kind.PLUGINS, origin)
     config: DictConfig = OmegaConf.structured(kind)
@@ -253,13 +253,13 @@ def _apply(
     """Set the keys of `change` in `config`, one by one so that errors name the key."""
     read = {key: value for key, value in change.items() if key not in unused}
     for key, value, wanted in _leaves(read, kind, origin, ""):
-        if "${" in str(value):
+        if "${" in short(value, 2000):
             raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
         try:
             OmegaConf.update(config, key, value, merge=False)
         except OmegaConfBaseException:
             said = KINDS.get(wanted) or str(wanted)
-            raise InputError(f"{origin}: {key} must be {said}, not {value!r}") from None
+            raise InputError(f"{origin}: {key} must be {said}, not {short(value)}") from None
 
 
 def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
@@ -271,19 +271,14 @@ def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tup
     for key, value in change.items():
         if key not in known or prefix + str(key) == "plugins":
             where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
-            hint = did_you_mean(str(key), known)
+            hint = did_you_mean(str(key)[:99], known)
             listed = f"known {where}: {', '.join(known)}"
             if prefix.rstrip(".") in PART_SECTIONS:
                 listed += "; a part of your own needs --plugin FILE.py"
-            raise InputError(f"{origin}: unknown key {prefix}{key}; {f'{hint} {listed}'.strip()}")
+            raise InputError(
+                f"{origin}: unknown key {prefix}{one_line(key)}; {f'{hint} {listed}'.strip()}"
+            )
         if is_dataclass(known[key]):
             yield from _leaves(value, known[key], origin, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value, known[key]
-
-
-def _one_line(error: Exception) -> str:
-    """What is wrong, and where in the YAML."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
-    return " ".join(str(error).splitlines()[0].split())

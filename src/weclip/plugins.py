@@ -15,6 +15,7 @@ from types import ModuleType
 
 from weclip import parts
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import MAX_DOCUMENT, read_bytes
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,9 @@ def require_plugins(wanted: object, given: Sequence[Plugin], origin: str) -> Non
 
 
 def _load(file: Path) -> Plugin:
-    if not file.is_file():
+    if not file.exists():
         raise InputError(f"--plugin {file}: no such file; give a Python file of parts")
-    content = file.read_bytes()
+    content = read_bytes(file, "plugin", MAX_DOCUMENT)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 not in _read:
         _read[sha256] = Plugin(file.name, sha256, _run(file, content, sha256))

@@ -155,7 +155,7 @@ CASES = (
         "config-is-model",
         "A model as --config",
         "train --config clip.safetensors --out out",
-        "clip.safetensors: not a text file; --config wants YAML in UTF-8",
+        "clip.safetensors: configuration cannot be read; save it as UTF-8 text",
     ),
     Case(
         "nothing-given",

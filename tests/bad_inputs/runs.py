@@ -188,7 +188,7 @@ CASES = (
         "replay-nothing",
         "A step to replay that is not there",
         "replay run/replay.ckpt",
-        "run/replay.ckpt: no such checkpoint",
+        "run/replay.ckpt: checkpoint not found",
     ),
     Case(
         "replay-checkpoint",

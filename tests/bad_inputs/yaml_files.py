@@ -48,7 +48,7 @@ def _files() -> Iterator[Case]:
             "yaml-latin-1",
             "YAML in Latin-1",
             "data: {root: caf\xe9}\n".encode("latin-1"),
-            "bad.yaml: not a text file; --config wants YAML in UTF-8",
+            "bad.yaml: configuration cannot be read; save it as UTF-8 text",
         ),
         (
             "yaml-object",

@@ -127,7 +127,7 @@ def test_underscores_and_default_words(tmp_path: Path) -> None:
         ("classes: [{name: a, colour: [0, 0, 0]}]", "class 'a' has the colour [0, 0, 0] (#000000)"),
         ("classes: [{name: a, colour: [0, 0, 0]}]", "of the background"),
         ("classes: [{name: a, colour: [224, 224, 192]}]", "of ignored pixels (255)"),
-        ("classes: [{name: no}]", "class 1: name: False is not a text; write it in quotes"),
+        ("classes: [{name: no}]", "class 1: name: false is not a text; write it in quotes"),
         ("classes: [{name: ' '}]", "class 1: name: ' ' is not a text"),
         ("classes: [{name: background}]", "class 1: the name 'background' is taken by id 0"),
         ("classes: [{name: a;b}]", "class 1: 'a;b' contains ';'"),

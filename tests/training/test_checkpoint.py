@@ -54,7 +54,7 @@ def refused(path, pattern):
 
 
 def test_missing(tmp_path):
-    refused(tmp_path / "step.ckpt", "no such checkpoint")
+    refused(tmp_path / "step.ckpt", "checkpoint not found")
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.99])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from weclip.cli import options
 from weclip.cli.help import PlainCommand, PlainGroup
@@ -27,7 +26,7 @@ from weclip.cli.options import (
 from weclip.cli.predict import predict
 from weclip.cli.tag import tag
 from weclip.system.allocator import keep_freed_memory
-from weclip.system.console import patient_streams, show_notices_in_one_line
+from weclip.system.console import Screen, patient_streams, show_notices_in_one_line
 from weclip.system.errors import InputError
 from weclip.system.exits import run_app, with_what_was_printed
 from weclip.system.files import require_writable
@@ -107,7 +106,7 @@ def check(
         require_writable(json, "--json")
     data, changes = split_data(arguments or ())
     resolved = configuration(config, data, changes, unused=UNUSED)
-    return run(resolved, console=Console(), json_file=json)
+    return run(resolved, console=Screen(), json_file=json)
 
 
 @command()
@@ -176,7 +175,7 @@ def import_(
 
     resolved = load_config(config, changes or (), plugins=plugin or ())
     path = import_published(checkpoint, resolved, out, overwrite=overwrite)
-    Console().print(f"model: {path}", soft_wrap=True)
+    Screen().print(f"model: {path}", soft_wrap=True)
 
 
 @command()
@@ -203,7 +202,7 @@ def convert(
     choice = TagsChoice(control, untagged)
     read = run(source, target, classes=classes, choice=choice, overwrite=overwrite)
     for line in summary(read, target):
-        Console().print(line, soft_wrap=True, markup=False, highlight=False)
+        Screen().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @command()
@@ -220,7 +219,7 @@ def prepare(
     """
     from weclip.tasks.prepare import prepare as run
 
-    console = Console()
+    console = Screen()
     command, exit_code = run(
         what, root, console=console, given=given or (), name=name, void_border=void_border
     )
@@ -240,7 +239,7 @@ def demo(
     """
     from weclip.demo.run import run_demo
 
-    console = Console()
+    console = Screen()
     report = run_demo(out, seed=seed, console=console, overwrite=overwrite)
     console.print(f"open {report}", soft_wrap=True, markup=False)
 
@@ -257,7 +256,7 @@ def replay(
     """
     from weclip.tasks.replay import replay as run
 
-    return run(file, console=Console(), overrides=changes or (), plugins=plugin or ())
+    return run(file, console=Screen(), overrides=changes or (), plugins=plugin or ())
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ to a list of descriptions, as published ones do.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from weclip.data.classes import ClassList
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_json, parse_yaml
+from weclip.system.untrusted.files import read_text
+from weclip.system.untrusted.text import short
 
 MAPPINGS = (".json", ".yaml", ".yml")
 
@@ -29,14 +29,7 @@ def read_descriptions(path: Path, classes: ClassList) -> list[str]:
     Raises:
         InputError: The file is missing, malformed or empty, or names an unknown class.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: file of descriptions (clip.descriptions) not found") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: descriptions cannot be read; save them as UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: descriptions cannot be read ({error.strerror})") from None
+    text = read_text(path, "file of descriptions (clip.descriptions)")
     if path.suffix.lower() in MAPPINGS:
         found = [(name, line, str(path)) for name, lines in _mapping(text, path) for line in lines]
     else:
@@ -53,7 +46,9 @@ def _lines(text: str, path: Path) -> Sequence[tuple[str, str, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, description = (part.strip() for part in line.partition(":"))
         if line.strip() and not (colon and name and description):
-            raise InputError(f"{path}, line {number}: '{line.strip()}' is not 'class: description'")
+            raise InputError(
+                f"{path}, line {number}: {short(line.strip())} is not 'class: description'"
+            )
         if line.strip():
             rows.append((name, description, f"{path}, line {number}"))
     return rows
@@ -61,14 +56,11 @@ def _lines(text: str, path: Path) -> Sequence[tuple[str, str, str]]:
 
 def _mapping(text: str, path: Path) -> list[tuple[str, list[str]]]:
     wanted = "expected class names, each with a list of texts"
-    try:
-        document: Any = yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not valid YAML or JSON ({reason}); {wanted}") from None
+    parse = parse_json if path.suffix.lower() == ".json" else parse_yaml
+    document = parse(text, str(path))
     if not isinstance(document, dict):
         raise InputError(f"{path}: {wanted}")
     for name, lines in document.items():
         if not isinstance(lines, list) or not all(isinstance(x, str) and x.strip() for x in lines):
-            raise InputError(f"{path}: '{name}': {wanted}")
+            raise InputError(f"{path}: {short(name)}: {wanted}")
     return [(str(name), lines) for name, lines in document.items()]

@@ -23,10 +23,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from weclip.data.images.file_names import require_usable
-from weclip.data.images.tree import is_file
 from weclip.data.masks.colours import (
     BACKGROUND_COLOUR,
     RGB,
@@ -37,10 +35,15 @@ from weclip.data.masks.colours import (
     voc_colours,
 )
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.untrusted.documents import read_yaml
+from weclip.system.untrusted.files import is_file
+from weclip.system.untrusted.text import is_usable, short
 
 SHIPPED = ("voc", "coco", "demo")
 CLASSES_FILE = "classes.yaml"
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
+MAX_LETTERS = 1000
+"""Of a name, a prompt or a background word; CLIP reads 77 tokens."""
 MAX_ITEMS = 1000
 """Of a list in a class list: classes, prompts of one, background words; CLIP reads them all."""
 
@@ -90,18 +93,7 @@ class ClassList:
             InputError: The file is missing or malformed; the message names it.
         """
         path = Path(path)
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{path}: class list not found") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: class list cannot be read; save it as UTF-8 text") from None
-        except OSError as error:
-            raise InputError(f"{path}: class list cannot be read ({error.strerror})") from None
-        except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: class list is not valid YAML ({reason})") from None
-        return parse_classes(document, str(path), faithful=faithful)
+        return parse_classes(read_yaml(path, "class list"), str(path), faithful=faithful)
 
     @property
     def num_classes(self) -> int:
@@ -140,7 +132,7 @@ class ClassList:
         except KeyError:
             hint = did_you_mean(name, self.names)
             allowed = hint or f"known classes: {', '.join(self.names)}"
-            raise InputError(f"{where}: unknown class '{name}'; {allowed}") from None
+            raise InputError(f"{where}: unknown class {short(name)}; {allowed}") from None
 
 
 def load_classes(name_or_path: str | Path, *, faithful: bool = False) -> ClassList:
@@ -278,8 +270,9 @@ def check_keys(mapping: dict[Any, Any], known: Collection[str], where: str) -> N
     """InputError, with the nearest known key, if a mapping from a file has another key."""
     for key in mapping:
         if key not in known:
-            hint = did_you_mean(str(key), known) or f"known keys: {', '.join(known)}"
-            raise InputError(f"{where}: unknown key '{key}'; {hint}")
+            hint = did_you_mean(str(key)[:MAX_LETTERS], known)
+            hint = hint or f"known keys: {', '.join(known)}"
+            raise InputError(f"{where}: unknown key {short(str(key))}; {hint}")
 
 
 def _check_unique(texts: tuple[str, ...], what: str) -> None:
@@ -290,5 +283,9 @@ def _check_unique(texts: tuple[str, ...], what: str) -> None:
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: {value!r} is not a text; write it in quotes")
+        raise InputError(f"{where}: {short(value)} is not a text; write it in quotes")
+    if not is_usable(value.strip()):
+        raise InputError(f"{where}: {short(value)} holds control characters; leave them out")
+    if len(value) > MAX_LETTERS:
+        raise InputError(f"{where}: {short(value)} has over {MAX_LETTERS} characters; shorten it")
     return value.strip()

@@ -13,7 +13,6 @@ from typing import Protocol
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import CLASSES_FILE, SHIPPED, ClassList, load_classes, parse_classes
 from weclip.data.images.listing import AUTO
-from weclip.data.images.tree import is_file
 from weclip.data.layouts.by_folders import class_folders, deeper_folders
 from weclip.data.layouts.coco import Coco
 from weclip.data.layouts.dataset_yaml import Description, describe
@@ -23,6 +22,7 @@ from weclip.data.summary import Holdings, Origins, SplitCount, classes_line, und
 from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import read_tag_names
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.untrusted.files import is_file
 
 
 class Layout(Protocol):

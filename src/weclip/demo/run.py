@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image
 from rich.console import Console
 
@@ -25,6 +24,7 @@ from weclip.system.console import QUIET
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import parse_yaml
 from weclip.tasks.evaluate.model import (
     RECORD_NAME,
     masked_images,
@@ -105,7 +105,7 @@ def _run_demo(
             scenes=pick_scenes(model, samples, scored["Segmentation"].result),
             class_colours=model.file.classes.colours_by_name,
             credits=[CREDIT],
-            settings=yaml.safe_load(model.file.config),
+            settings=parse_yaml(model.file.config, "configuration"),
         ),
     )
     return out / REPORT_NAME

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from weclip.data.images.decoding import open_image
 from weclip.system.errors import InputError
 
 CREDIT = "Twemoji graphics © Twitter, Inc and other contributors, CC-BY 4.0."
@@ -80,5 +80,5 @@ def drawings_folder() -> Path:
 @cache
 def load_drawing(code: str) -> NDArray[np.uint8]:
     """One drawing as (72, 72, 4) uint8 RGBA, by its code point in hexadecimal."""
-    with Image.open(drawings_folder() / f"{code}.png") as image:
+    with open_image(drawings_folder() / f"{code}.png") as image:
         return np.asarray(image.convert("RGBA"))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 LIST = "ImageSets/Segmentation/default.txt"
 """The list of images in CVAT's zip."""
@@ -23,10 +24,14 @@ def require_names(exports: Collection[str], classes: Sequence[str], images: Sequ
     for export in exports:
         for name in classes:
             if reason := _CLASSES.get(export, _fits)(name):
-                raise InputError(f"--export {export}: the class {name!r} has {reason}; {_WAY_OUT}")
+                raise InputError(
+                    f"--export {export}: the class {short(name)} has {reason}; {_WAY_OUT}"
+                )
         for name in images:
             if reason := _IMAGES.get(export, _fits)(name):
-                raise InputError(f"--export {export}: the image {name!r} has {reason}; {_WAY_OUT}")
+                raise InputError(
+                    f"--export {export}: the image {short(name)} has {reason}; {_WAY_OUT}"
+                )
 
 
 def _fits(name: str) -> str:

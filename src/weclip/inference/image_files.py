@@ -13,9 +13,10 @@ from pathlib import Path
 from weclip.data.images.file_names import require_usable
 from weclip.data.images.image_kinds import USUAL, is_image, why_unread
 from weclip.data.images.listing import existing_folder
-from weclip.data.images.tree import Tree, is_file, walk
+from weclip.data.images.tree import Tree, walk
 from weclip.data.summary import first, left_out_line
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import is_file
 
 
 @dataclass(frozen=True)

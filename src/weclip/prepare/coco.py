@@ -6,7 +6,6 @@ crowds count alike, and where instances overlap the one with the smaller `area` 
 what is fetched is checked by its length and, member by member, by the CRCs inside the zip.
 """
 
-import json
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,9 @@ from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once
 from weclip.system.errors import InputError
 from weclip.system.files import write_json, write_text
+from weclip.system.untrusted.documents import parse_json, read_json
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import one_line
 
 KEYS = ("coco_annotations", "coco_train", "coco_val")
 """Files that are needed."""
@@ -147,8 +149,8 @@ def _claim_masks(folder: Path, void_border: bool) -> None:
     """Remember how the masks are made; refuse to mix them with others."""
     settings = {"void_border": void_border}
     try:
-        found = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(folder / _SETTINGS, "settings of masks")
+    except InputError:
         found = None
     if found == settings:
         return
@@ -176,8 +178,8 @@ def _make_masks(folder: Path, split: str, archives: Archives, void_border: bool)
 
 def _read_instances(path: Path, target: Path, void_border: bool) -> tuple[list[str], list[_Mask]]:
     """Names of the images with an instance, sorted, and their masks."""
+    document = parse_json(read_bytes(path, "annotations"), str(path))
     try:
-        document = json.loads(path.read_bytes())
         class_ids = {c["id"]: index for index, c in enumerate(document["categories"], 1)}
         instances: dict[int, list[Annotation]] = {}
         for annotation in document["annotations"]:
@@ -195,7 +197,7 @@ def _read_instances(path: Path, target: Path, void_border: bool) -> tuple[list[s
             for key, annotations in instances.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: not a COCO instances file ({error!r:.200})") from None
+        raise InputError(f"{path}: not a COCO instances file ({one_line(repr(error))})") from None
     return sorted(names.values()), masks
 
 
@@ -205,8 +207,8 @@ def _make_mask(item: _Mask) -> None:
             item.annotations, item.size, item.class_ids, void_border=item.void_border
         )
     except Exception as error:  # pycocotools raises almost anything
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{item.path.name}: its instances cannot be drawn ({reason})") from None
+        reason = f"its instances cannot be drawn ({one_line(error)})"
+        raise InputError(f"{item.path.name}: {reason}") from None
     save_mask(mask, item.path)
 
 

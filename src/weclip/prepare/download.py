@@ -5,7 +5,6 @@ Bytes go to `<name>.part`, which outlives a broken connection and a killed proce
 that a file that has changed meanwhile is started anew (RFC 9110, If-Range).
 """
 
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from urllib.error import HTTPError
 from weclip.prepare.sources import Report, Source, matches, require_match
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
+from weclip.system.untrusted.documents import read_json
 
 _CHUNK = 2**18  # bytes
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
@@ -126,8 +126,8 @@ class _Part:
         """Headers that ask for the rest; none if all must be fetched."""
         size = self.size()
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            record = read_json(self.record, "record")
+        except InputError:
             record = {}
         version = record.get("version") if record.get("url") == url else None
         if size and version:

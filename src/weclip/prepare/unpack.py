@@ -5,7 +5,6 @@ under a temporary name first, so an interrupted run continues with what is missi
 """
 
 import gzip
-import json
 import lzma
 import posixpath
 import re
@@ -23,6 +22,9 @@ from typing import IO
 from weclip.prepare.sources import Report
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
+from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.files import MAX_TABLE
+from weclip.system.untrusted.text import short
 
 _CHUNK = 2**20  # bytes
 _MAX_LINK = 4096  # bytes of a link's target in a zip
@@ -80,9 +82,9 @@ def unpack_once(
         InputError: As `unpack`.
     """
     try:
-        record = json.loads(receipt.read_text(encoding="utf-8"))
+        record = read_json(receipt, "receipt", MAX_TABLE)
         files, same = record["files"], record["wanted"] == dict(wanted)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         files, same = {}, False
     if same and all(_has_size(folder / name, size) for name, size in files.items()):
         return
@@ -244,14 +246,14 @@ def _check(member: _Member, archive: Path) -> None:
     if _leaves(member.name):
         reason = "would be written outside the folder"
     elif member.kind == "link" and _leaves(_resolved(member)):
-        reason = f"is a link to {member.link!r}, outside the folder"
+        reason = f"is a link to {short(member.link)}, outside the folder"
     elif member.kind == "other":
         reason = "is a device or pipe, not a file"
     else:
         return
     raise InputError(
-        f"{archive}: member {member.name!r} {reason}; nothing was unpacked, fetch the archive anew "
-        "from a place that you trust"
+        f"{archive}: member {short(member.name)} {reason}; nothing was unpacked, fetch the archive "
+        "anew from a place that you trust"
     )
 
 
@@ -265,8 +267,8 @@ def _resolved(member: _Member) -> str:
 def _check_wanted(member: _Member, archive: Path) -> None:
     if member.kind != "file":
         raise InputError(
-            f"{archive}: member {member.name!r} is a link, and only files are unpacked; nothing "
-            "was unpacked, fetch the archive anew"
+            f"{archive}: member {short(member.name)} is a link, and only files are unpacked; "
+            "nothing was unpacked, fetch the archive anew"
         )
 
 

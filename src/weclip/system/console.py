@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 from weclip.system.errors import Notice
+from weclip.system.untrusted.text import shown, shown_lines
 
-QUIET = Console(quiet=True)
+
+class Screen(Console):
+    """A console on which no text that was given moves the cursor or changes a colour."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """As rich does, of a text whose control characters are written out."""
+        return super().render_str(shown_lines(text), **options)
+
+
+QUIET = Screen(quiet=True)
 """A console that shows nothing."""
 
 
@@ -92,7 +103,7 @@ def show_notices_in_one_line() -> None:
         line: str | None = None,
     ) -> str:
         if issubclass(category, Notice):
-            return f"weclip: warning: {' '.join(str(message).split())}\n"
+            return f"weclip: warning: {shown(' '.join(str(message).split()))}\n"
         return usual(message, category, filename, lineno, line)
 
     warnings.formatwarning = formatted

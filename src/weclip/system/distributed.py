@@ -22,6 +22,7 @@ from accelerate.utils import (
 from rich.console import Console
 from torch import Tensor
 
+from weclip.system.console import Screen
 from weclip.system.errors import InputError, Notice, RunError
 
 Item = TypeVar("Item")
@@ -117,7 +118,7 @@ def make_accelerator(precision: str) -> Accelerator:
 
 def console() -> Console:
     """Standard output of the first process; silent in the others."""
-    return Console(quiet=not connect().is_main_process)
+    return Screen(quiet=not connect().is_main_process)
 
 
 def own_part(items: Sequence[Item]) -> Sequence[Item]:

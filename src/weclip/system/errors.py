@@ -5,13 +5,30 @@ import errno
 import os
 from collections.abc import Iterable
 
+from weclip.system.untrusted.text import shown
+
 
 class InputError(ValueError):
     """Something given by the user (file, configuration, argument) cannot be used.
 
     The message says what was given, where, what is allowed and how to fix it, in one line. The
-    command line prints it and exits with 2.
+    command line prints it and exits with 2. Whatever a name or value of the user's brings into a
+    message, it moves no cursor and is not endless.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_said(message))
+
+
+LONGEST = 900
+"""Characters of a message."""
+
+
+def _said(message: str) -> str:
+    """A message without control characters; of an endless one the beginning, and the way out."""
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST - 300]} ... {message[-290:]}"
+    return shown(message)
 
 
 class Notice(UserWarning):
@@ -88,6 +105,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("aeroplan", ["aeroplane", "boat"])
     "did you mean 'aeroplane'?"
     """
+    word = word[:100]  # comparing takes the square of its length
     by_lower_case = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
     return f"did you mean '{by_lower_case[near[0]]}'?" if near else ""

@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from weclip.system.console import PatientFile
 from weclip.system.errors import FULL, InputError, RunError, StoppedError, WriteError, unwritable
+from weclip.system.untrusted.text import shown
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells give it; Typer returns it in place of KeyboardInterrupt."""
@@ -61,5 +62,5 @@ def _fail(message: str, code: int) -> int:
 
 def _say(message: str, code: int) -> int:
     """Show one line; the end that a user asked for is no error."""
-    typer.echo(f"weclip: {' '.join(message.split())}", err=True)
+    typer.echo(f"weclip: {shown(' '.join(message.split()))}", err=True)
     return code

@@ -13,6 +13,7 @@ from typing import Any
 
 from weclip.system.errors import InputError, WriteError
 from weclip.system.locks import LOCK_NAME, require_unlocked
+from weclip.system.untrusted.documents import read_json
 
 RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
@@ -127,8 +128,8 @@ def is_output(out: Path, kind: str) -> bool:
 def kind_of(record: Path) -> str | None:
     """The `kind` that a JSON record of ours tells; None where there is no such record."""
     try:
-        return str(json.loads(record.read_text(encoding="utf-8"))["kind"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_json(record, "record")["kind"])
+    except (ValueError, KeyError, TypeError):
         return None
 
 

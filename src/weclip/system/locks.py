@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from weclip.system.errors import InputError, Notice
+from weclip.system.untrusted.documents import parse_json
 
 try:
     import fcntl
@@ -165,7 +166,7 @@ def _lines(path: Path) -> list[str]:
 def _told(line: str) -> str:
     """Who a line of the lock file names; nobody if that process has ended, or it is damaged."""
     try:
-        holder = json.loads(line)
+        holder = parse_json(line, "lock")
         process, host = int(holder["process"]), str(holder["host"])
         if host == platform.node():
             os.kill(process, 0)

@@ -16,7 +16,6 @@ from weclip.config_schema import PART_SECTIONS
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
 from weclip.data.images.decoding import MAX_PIXELS
-from weclip.data.images.file_names import shown
 from weclip.data.images.listing import AUTO
 from weclip.data.inspection.accounting import account
 from weclip.data.inspection.file_facts import facts_of
@@ -25,6 +24,7 @@ from weclip.data.inspection.names import name_warnings
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
+from weclip.system.untrusted.text import shown
 from weclip.tasks.datasets import open_configured
 from weclip.training.runlog import progress_bar
 

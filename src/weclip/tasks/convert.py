@@ -10,10 +10,11 @@ from weclip.data.classes import ClassList, load_classes
 from weclip.data.images.listing import list_files
 from weclip.data.tags.annotations import read_voc_tags
 from weclip.data.tags.pickled import read_pickled_tags
-from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice, shown
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import TagsFile, TagsRow, count_of_labels, read_tags_file
 from weclip.system.errors import InputError
 from weclip.system.files import write_text
+from weclip.system.untrusted.text import short
 
 
 def convert(
@@ -58,7 +59,7 @@ def summary(read: TagsFile, target: Path) -> list[str]:
     """What is said of a conversion: how many images, what their tags are, and what was left out."""
     lines = [f"{len(read.rows)} images in {target}", f"tags from {read.source}"]
     for reason, names in read.left_out.items():
-        first = ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
+        first = ", ".join(map(short, names[:3])) + (", ..." if len(names) > 3 else "")
         lines.append(f"left out: {len(names)} ({first}): {reason}")
     return lines
 

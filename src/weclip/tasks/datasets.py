@@ -15,7 +15,6 @@ from weclip.config import Config, DataConfig
 from weclip.config_file import OVERRIDE, load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
-from weclip.data.images.file_names import shown
 from weclip.data.images.listing import AUTO
 from weclip.data.inspection.accounting import orphan_masks
 from weclip.data.inspection.kinds import KINDS
@@ -24,6 +23,7 @@ from weclip.data.summary import first
 from weclip.data.tags.reading import TagsChoice
 from weclip.plugins import PluginFiles
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import shown
 
 
 def tags_choice(data: DataConfig) -> TagsChoice:

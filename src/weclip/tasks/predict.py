@@ -1,6 +1,5 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +33,7 @@ from weclip.system.files import (
 )
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import read_json
 from weclip.tasks.datasets import tell_lines
 from weclip.tasks.load import LoadedModel, ModelAt, default_device
 from weclip.tasks.train.resume import flatten
@@ -181,8 +181,8 @@ def enter(out: Path, recipe: Recipe, options: PredictOptions) -> None:
         return
     remove_temporaries(out)
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        before = read_json(path, "recipe")
+    except InputError:
         raise InputError(f"{path} cannot be read; choose another --out") from None
     if before != recipe:
         differs = [

@@ -19,6 +19,10 @@ from torch import Tensor
 
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import remove_temporaries, what_it_is, write_atomically
+from weclip.system.untrusted.files import read_bytes
+
+MAX_CHECKPOINT = 2**35
+"""Bytes; a decoder and its optimiser have a thousandth of that."""
 
 MAGIC = b"weclip-checkpoint-3 "
 EARLIER = re.compile(rb"weclip-checkpoint-\d+ ")
@@ -177,12 +181,7 @@ def read_checked(path: Path) -> object:
     Raises:
         InputError: No such file, or not whole. No code in it is executed.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such checkpoint") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    content = read_bytes(path, "checkpoint", MAX_CHECKPOINT)
     header, _, archive = content.partition(b"\n")
     if not header.startswith(MAGIC):
         if EARLIER.match(header):

@@ -18,6 +18,8 @@ from torch import Tensor
 from weclip.data.classes import ClassList, parse_classes
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import what_it_is, write_atomically
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.text import one_line, short
 
 FORMAT = "weclip-2"
 _EARLIER = ("weclip-1",)
@@ -90,39 +92,39 @@ def read_model_file(path: Path) -> ModelFile:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, LookupError, AttributeError) as error:
-        reason = what_it_is(path) or _short(str(error))
+        reason = what_it_is(path) or one_line(error)
         raise InputError(f"{path}: not a safetensors file ({reason})") from None
     if metadata.get("format") in _EARLIER:
         raise InputError(f"{path}: {MADE_EARLIER}")
     if metadata.get("format") != FORMAT:
-        found = _short(repr(metadata.get("format")))
+        found = one_line(repr(metadata.get("format")))
         raise InputError(
             f"{path}: not a weclip model (its format is {found}, not "
-            f"{FORMAT!r}); give the model.safetensors that 'weclip train' wrote"
+            f"'{FORMAT}'); give the model.safetensors that 'weclip train' wrote"
         )
     require_finite(tensors, path)
     try:
         return ModelFile(
             trained=tensors,
             config=metadata["config"],
-            classes=_classes(json.loads(metadata["classes"])),
+            classes=_classes(parse_json(metadata["classes"], "classes")),
             backbones={
                 _shown_text(name): _backbone(each)
-                for name, each in json.loads(metadata["backbones"]).items()
+                for name, each in parse_json(metadata["backbones"], "backbones").items()
             },
             step=_step(metadata["step"]),
         )
     except InputError as error:
-        raise InputError(f"{path}: damaged model file ({_short(str(error))})") from None
+        raise InputError(f"{path}: damaged model file ({one_line(error)})") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        reason = _short(repr(error))
+        reason = one_line(repr(error))
         raise InputError(f"{path}: damaged model file ({reason} in its header)") from None
 
 
 def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     """InputError, which names the first weight that is no finite floating-point number."""
     for name, value in tensors.items():
-        shown = _short(name)
+        shown = one_line(name)
         if value.dtype not in FLOATS:
             kind = str(value.dtype).removeprefix("torch.")
             raise InputError(
@@ -156,7 +158,7 @@ def _backbone(each: dict[str, Any]) -> FrozenBackbone:
 def _shown_text(text: object) -> str:
     """A text that will be shown: not endless, and without control characters."""
     if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
-        raise ValueError(f"{_short(repr(text))} is no text of up to {LONGEST} printable letters")
+        raise ValueError(f"{short(text, 200)} is no text of up to {LONGEST} printable letters")
     return text
 
 
@@ -165,9 +167,3 @@ def _step(text: str) -> int:
     if not 0 <= step <= MAX_STEPS:
         raise ValueError(f"step {step}")
     return step
-
-
-def _short(text: str, most: int = 200) -> str:
-    """At most so much of a text, on one line."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
-    return line if len(line) <= most else f"{line[:most]}..."

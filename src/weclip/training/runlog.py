@@ -23,7 +23,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from weclip.system.errors import InputError
 from weclip.system.files import write_text
+from weclip.system.untrusted.documents import parse_json
 
 Item = TypeVar("Item")
 
@@ -134,8 +136,8 @@ def parse_log(path: Path) -> tuple[list[dict[str, float]], int]:
 def _row(line: bytes) -> dict[str, float] | None:
     """A step with its numbers; None if a line is no such thing."""
     try:
-        row = json.loads(line.decode())
-    except (ValueError, RecursionError):
+        row = parse_json(line, "")
+    except InputError:
         return None
     if not isinstance(row, dict) or not all(type(value) in (int, float) for value in row.values()):
         return None

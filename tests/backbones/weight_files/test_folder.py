@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from weclip.backbones.weight_files.folder import NAMES, find_weights, read_json
+from weclip.backbones.weight_files.folder import NAMES, find_weights, read_object
 from weclip.system.errors import InputError
 
 ONE, TWO = {"a": torch.arange(3.0)}, {"b": torch.ones(2), "c": torch.zeros(1)}
@@ -124,10 +124,10 @@ def test_an_index_that_points_elsewhere(name, tmp_path):
         ('{"weight_map": {}}', "weight_map is missing"),
         ('{"weight_map": [1]}', "weight_map is missing"),
         ("[1]", r"holds \[1\], not an object of JSON"),
-        ("{", "not JSON"),
-        ('{"weight_map": ' + "1" * 5000 + "}", "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ('"' + "x" * 9999 + '"', r'holds "x{59}\.\.\., not an object'),
+        ("{", "not valid JSON"),
+        ('{"weight_map": ' + "1" * 5000 + "}", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ('"' + "x" * 9999 + '"', r"holds 'x{56}\.\.\., not an object"),
     ],
 )
 def test_broken_indices(content, message, tmp_path):
@@ -140,20 +140,20 @@ def test_broken_indices(content, message, tmp_path):
 
 def test_json_that_is_not_text(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="not JSON"):
-        read_json(tmp_path / "config.json")
+    with pytest.raises(InputError, match="not valid JSON"):
+        read_object(tmp_path / "config.json")
 
 
 def test_json_with_a_mark_of_its_encoding(tmp_path):
     (tmp_path / "config.json").write_text('{"a": 1}', encoding="utf-8-sig")
-    assert read_json(tmp_path / "config.json") == {"a": 1}
+    assert read_object(tmp_path / "config.json") == {"a": 1}
 
 
 def test_json_without_end(tmp_path):
     with (tmp_path / "config.json").open("wb") as file:
         file.truncate(2**33)  # sparse
-    with pytest.raises(InputError, match="over 64 MiB of JSON"):
-        read_json(tmp_path / "config.json")
+    with pytest.raises(InputError, match="over 67108864 bytes"):
+        read_object(tmp_path / "config.json")
 
 
 def test_a_pipe_is_no_weight_file(tmp_path):

@@ -104,7 +104,7 @@ def test_split(described: Path) -> None:
         ("3: x", "unknown key '3'; known keys: images, tags, classes"),
         ("[a]", "must hold keys and values, such as"),
         ("images: {", "not valid YAML ("),
-        (b"images: \xff", "cannot be read ("),
+        (b"images: \xff", "cannot be read; save it as UTF-8"),
         ("images: 3", "images: 3 is no path; write a text"),
         ("images: ' '", "images: ' ' is no path"),
         ("images: none", "none: "),
@@ -124,7 +124,7 @@ def test_split(described: Path) -> None:
         ("split: {val: .nan}", "split: val: must be a share between 0 and 1, not nan"),
         ("split: {val: '0.2'}", "split: val: must be a share between 0 and 1, not '0.2'"),
         ("split: {val: 0.2, seed: -1}", "split: seed: must be a whole number from 0 on, not -1"),
-        ("split: {val: 0.2, seed: yes}", "split: seed: must be a whole number from 0 on, not True"),
+        ("split: {val: 0.2, seed: yes}", "split: seed: must be a whole number from 0 on, not true"),
     ],
 )
 def test_one_line_says_what_is_wrong(described: Path, text: str | bytes, message: str) -> None:

@@ -113,5 +113,7 @@ def test_other_files_do_not_disturb(voc_root: Path, voc_classes: ClassList) -> N
 def test_list_of_another_encoding_is_named(voc_root, voc_classes):
     path = voc_root / "ImageSets" / "Segmentation" / "train.txt"
     path.write_bytes("caf\xe9\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"train\.txt: not a UTF-8 text file"):
+    with pytest.raises(
+        InputError, match=r"train\.txt: split list cannot be read; save it as UTF-8"
+    ):
         read_split(voc_root, voc_classes, "train")

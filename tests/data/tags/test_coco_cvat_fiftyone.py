@@ -134,7 +134,7 @@ def test_labels_of_fiftyone(tmp_path, pets, labels):
     found = read(tmp_path / "labels.json", text, pets)
     assert [(row.image, row.tags) for row in found.rows] == [("data/a", (1,))]
     assert [*found.left_out.values()] == [["data/b", "data/c"]]
-    with pytest.raises(InputError, match="image 1: a label must be a name or a number, not True"):
+    with pytest.raises(InputError, match="image 1: a label must be a name or a number, not true"):
         read(tmp_path / "labels.json", json.dumps({"labels": {"a": True}}), pets)
 
 

@@ -5,7 +5,6 @@ files names of their own.
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,9 @@ from torch import Tensor
 from weclip.backbones.weight_files.tensors import read_tensors
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 INDEX = ".index.json"
 NAMES = (
@@ -111,13 +113,13 @@ def snapshot(folder: Path) -> str:
 
 def listed_parts(index: Path) -> tuple[Path, ...]:
     """The files that an index names, which lie beside it, in the order of their names."""
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise InputError(f"{index}: no index of weights (weight_map is missing); download it again")
     names = list(weight_map.values())
     if odd := [n for n in names if not (isinstance(n, str) and n and Path(n).name == n)]:
         raise InputError(
-            f"{index}: weight_map names {shown(odd[0])}, which is no file beside it; download the "
+            f"{index}: weight_map names {short(odd[0])}, which is no file beside it; download the "
             "index again"
         )
     parts = tuple(index.with_name(name) for name in sorted(set(names)))
@@ -129,27 +131,16 @@ def listed_parts(index: Path) -> tuple[Path, ...]:
     return parts
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object.
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON object beside weights.
 
     Raises:
-        InputError: Not readable, not JSON, or not an object.
+        InputError: It is missing, not valid JSON, or it is not an object.
     """
     try:
-        if file.stat().st_size > MAX_JSON:
-            raise InputError(f"{file}: over {MAX_JSON // 2**20} MiB of JSON; download it again")
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{file}: not JSON ({reason[:200]}); download it again") from error
+        content = parse_json(read_bytes(file, "file", MAX_JSON), str(file))
+    except InputError as error:
+        raise InputError(f"{error}; download it again") from None
     if not isinstance(content, dict):
-        raise InputError(f"{file}: holds {shown(content)}, not an object of JSON")
+        raise InputError(f"{file}: holds {short(content)}, not an object of JSON")
     return content
-
-
-def shown(value: object, most: int = 60) -> str:
-    """A value for a message, at most so long, on one line."""
-    text = " ".join(json.dumps(value, default=str).split())
-    return text if len(text) <= most else f"{text[:most]}..."

@@ -19,6 +19,7 @@ from torch import Tensor
 from weclip.backbones.weight_files.torchscript_archive import read_archive, require_stored
 from weclip.system.errors import InputError
 from weclip.system.files import what_it_is
+from weclip.system.untrusted.text import short
 
 HOLDERS = ("state_dict", "model_state_dict", "model")
 """Keys of a training's checkpoint that the state dict lies under, first to last choice."""
@@ -89,7 +90,7 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
     for name, value in content.items():
         if not (isinstance(name, str) and isinstance(value, Tensor)):
             raise InputError(
-                f"{file}: entry {name!r} is a {type(value).__name__}, not a tensor; "
+                f"{file}: entry {short(name)} is a {type(value).__name__}, not a tensor; "
                 "save the state dict alone, or under the key 'state_dict'"
             )
     return dict(content)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 STORAGE_TYPES = {
     "HalfStorage": torch.float16,
@@ -92,7 +93,7 @@ def require_stored(archive: ZipFile, file: Path) -> None:
     for member in members:
         if member.compress_type != ZIP_STORED or member.compress_size != member.file_size:
             raise InputError(
-                f"{file}: its member {member.filename[:80]!r} is compressed, as PyTorch "
+                f"{file}: its member {short(member.filename)} is compressed, as PyTorch "
                 "never does; get the weights from their publisher"
             )
     if sum(member.file_size for member in members) > file.stat().st_size:
@@ -194,7 +195,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         """Name and type of a storage; its numbers are read later."""
         kind, dtype, file, _, _ = pid
         if kind != "storage" or not isinstance(dtype, torch.dtype):
-            self.refuse(f"the persistent object {kind!r}")
+            self.refuse(f"the persistent object {short(kind)}")
         return str(file), dtype
 
     def refuse(self, wanted: str) -> NoReturn:

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from weclip.data.images.image_kinds import formats_for, why_unread
-from weclip.data.images.tree import no_file
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import no_file
 
 MAX_PIXELS = 2 * (2**30 // 4 // 3)
 """178,956,970: Pillow refuses more than twice its `MAX_IMAGE_PIXELS`, a quarter GiB of RGB."""

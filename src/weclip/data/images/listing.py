@@ -9,10 +9,12 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from weclip.data.images.file_names import is_usable, nfc, require_usable, shown
+from weclip.data.images.file_names import nfc, require_usable
 from weclip.data.images.image_kinds import IMAGE_SUFFIXES, is_image
-from weclip.data.images.tree import is_file, is_file_entry, no_file, scan
+from weclip.data.images.tree import is_file_entry, scan
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import is_file, is_folder, no_file
+from weclip.system.untrusted.text import is_usable, shown
 
 AUTO = "auto"
 """In place of a tags file: no tag of the data set is used, since CLIP makes them."""
@@ -32,7 +34,7 @@ def find_root(root: str | Path, inside: Sequence[str], marker: str, layout: str)
     """
     root = existing_folder(root, "data root")
     for folder in (root, *(root / name for name in inside)):
-        if (folder / marker).is_dir():
+        if is_folder(folder / marker):
             return folder
     raise InputError(
         f"{root}: no {layout} data set here: expected the folder {marker} in it or in "
@@ -43,7 +45,7 @@ def find_root(root: str | Path, inside: Sequence[str], marker: str, layout: str)
 def existing_folder(folder: str | Path, what: str) -> Path:
     """Return `folder` as a path; InputError if there is no such folder."""
     require_usable(folder)
-    if not Path(folder).is_dir():
+    if not is_folder(Path(folder)):
         raise InputError(f"{folder}: {what} not found; it must be an existing folder")
     return Path(folder)
 
@@ -143,7 +145,7 @@ class Listings:
         folder = self._folder(image.parent)
         if folder not in self._stems:
             path = self.root / folder
-            known = list_files(path, "image folder", IMAGE_SUFFIXES) if path.is_dir() else {}
+            known = list_files(path, "image folder", IMAGE_SUFFIXES) if is_folder(path) else {}
             self._stems[folder] = known
         file = self._stems[folder].get(nfc(image.name))
         return folder / (image.name if file is None else file.name)
@@ -189,7 +191,7 @@ class Listings:
         """What is in a folder; nothing if there is no such folder."""
         path = self.root / folder
         try:
-            return [e for e in scan(path) if is_usable(e.name)] if path.is_dir() else []
+            return [e for e in scan(path) if is_usable(e.name)] if is_folder(path) else []
         except ValueError:  # a NUL in the name
             return []
 

@@ -6,28 +6,20 @@ programs put beside images, are passed over. What is neither file nor folder is 
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weclip.data.images.file_names import is_usable, shown
 from weclip.data.images.image_kinds import is_image
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, kind_of
+from weclip.system.untrusted.files import no_file
+from weclip.system.untrusted.text import is_usable, shown
 
 _PASSED_OVER = frozenset(
     {"__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
-
 Above = tuple[tuple[int, int], ...]
 """Device and number of the folders that a folder lies in, and its own."""
 
@@ -162,21 +154,3 @@ def existing_folders(folder: Path) -> Iterator[str]:
 def leads_to(link: Path, folder: Path) -> bool:
     """Whether a link leads to a folder, which need not exist."""
     return folder.exists() and link.samefile(folder)
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file is there; InputError if something else is there under its name."""
-    if path.is_file():
-        return True
-    if not os.path.lexists(path):
-        return False
-    raise no_file(path)
-
-
-def no_file(path: Path) -> InputError:
-    """What to say of something that is there in the place of a file."""
-    try:
-        kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode), "no file")
-    except OSError:
-        kind = "a link that leads nowhere"
-    return InputError(f"{shown(str(path))}: is {kind}, not a file; remove or rename it")

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from posixpath import splitext
 
-from weclip.data.images.file_names import bare_name, nfc, shown
+from weclip.data.images.file_names import bare_name, nfc
 from weclip.data.images.image_kinds import is_image, suffix_of, why_unread
 from weclip.data.images.tree import Tree, walk
 from weclip.data.layouts.folder_names import part_of
 from weclip.data.layouts.split_names import is_split
 from weclip.data.summary import Holdings
 from weclip.system.files import kind_of
+from weclip.system.untrusted.text import shown
 
 _ANNOTATIONS = frozenset(
     ".json .jsonl .ndjson .xml .csv .tsv .parquet .arrow .xlsx .xls .ods .npy .npz .pkl "

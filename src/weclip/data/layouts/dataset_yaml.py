@@ -18,16 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from weclip.data.classes import check_keys
 from weclip.data.images.file_names import require_usable
 from weclip.data.images.listing import existing_folder, find_tags_file
-from weclip.data.images.tree import existing_folders, is_file
+from weclip.data.images.tree import existing_folders
 from weclip.data.layouts.folder_names import part_of
 from weclip.data.layouts.split_names import same_split
 from weclip.data.layouts.split_ratio import SplitRatio
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import read_yaml
+from weclip.system.untrusted.files import is_file
+from weclip.system.untrusted.text import short
 
 FILE_NAME = "dataset.yaml"
 TAGS_FILES = (
@@ -124,12 +125,7 @@ def describe(root: str | Path, tags_file: str | Path | None = None) -> Descripti
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: not valid YAML ({' '.join(str(error).split())})") from None
+    document = read_yaml(file, "description of the data")
     if not isinstance(document, dict | None):
         raise InputError(f"{file}: must hold keys and values, such as 'images: pictures'")
     check_keys(document or {}, _KEYS, str(file))
@@ -142,7 +138,7 @@ def _path(document: Mapping[str, Any], key: str, file: Path) -> Path | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{file}: {key}: {value!r} is no path; write a text")
+        raise InputError(f"{file}: {key}: {short(value)} is no path; write a text")
     require_usable(value, f"{file}: {key}")
     return file.parent / value.strip()
 
@@ -201,7 +197,7 @@ def _classes(document: Mapping[str, Any], file: Path) -> str | list[Any] | None:
     if not isinstance(value, str | list | None) or value == "":
         raise InputError(
             f"{file}: classes: must be a list of names, the path of a class list, voc or coco, "
-            f"not {value!r}"
+            f"not {short(value)}"
         )
     return value
 
@@ -212,11 +208,11 @@ def _ratio(document: Mapping[str, Any], file: Path) -> SplitRatio | None:
         return None
     where = f"{file}: split"
     if not isinstance(split, dict) or "val" not in split:
-        raise InputError(f"{where}: must be such as {{val: 0.2, seed: 0}}, not {split!r}")
+        raise InputError(f"{where}: must be such as {{val: 0.2, seed: 0}}, not {short(split)}")
     check_keys(split, _SPLIT_KEYS, where)
     val, seed = split["val"], split.get("seed", 0)
     if not isinstance(val, float) or not 0 < val < 1:
-        raise InputError(f"{where}: val: must be a share between 0 and 1, not {val!r}")
+        raise InputError(f"{where}: val: must be a share between 0 and 1, not {short(val)}")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"{where}: seed: must be a whole number from 0 on, not {seed!r}")
+        raise InputError(f"{where}: seed: must be a whole number from 0 on, not {short(seed)}")
     return SplitRatio(val, seed)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
-from weclip.data.images.file_names import is_usable, require_usable, shown
+from weclip.data.images.file_names import require_usable
 from weclip.data.images.image_kinds import is_image
 from weclip.data.images.listing import Listings
 from weclip.data.layouts.dataset_yaml import Description, image_folders
@@ -22,6 +22,7 @@ from weclip.data.layouts.split_names import same_split
 from weclip.data.tags.reading import TagsChoice
 from weclip.data.tags.tags_file import TagsRow, read_tag_names, read_tags_file
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import is_usable, shown
 
 
 @dataclass(frozen=True)

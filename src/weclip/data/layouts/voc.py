@@ -31,6 +31,7 @@ from weclip.data.tags.annotations import read_voc_tags
 from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import read_tags_by_name
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import MAX_TABLE, read_text
 
 _LISTS = "ImageSets/Segmentation"
 _INSIDE = ("VOCdevkit/VOC2012", "VOC2012")
@@ -150,11 +151,7 @@ def _split_images(folder: Path, split: str) -> dict[str, Path]:
         available = [file.stem for file in (folder / _LISTS).glob("*.txt")]
         raise unknown_split(split, available, str(folder / _LISTS))
     first_lines: dict[str, int] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a UTF-8 text file; it must list image names") from None
-    for line, name in enumerate(lines, 1):
+    for line, name in enumerate(read_text(path, "split list", MAX_TABLE).splitlines(), 1):
         name = nfc(name.strip())
         if name and first_lines.setdefault(name, line) != line:
             raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 RGB = tuple[int, int, int]
 """Red, green and blue, 0 to 255 each."""
@@ -65,7 +66,7 @@ def parse_colour(value: Any, where: str) -> RGB:
         if all(0 <= v <= 255 for v in value):
             return r, g, b
     raise InputError(
-        f"{where}: {value!r} is not a colour; write [r, g, b] with 0 to 255 each, "
+        f"{where}: {short(value)} is not a colour; write [r, g, b] with 0 to 255 each, "
         "or '#RRGGBB' in quotes"
     )
 

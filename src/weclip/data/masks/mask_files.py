@@ -216,7 +216,7 @@ def save_mask(
 def read_note(path: str | Path) -> str | None:
     """The note of a mask of `save_mask`, without decoding it; None if there is no such mask."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with open_header(path) as image:
             note = image.info.get(_NOTE)
     except DECODE_ERRORS:
         return None

@@ -21,6 +21,7 @@ from weclip.data.masks.colours import (
     parse_colour,
 )
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.untrusted.text import short
 
 BACKGROUND, IGNORE = "background", "ignore"
 
@@ -55,7 +56,7 @@ def parse_mask_labels(document: Any, classes: ClassList, where: str) -> MaskLabe
     ids: dict[int, int] = {}
     colours: dict[RGB, int] = {}
     for key, name in document.items():
-        target = _target(name, targets, f"{where}: {key!r}")
+        target = _target(name, targets, f"{where}: {short(key)}")
         if type(key) is int and 0 <= key <= 255:
             ids[key] = target
             continue
@@ -78,8 +79,8 @@ def _own_colours(classes: ClassList) -> dict[RGB, int]:
 def _target(name: Any, targets: dict[str, int], where: str) -> int:
     if not isinstance(name, str) or name not in targets:
         allowed = f"give a class name, '{BACKGROUND}' or '{IGNORE}'"
-        hint = did_you_mean(name, targets) if isinstance(name, str) else ""
-        raise InputError(f"{where}: unknown class {name!r}; {hint or allowed}")
+        hint = did_you_mean(name[:99], targets) if isinstance(name, str) else ""
+        raise InputError(f"{where}: unknown class {short(name)}; {hint or allowed}")
     return targets[name]
 
 
@@ -88,6 +89,6 @@ def _colour(key: Any, where: str) -> RGB:
         return parse_colour(key, where)
     except InputError:
         raise InputError(
-            f"{where}: {key!r} is neither an id 0 to 255 nor a colour; "
+            f"{where}: {short(key)} is neither an id 0 to 255 nor a colour; "
             "write a colour as '#RRGGBB' in quotes"
         ) from None

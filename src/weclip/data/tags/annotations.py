@@ -4,13 +4,14 @@ Stage 1. Boxes, masks and counts in annotations are never looked at.
 """
 
 from pathlib import Path
-from xml.etree import ElementTree
 
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import image_name
-from weclip.data.tags.reading import parse_json, shown
 from weclip.data.tags.tools.coco import coco_images
 from weclip.system.errors import InputError, missing_or_wrong
+from weclip.system.untrusted.documents import parse_json, parse_xml
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 
 def read_voc_tags(path: Path, classes: ClassList) -> tuple[int, ...]:
@@ -22,16 +23,12 @@ def read_voc_tags(path: Path, classes: ClassList) -> tuple[int, ...]:
     Raises:
         InputError: The file is missing, no XML or another one, or names an unknown class.
     """
-    try:
-        annotation = ElementTree.parse(path).getroot()
-    except FileNotFoundError:
-        raise InputError(f"{path}: annotation not found") from None
-    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        raise InputError(f"{path}: annotation is not valid XML ({error})") from None
+    content = read_bytes(path, "annotation")
+    annotation = parse_xml(content, str(path), "annotation is not valid XML")
     if annotation.tag != "annotation":
         raise InputError(
             f"{path}: no annotation of PASCAL VOC, which begins with <annotation>; found "
-            f"{shown(annotation.tag)}"
+            f"{short(annotation.tag)}"
         )
     objects = annotation.findall("object")
     names = {(each.findtext("name") or "").strip() for each in objects}
@@ -55,7 +52,7 @@ def read_coco_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ...]]
     """
     if not path.exists():
         raise InputError(f"{path}: annotations not found; give data.tags_file instead?")
-    document = parse_json(path.read_bytes(), str(path))
+    document = parse_json(read_bytes(path, "annotations"), str(path))
     try:
         names = {category["id"]: category["name"] for category in document["categories"]}
         images = [(image_name(image), ids) for image, ids in coco_images(document, path) if ids]

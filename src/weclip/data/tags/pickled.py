@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from weclip.data.classes import ClassList
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 VOC_DIGITS = 10  # 2007_000032 without the line
 COCO_DIGITS = 12
@@ -83,7 +84,7 @@ def _name(key: object, classes: int, path: Path) -> str:
         if classes == COCO_CLASSES and len(text) <= COCO_DIGITS:
             return text.zfill(COCO_DIGITS)
     raise InputError(
-        f"{path}: the key {str(key)[:40]!r} names no image; expected names such as 2007_000032, or "
+        f"{path}: the key {short(key)} names no image; expected names such as 2007_000032, or "
         "the numbers 2007000032 for VOC and 9 for COCO's 000000000009"
     )
 

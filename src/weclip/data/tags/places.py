@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from weclip.data.images.listing import Listings
 from weclip.data.tags.reading import RawRow
+from weclip.system.untrusted.files import is_folder
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of a file that is uploaded."""
@@ -103,6 +104,6 @@ class _Finder:
         if folder not in self.folders:
             path = PurePosixPath(folder)
             inside = not path.is_absolute() and ".." not in path.parts
-            found = inside and (self.listings.root / self.listings.find(path)).is_dir()
+            found = inside and is_folder(self.listings.root / self.listings.find(path))
             self.folders[folder] = found
         return self.folders[folder]

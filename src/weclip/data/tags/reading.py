@@ -4,13 +4,13 @@ Stage 1. Readers know one format each. They name tags as the file does, say what
 why, and guess nothing: what a file does not say in so many words is refused, or left out by name.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 UNTAGGED = ("background",)
 """What `data.untagged` may be, beside null."""
@@ -89,60 +89,6 @@ class Reading:
     hint: str = ""
 
 
-def parse_json(text: str | bytes, where: str) -> Any:
-    """Parse JSON from a user's file.
-
-    Raises:
-        InputError: It is none, or too deep or too large for the parser.
-    """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InputError(f"{where}: not valid JSON ({error.msg} at {place})") from None
-    except (UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{where}: not valid JSON ({error})") from None
-    except RecursionError:
-        raise InputError(f"{where}: not valid JSON (nested too deep)") from None
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's content.
-
-    Raises:
-        InputError: It is missing or cannot be read.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: tags file cannot be read: it is no file")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: tags file not found") from None
-    except OSError as error:
-        raise InputError(f"{path}: tags file cannot be read ({error.strerror})") from None
-
-
-def shown(value: object, most: int = 60) -> str:
-    """A value from a file, for a message: in one line, and short.
-
-    >>> shown("a" * 9, 8)
-    "'aaaa..."
-    """
-    text = repr(value[: 4 * most] if isinstance(value, str | list | tuple) else value)
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """Names in quotes, the first of many.
-
-    >>> listed(["a", "b"]), listed("abc", 2)
-    ("'a', 'b'", "'a', 'b' and 1 more")
-    """
-    all_names = [*names]
-    more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
-    return ", ".join(shown(name) for name in all_names[:most]) + more
-
-
 def joined(words: Sequence[str]) -> str:
     """Words as a sentence lists them.
 
@@ -165,5 +111,5 @@ def text_of(record: Mapping[str, Any], key: str) -> str:
     """A text of a parsed record; TypeError if it is none, KeyError if it is not there."""
     value = record[key]
     if not isinstance(value, str) or not value.strip():
-        raise TypeError(f"'{key}' must be a text, not {shown(value)}")
+        raise TypeError(f"'{key}' must be a text, not {short(value)}")
     return value.strip()

@@ -15,13 +15,14 @@ from typing import Any
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import image_name
 from weclip.data.tags.places import resolve
-from weclip.data.tags.reading import DEFAULT_CHOICE, NOTHING, RawRow, Reading, TagsChoice, shown
+from weclip.data.tags.reading import DEFAULT_CHOICE, NOTHING, RawRow, Reading, TagsChoice
 from weclip.data.tags.tables.csv_files import parse_table, read_rows
 from weclip.data.tags.tables.records import read_json_lines
 from weclip.data.tags.tools.cvat import read_cvat
 from weclip.data.tags.tools.json_files import read_json
 from weclip.data.tags.tools.label_studio_rows import decoded, is_exported_row, read_exported_rows
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -209,7 +210,7 @@ def _read(path: Path, names: tuple[str, ...] | None, choice: TagsChoice, state: 
         for name in row.tags:
             if not name.isprintable() and _CONTROL.search(name):
                 raise InputError(
-                    f"{path}, {reading.unit} {row.number}: the tag {shown(name)} holds a line "
+                    f"{path}, {reading.unit} {row.number}: the tag {short(name)} holds a line "
                     "break or control character; is a quote not closed?"
                 )
     return reading

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from rich.console import Console
 
 from weclip.build import build_predictor
@@ -25,6 +24,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import parse_yaml
 from weclip.tasks.datasets import open_for_model
 from weclip.tasks.evaluate.scored_report import (
     About,
@@ -82,7 +82,7 @@ def _evaluate(
         about = About(
             title=f"{model.path} scored on {model.config.data.eval_split}",
             introduction=FROM_TAGS,
-            settings=yaml.safe_load(to_yaml(model.config)),
+            settings=parse_yaml(to_yaml(model.config), "configuration"),
         )
         read = partial(shown_scenes, model, samples, labels=labels)
         write_scored_report(out, scored, read, about, model.file.classes)

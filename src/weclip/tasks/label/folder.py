@@ -31,6 +31,7 @@ from weclip.system.files import (
     write_text,
 )
 from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
 from weclip.tasks.load import LoadedModel
 from weclip.tasks.train.resume import flatten
 
@@ -61,7 +62,7 @@ def make_recipe(
             "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
         },
         "classes": list(classes.names_with_background),
-        "class_list": json.loads(json.dumps(asdict(classes))),
+        "class_list": as_parsed(asdict(classes)),
         "clip": {"name": clip.name, "sha256": clip.sha256, "computes": clip.computes},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
@@ -120,7 +121,7 @@ class LabelFolder:
         """InputError if the folder's recipe is another one; both masks in one folder would mix."""
         path = self.out / RECIPE_NAME
         try:
-            before = decisive(json.loads(path.read_text(encoding="utf-8")))
+            before = decisive(read_json(path, "recipe"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"{path} cannot be read; choose another --out") from None
         now = decisive(self.recipe)
@@ -152,7 +153,7 @@ class LabelFolder:
     def record(self, image: TaggedImage) -> Record | None:
         """The line of an image's mask; None if there is none, or one of other tags or bytes."""
         try:
-            record = json.loads(read_note(self.mask_path(image)) or "")
+            record = parse_json(read_note(self.mask_path(image)) or "", "note")
             wanted = (image.name, self._tag_names(image))
             same = (record["name"], record["tags"]) == wanted
             same = same and record["sha256"] == sha256_of(image.path)

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from weclip.data.images.listing import AUTO
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_yaml
 from weclip.tasks.train.inputs import Inputs
 from weclip.training.checkpoint import Checkpoint
 
@@ -39,7 +36,7 @@ def changes(checkpoint: Checkpoint, config_yaml: str, inputs: Mapping[str, str])
     """What differs between a run and what it would go on with; a mixture of both would result."""
     try:
         before, now = flatten(checkpoint.config), flatten(config_yaml)
-    except (YAMLError, OmegaConfBaseException, TypeError, ValueError, RecursionError):
+    except InputError:
         return ["the checkpoint's configuration cannot be read"]
     changed = [
         f"{key} was {before.get(key)}, now {now.get(key)}"
@@ -75,7 +72,7 @@ def flatten(config_yaml: str) -> dict[str, object]:
         else:
             found[prefix.rstrip(".")] = value
 
-    visit("", OmegaConf.to_container(OmegaConf.create(config_yaml)))
+    visit("", parse_yaml(config_yaml, "configuration"))
     return found
 
 

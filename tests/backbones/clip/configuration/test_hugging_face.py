@@ -62,12 +62,12 @@ def test_hugging_face_is_computed(kind, load, state):
 
 
 HUGGING_FACE_REFUSED = {
-    "siglip": ({"model_type": "siglip"}, 'model_type is "siglip": only "clip" is computed here'),
-    "chinese": ({"model_type": "chinese_clip"}, 'model_type is "chinese_clip"'),
-    "another text": ({"text_config__model_type": "bert"}, 'text_config.model_type is "bert"'),
+    "siglip": ({"model_type": "siglip"}, "model_type is 'siglip': only 'clip' is computed here"),
+    "chinese": ({"model_type": "chinese_clip"}, "model_type is 'chinese_clip'"),
+    "another text": ({"text_config__model_type": "bert"}, "text_config.model_type is 'bert'"),
     "activation": (
         {"text_config__hidden_act": "gelu_new"},
-        'text_config.hidden_act is "gelu_new": only quick_gelu and gelu are computed here',
+        "text_config.hidden_act is 'gelu_new': only quick_gelu and gelu are computed here",
     ),
     "code": ({"auto_map": {"AutoModel": "m.Clip"}}, "auto_map is .*: this key is not understood"),
     "quantised": ({"quantization_config": {"bits": 4}}, "quantization_config is"),
@@ -106,7 +106,7 @@ def test_hugging_face_is_refused_by_name(kind, load, tmp_path):
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', "7", "[" * 99_999])
 def test_a_configuration_that_is_none(content, load, tmp_path):
-    message = r"not JSON|not an object of JSON|a is 1: this key is not understood"
+    message = r"not valid JSON|not an object of JSON|a is 1: this key is not understood"
     with pytest.raises(InputError, match=message):
         load("config.json", content)
 

@@ -16,7 +16,7 @@ from weclip.backbones.clip.configuration.normalisation import Normalisation
 from weclip.backbones.clip.configuration.open_clip import is_open_clip, read_open_clip
 from weclip.backbones.clip.image_encoder import HEAD_WIDTH
 from weclip.backbones.transformer import ACTIVATIONS, BlockSettings
-from weclip.backbones.weight_files.folder import read_json
+from weclip.backbones.weight_files.folder import read_object
 from weclip.system.errors import InputError, did_you_mean
 
 AUTO = "auto"
@@ -90,7 +90,7 @@ def find_configuration(file: Path, *, hugging_face: bool) -> Configuration | Non
         path = file.with_name(name)
         if not path.is_file():
             continue
-        document = Section(path, "", read_json(path))
+        document = Section(path, "", read_object(path))
         if is_open_clip(document):
             return read_open_clip(document)
         # Beside a file with other names, the configuration of another model lies by chance.

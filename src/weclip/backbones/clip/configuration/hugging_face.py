@@ -15,7 +15,7 @@ from weclip.backbones.clip.configuration.normalisation import (
     read_normalisation,
 )
 from weclip.backbones.transformer import BlockSettings
-from weclip.backbones.weight_files.folder import read_json
+from weclip.backbones.weight_files.folder import read_object
 
 VISION = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
 TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8}
@@ -130,7 +130,7 @@ def of_processor(folder: Path) -> Normalisation:
     """The normalisation in the file of the image processor; OpenAI's where there is none."""
     for name in PROCESSORS:
         if (folder / name).is_file():
-            section = Section(folder / name, "", read_json(folder / name))
+            section = Section(folder / name, "", read_object(folder / name))
             if name == PROCESSORS[1]:
                 section = section.inner("image_processor")
             return read_normalisation(section, "image_mean", "image_std")

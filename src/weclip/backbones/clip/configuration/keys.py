@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from weclip.backbones.transformer import ACTIVATIONS, BlockSettings
-from weclip.backbones.weight_files.folder import shown
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 WAY_OUT = "use a ViT CLIP of OpenAI or OpenCLIP"
 OWN = "put the weights' own configuration beside them"
@@ -40,7 +40,7 @@ class Section:
 
     def error(self, key: str, fault: str) -> InputError:
         """What is wrong with a key."""
-        value = shown(self.content.get(key))
+        value = short(self.content.get(key))
         return InputError(f"{self.file}: {self.name}{key} is {value}: {fault}")
 
     def require(
@@ -64,7 +64,7 @@ class Section:
             if key in read or key in ignored:
                 continue
             if key in computed and value not in computed[key]:
-                allowed = " or ".join(shown(each) for each in computed[key])
+                allowed = " or ".join(short(each) for each in computed[key])
                 raise self.error(key, f"only {allowed} is computed here; {WAY_OUT}")
             if key not in computed and value is not None:
                 raise self.error(key, f"this key is not understood here; {WAY_OUT}")

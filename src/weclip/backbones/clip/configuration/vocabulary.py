@@ -7,8 +7,9 @@ from pathlib import Path
 
 from weclip.backbones.clip.configuration.keys import WAY_OUT
 from weclip.backbones.clip.tokenizer import merge_table
-from weclip.backbones.weight_files.folder import read_json
+from weclip.backbones.weight_files.folder import MAX_JSON, read_object
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import read_text
 
 
 def require_openais_merges(folder: Path) -> None:
@@ -28,10 +29,7 @@ def require_openais_merges(folder: Path) -> None:
 
 def merges_of_text(file: Path) -> list[tuple[str, ...]]:
     """The pairs of a `merges.txt`."""
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error}); download it again") from error
+    lines = read_text(file, "merge table", MAX_JSON).split("\n")
     return [
         tuple(line.split()) for line in lines if line.strip() and not line.startswith("#version")
     ]
@@ -39,7 +37,7 @@ def merges_of_text(file: Path) -> list[tuple[str, ...]]:
 
 def merges_of_json(file: Path) -> list[tuple[str, ...]]:
     """The pairs of a `tokenizer.json`, written as texts or as pairs; none for other kinds."""
-    model = read_json(file).get("model")
+    model = read_object(file).get("model")
     merges = model.get("merges") if isinstance(model, dict) else None
     if not isinstance(merges, list):
         return []

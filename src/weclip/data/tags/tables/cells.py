@@ -8,8 +8,9 @@ as `dog` and `dog cat` could be three names or two, and are refused.
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from weclip.data.tags.reading import listed, parse_json, shown
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.text import listed, short
 
 SEPARATORS = ";|,"
 _ITEM = r"""\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*"""
@@ -60,9 +61,9 @@ def _is_list(text: str) -> bool:
 def _parsed_list(text: str, where: str) -> list[str]:
     if _LIST.fullmatch(text):
         return [(one or two).strip() for one, two in re.findall(_ITEM, text)]
-    items = parse_json(text, f"{where}: the cell {shown(text)}")
+    items = parse_json(text, f"{where}: the cell {short(text)}")
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise InputError(f"{where}: the cell {shown(text)} is no list of class names")
+        raise InputError(f"{where}: the cell {short(text)} is no list of class names")
     return [item.strip() for item in items if item.strip()]
 
 

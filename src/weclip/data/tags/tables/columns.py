@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weclip.data.tags.reading import TagsChoice, listed
+from weclip.data.tags.reading import TagsChoice
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.untrusted.text import listed
 
 IMAGE = ("image", "file_name")
 """Names that win over all others for the image."""

@@ -22,10 +22,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weclip.data.tags.reading import RawRow, Reading, TagsChoice, read_bytes
+from weclip.data.tags.reading import RawRow, Reading, TagsChoice
 from weclip.data.tags.tables.cells import splitter
 from weclip.data.tags.tables.columns import Columns, find_columns, names_image, plain
 from weclip.system.errors import InputError
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 PRESENT = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 """What a cell of a class's column may hold, in lower case; numbers like 1.0 are read as such."""
@@ -108,7 +110,7 @@ def parse_table(path: Path) -> Table:
 
 
 def _decoded(path: Path) -> str:
-    content = read_bytes(path)
+    content = read_bytes(path, "tags file")
     try:
         return content.decode(_MARKS.get(content[:2], "utf-8-sig"))
     except UnicodeDecodeError:
@@ -188,7 +190,7 @@ def _is_present(cell: str, name: str, path: Path, line: int) -> bool:
     text = cell.strip().lower().removesuffix(".0")
     if text not in PRESENT:
         raise InputError(
-            f"{path}, line {line}: column '{name}' must hold 0 or 1, not {cell[:60]!r}; a column "
+            f"{path}, line {line}: column '{name}' must hold 0 or 1, not {short(cell)}; a column "
             "that holds the tags themselves is called tags"
         )
     return PRESENT[text]

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weclip.data.tags.reading import RawRow, Reading, TagsChoice, parse_json, read_bytes, shown
+from weclip.data.tags.reading import RawRow, Reading, TagsChoice
 from weclip.data.tags.tables.cells import splitter
 from weclip.data.tags.tables.columns import RECORD, TAGS, find_columns, missing
 from weclip.data.tags.tables.csv_files import NO_LABEL
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 OBJECTS = "objects"
 _CATEGORIES = ("categories", "category", "labels", "label")
@@ -75,7 +78,7 @@ def read_records(
 
 def _lines(path: Path) -> Iterator[Record]:
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = read_bytes(path, "tags file").decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
             f"{path}: tags file cannot be read as UTF-8 text; save it as UTF-8"
@@ -89,7 +92,7 @@ def _lines(path: Path) -> Iterator[Record]:
         except InputError as error:
             raise InputError(f"{error}; {RECORD}") from None
         if not isinstance(record, dict):
-            raise InputError(f"{where}: {shown(record)} is no record; {RECORD}")
+            raise InputError(f"{where}: {short(record)} is no record; {RECORD}")
         yield line, record
 
 
@@ -102,11 +105,11 @@ def _told(number: int, record: dict[str, Any], choice: TagsChoice, where: str) -
     key = OBJECTS if of_objects and columns.tags == TAGS else columns.tags
     image = record[columns.image]
     if not isinstance(image, str) or not image.strip():
-        raise InputError(f"{where}: '{columns.image}' must be a file name, not {shown(image)}")
+        raise InputError(f"{where}: '{columns.image}' must be a file name, not {short(image)}")
     split = None if columns.split is None else record[columns.split]
     if split is not None and (not isinstance(split, str) or not split.strip()):
         raise InputError(
-            f"{where}: '{columns.split}' must be a name such as train or val, not {shown(split)}"
+            f"{where}: '{columns.split}' must be a name such as train or val, not {short(split)}"
         )
     value = record[key]
     tags = _of_objects(value, where) if key == OBJECTS else _names(value, key, where)
@@ -129,7 +132,7 @@ def _names(value: Any, key: str, where: str) -> list[str] | str | None:
     numbers = value if isinstance(value, list) else [value]
     if numbers and all(isinstance(number, int) for number in numbers):
         raise InputError(
-            f"{where}: '{key}' must be names of classes, not {shown(value)}: nothing says what "
+            f"{where}: '{key}' must be names of classes, not {short(value)}: nothing says what "
             "the numbers mean"
         )
-    raise InputError(f"{where}: '{key}' must be a list of class names, not {shown(value)}")
+    raise InputError(f"{where}: '{key}' must be a list of class names, not {short(value)}")

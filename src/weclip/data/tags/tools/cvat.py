@@ -5,24 +5,17 @@ the parts of a skeleton do not. In a project an image has a `subset`, which is i
 in `images/<subset>/`. An image without any shape or tag may be finished or not.
 """
 
-import io
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from weclip.data.tags.places import places_of
-from weclip.data.tags.reading import (
-    NO_OBJECT,
-    RawRow,
-    Reading,
-    TagsChoice,
-    joined,
-    read_bytes,
-    refuse_control,
-    shown,
-)
+from weclip.data.tags.reading import NO_OBJECT, RawRow, Reading, TagsChoice, joined, refuse_control
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_xml
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 ROOT = "annotations"
 FOLDER = "images"
@@ -73,11 +66,8 @@ def read_cvat(path: Path, names: object, choice: TagsChoice) -> Reading:
     return Reading(rows, f"CVAT, {joined(found)}" if found else "CVAT")
 
 
-def _root(path: Path) -> ElementTree.Element:
-    try:
-        root = ElementTree.parse(io.BytesIO(read_bytes(path))).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
-        raise InputError(f"{path}: not valid XML ({error})") from None
+def _root(path: Path) -> Element:
+    root = parse_xml(read_bytes(path, "tags file"), str(path))
     if root.tag == "annotation":
         raise InputError(
             f"{path}: the annotation of one image, as in PASCAL VOC; give the folder of all to "
@@ -85,14 +75,12 @@ def _root(path: Path) -> ElementTree.Element:
         )
     if root.tag != ROOT:
         raise InputError(
-            f"{path}: not written by CVAT, whose XML begins with <{ROOT}>; found {shown(root.tag)}"
+            f"{path}: not written by CVAT, whose XML begins with <{ROOT}>; found {short(root.tag)}"
         )
     return root
 
 
-def _row(
-    number: int, image: ElementTree.Element, repeated: bool, choice: TagsChoice, where: str
-) -> RawRow:
+def _row(number: int, image: Element, repeated: bool, choice: TagsChoice, where: str) -> RawRow:
     name = (image.get("name") or "").strip()
     if not name:
         raise InputError(f"{where}: an image needs a name")
@@ -106,7 +94,7 @@ def _row(
     return RawRow(number, name, tags, subset, places_of(name, folders), left_out)
 
 
-def _label(shape: ElementTree.Element, where: str) -> str:
+def _label(shape: Element, where: str) -> str:
     label = (shape.get("label") or "").strip()
     if shape.tag not in _PLURALS:
         raise InputError(f"{where}: <{shape.tag}> is no shape of CVAT that is known here")

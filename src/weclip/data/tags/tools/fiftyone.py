@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from weclip.data.tags.places import places_of
-from weclip.data.tags.reading import NO_OBJECT, RawRow, Reading, TagsChoice, refuse_control, shown
+from weclip.data.tags.reading import NO_OBJECT, RawRow, Reading, TagsChoice, refuse_control
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 FOLDER = "data"
 
@@ -46,5 +47,5 @@ def _name(label: Any, classes: Sequence[str] | None, where: str) -> str:
             raise IndexError(label)
         label = classes[label]
     if not isinstance(label, str) or not label.strip():
-        raise InputError(f"{where}: a label must be a name or a number, not {shown(label)}")
+        raise InputError(f"{where}: a label must be a name or a number, not {short(label)}")
     return label.strip()

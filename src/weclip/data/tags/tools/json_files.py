@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from weclip.data.tags.reading import Reading, TagsChoice, parse_json, read_bytes, shown
+from weclip.data.tags.reading import Reading, TagsChoice
 from weclip.data.tags.tables.records import read_records
 from weclip.data.tags.tools.coco import read_coco
 from weclip.data.tags.tools.fiftyone import read_fiftyone
 from weclip.data.tags.tools.label_studio import read_tasks
 from weclip.data.tags.tools.label_studio_rows import is_exported_row, read_exported_rows
 from weclip.system.errors import InputError, missing_or_wrong
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import short
 
 KNOWN = "Label Studio tasks, COCO annotations, FiftyOne labels or a list of images and tags"
 _TABLE = "write a table with the header image,tags"
@@ -38,7 +41,7 @@ def read_json(path: Path, names: Sequence[str] | None, choice: TagsChoice) -> Re
     Raises:
         InputError: No valid JSON, none of these, or one that is not understood.
     """
-    document = parse_json(read_bytes(path), str(path))
+    document = parse_json(read_bytes(path, "tags file"), str(path))
     kind = _kind(document, path)
     items = document if isinstance(document, list) else [document]
     try:
@@ -64,7 +67,7 @@ def _kind(document: Any, path: Path) -> str:
     if isinstance(document, list):
         return _kind_of_list(document, path)
     if not isinstance(document, dict):
-        raise InputError(f"{path}: {shown(document)} is none of {KNOWN}")
+        raise InputError(f"{path}: {short(document)} is none of {KNOWN}")
     if {"images", "annotations"} <= document.keys():
         return "COCO annotations"
     for key, what in _OTHERS.items():
@@ -77,7 +80,7 @@ def _kind(document: Any, path: Path) -> str:
     if isinstance(document.get("data"), dict):
         return "Label Studio tasks"
     keys = ", ".join(map(str, document))
-    raise InputError(f"{path}: none of {KNOWN}; its keys are {shown(keys)}; {_TABLE}")
+    raise InputError(f"{path}: none of {KNOWN}; its keys are {short(keys)}; {_TABLE}")
 
 
 def _kind_of_list(items: list[Any], path: Path) -> str:
@@ -85,7 +88,7 @@ def _kind_of_list(items: list[Any], path: Path) -> str:
         raise InputError(f"{path}: tags file has no rows")
     for number, item in enumerate(items, 1):
         if not isinstance(item, dict):
-            raise InputError(f"{path}, image {number}: {shown(item)} is none of {KNOWN}")
+            raise InputError(f"{path}, image {number}: {short(item)} is none of {KNOWN}")
     if any("data" in item for item in items):
         return "Label Studio tasks"
     return "Label Studio rows" if any(map(is_exported_row, items)) else "records"

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weclip.data.tags.reading import Reading, TagsChoice, shown
+from weclip.data.tags.reading import Reading, TagsChoice
 from weclip.data.tags.tools.labels import WHOLE, Controls, is_region, label_kind
 from weclip.data.tags.tools.task_images import addresses, row_of
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import short
 
 CANCELLED = "only cancelled annotations"
 PREDICTED = "only predicted"
@@ -39,7 +40,7 @@ def read_tasks(tasks: Sequence[Any], path: Path, choice: TagsChoice) -> Reading:
         where = f"{path}, task {place}"
         data = task["data"]
         if not isinstance(data, dict):
-            raise InputError(f"{where}: 'data' must hold the task's image, not {shown(data)}")
+            raise InputError(f"{where}: 'data' must hold the task's image, not {short(data)}")
         pages = addresses(data, where)
         annotations, left_out = _finished(task)
         for page, address in enumerate(pages):

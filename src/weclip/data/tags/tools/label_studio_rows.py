@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weclip.data.tags.reading import Reading, TagsChoice, listed, parse_json
+from weclip.data.tags.reading import Reading, TagsChoice
 from weclip.data.tags.tables.records import Record
 from weclip.data.tags.tools.label_studio import NO_NAME, NOT_ANNOTATED
 from weclip.data.tags.tools.labels import Controls, is_region, label_kind
 from weclip.data.tags.tools.task_images import image_key, row_of
 from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.text import listed
 
 _MARKS = {"annotation_id", "annotator", "lead_time"}
 _OWN = _MARKS | {"id", "created_at", "updated_at", "agreement", "history", "was_cancelled"}

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weclip.data.tags.reading import TagsChoice, joined, listed, shown
+from weclip.data.tags.reading import TagsChoice, joined
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import listed, short
 
 TOOL = "Label Studio"
 TAXONOMY = "taxonomy"
@@ -71,7 +72,7 @@ class Controls:
         if kind in WHOLE and isinstance(labels, list):
             labels = [self._end(label, kind, where) for label in labels]
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-            raise InputError(f"{where}: '{kind}' must be a list of names, not {shown(labels)}")
+            raise InputError(f"{where}: '{kind}' must be a list of names, not {short(labels)}")
         return [name.strip() for name in labels if name.strip()]
 
     def check(self) -> None:

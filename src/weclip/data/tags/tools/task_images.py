@@ -8,8 +8,9 @@ from typing import Any
 
 from weclip.data.images.image_kinds import is_image
 from weclip.data.tags.places import file_of, places_of
-from weclip.data.tags.reading import RawRow, listed, shown
+from weclip.data.tags.reading import RawRow
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import listed, short
 
 KEY = "image"
 
@@ -56,9 +57,9 @@ def row_of(
     try:
         file = file_of(address.strip())
     except ValueError as error:
-        raise InputError(f"{where}: the address {shown(address)}: {error}") from None
+        raise InputError(f"{where}: the address {short(address)}: {error}") from None
     if not file:
-        raise InputError(f"{where}: the address {shown(address)} names no file")
+        raise InputError(f"{where}: the address {short(address)} names no file")
     spaced = places_of(file.replace("+", " ")) if "+" in file else ()
     return RawRow(number, file, tuple(tags), None, (*places_of(file), *spaced), left_out)
 
