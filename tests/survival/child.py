@@ -5,6 +5,7 @@ It is run by its path: in a new process `tests` may be another installed package
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -36,8 +37,23 @@ class KillingOs:
         os.fsync(descriptor)
 
 
-def main(arguments: list[str], output: str, kill_at_write: int | None, threads: int | None) -> int:
+def leave(room: int) -> None:
+    """Let this process take `room` more bytes of address space, and no more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + room
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def main(
+    arguments: list[str],
+    output: str,
+    kill_at_write: int | None,
+    threads: int | None,
+    room: int | None,
+) -> int:
     """Run a command line with its output in a file; its exit code."""
+    if room is not None:
+        leave(room)
     if threads is not None:
         torch.set_num_threads(threads)
     system = KillingOs(sys.maxsize if kill_at_write is None else kill_at_write)

@@ -25,6 +25,7 @@ def start(
     output: Path,
     kill_at_write: int | None = None,
     threads: int | None = None,
+    room: int | None = None,
 ) -> ForkServerProcess:
     """Start `weclip ARGUMENTS`; its output goes to a file.
 
@@ -34,12 +35,14 @@ def start(
         kill_at_write: How many files are written whole before the process kills itself while it
             writes the next, half of which is on disk then.
         threads: Of PyTorch; None for its own choice. With one, tiny work is quick on busy cores.
+        room: Bytes of address space that it may take beyond what it starts with; None: no limit.
     """
     task = {
         "arguments": arguments,
         "output": str(output),
         "kill_at_write": kill_at_write,
         "threads": threads,
+        "room": room,
     }
     named = {"init_globals": {"TASK": task}, "run_name": "__main__"}
     process = CONTEXT.Process(target=runpy.run_path, args=(str(CHILD),), kwargs=named)

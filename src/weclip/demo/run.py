@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from weclip.build import build_predictor
+from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import MaskedImage
 from weclip.data.images.full_images import full_images
@@ -21,6 +22,8 @@ from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.scores.record import scores_table
 from weclip.inference.visualize import heat_overlay, overlay
 from weclip.system.console import QUIET
+from weclip.system.errors import RunError
+from weclip.system.failures import is_out_of_memory
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
@@ -88,7 +91,7 @@ def _run_demo(
     console.print(f"Drawing {sum(scenes)} scenes, with tags for training and masks for scores.")
     write_world(world, train_scenes=scenes[0], val_scenes=scenes[1], seed=seed)
     console.print("Training from tags alone, on a frozen tiny CLIP.")
-    train(config, run, console=console)
+    _train(config, run, console)
     model = load_model(run, maps=True)
     samples = masked_images(model, console)
     scored = score_labels(model, samples, console=console, group_of=drawing_groups(world))
@@ -109,6 +112,16 @@ def _run_demo(
         ),
     )
     return out / REPORT_NAME
+
+
+def _train(config: Config, run: Path, console: Console) -> None:
+    """Train; where memory ends, its advice is of keys that the demo does not offer."""
+    try:
+        train(config, run, console=console)
+    except RunError as error:
+        if error.__cause__ is not None and is_out_of_memory(error.__cause__):
+            raise error.__cause__ from None
+        raise
 
 
 def drawing_groups(world: Path) -> Callable[[str], str]:

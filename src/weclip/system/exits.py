@@ -13,6 +13,7 @@ from typer.exceptions import Abort, TyperException
 
 from weclip.system.console import PatientFile
 from weclip.system.errors import FULL, InputError, RunError, StoppedError, WriteError, unwritable
+from weclip.system.failures import failure, is_out_of_memory
 from weclip.system.untrusted.text import shown
 
 INTERRUPTED = 130
@@ -21,8 +22,10 @@ INTERRUPTED = 130
 
 def run_app(app: typer.Typer, arguments: Callable[[], list[str]]) -> int:
     """Run one command line and return its exit code; a traceback is for our bugs."""
+    given: list[str] = []
     try:
-        result = app(arguments(), standalone_mode=False, prog_name="weclip")
+        given = arguments()
+        result = app(given, standalone_mode=False, prog_name="weclip")
     except InputError as error:
         return _fail(str(error), 2)
     except TyperException as error:
@@ -33,12 +36,8 @@ def run_app(app: typer.Typer, arguments: Callable[[], list[str]]) -> int:
         return _say(str(error), error.exit_code)
     except RunError as error:
         return _fail(str(error), error.exit_code)
-    except OSError as error:  # a path that the system refuses: too long, no permission, disk full
-        if isinstance(error, WriteError) or error.errno in FULL:
-            return _fail(unwritable(error), RunError.exit_code)
-        if error.filename is None:
-            raise
-        return _fail(f"{error.filename}: {error.strerror}", 2)
+    except (OSError, RuntimeError, MemoryError, ImportError) as error:
+        return _failed(error, given[0] if given else "")
     if result == INTERRUPTED:
         return _say("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else 0
@@ -54,6 +53,19 @@ def with_what_was_printed(code: int) -> int:
     if PatientFile.lost is None or code != 0:
         return code
     return _fail(unwritable(PatientFile.lost, "what was printed"), RunError.exit_code)
+
+
+def _failed(error: Exception, command: str) -> int:
+    """Say what the system did to a command; what it did not do is raised again."""
+    reason = None
+    ours = isinstance(error, WriteError) or getattr(error, "errno", None) in FULL
+    if ours or is_out_of_memory(error) or not isinstance(error, OSError):
+        reason = failure(error, command)
+    elif error.filename is not None:  # a path that the system refuses: too long, no permission
+        return _fail(f"{error.filename}: {error.strerror}", 2)
+    if reason is None:
+        raise error
+    return _fail(reason, RunError.exit_code)
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""What ends a run from outside, in one line each: memory, disk, helper and sister processes.
+"""What ends a training from outside, in one line with what of it is saved.
 
 Stage 5.
 """
@@ -6,13 +6,8 @@ Stage 5.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
-
-from weclip.system.errors import InputError, RunError, unwritable
-
-_MEMORY = ("out of memory", "can't allocate memory", "bad_alloc")
-_WORKER = ("DataLoader worker",)
-_SISTER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "process group")
+from weclip.system.errors import InputError, RunError
+from weclip.system.failures import failure
 
 
 @contextmanager
@@ -27,30 +22,8 @@ def explained_failures(state: Callable[[], tuple[int, str]]) -> Iterator[None]:
     except (InputError, RunError):
         raise
     except (RuntimeError, OSError, MemoryError) as error:
-        reason = _reason(error)
+        reason = failure(error, "train", "the run folder")
         if reason is None:
             raise
         step, kept = state()
         raise RunError(f"step {step}: {reason}; {kept}") from error
-
-
-def _reason(error: Exception) -> str | None:
-    text = str(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or _has(text, _MEMORY):
-        return (
-            "out of memory; lower train.batch_size or data.crop_size, or take train.precision=bf16"
-        )
-    if isinstance(error, OSError):
-        return unwritable(error, "the run folder")
-    if _has(text, _WORKER):
-        return (
-            "a process that reads images died (often for lack of memory: lower data.workers); "
-            f"{text.splitlines()[0]}"
-        )
-    if _has(text, _SISTER):
-        return f"another process of this run has ended ({text.splitlines()[0][:160]})"
-    return None
-
-
-def _has(text: str, parts: tuple[str, ...]) -> bool:
-    return any(part in text for part in parts)
