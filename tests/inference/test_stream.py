@@ -1,12 +1,15 @@
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from weclip.inference import stream as stream_module
+from weclip.inference.label_masks import HeldPixels, Scores
 from weclip.inference.predictor import Predictor
-from weclip.inference.stream import Writer, predict_stream, read_ahead
+from weclip.inference.stream import Writer, held_bytes, in_processes, predict_stream, read_ahead
 from weclip.system.errors import InputError
 
 
@@ -77,6 +80,82 @@ def test_reading_runs_ahead_by_a_few_in_another_thread():
     assert read == [0, 1, 2, 3]
     assert [key for key, _ in stream] == list(range(1, 20))
     assert threads.isdisjoint({threading.current_thread()})
+
+
+def large(key):
+    return np.zeros((1000, 1000), np.uint8), key
+
+
+def test_large_images_are_not_read_far_ahead(monkeypatch):
+    monkeypatch.setattr(stream_module, "HELD", 1_500_000)
+    read = []
+
+    def load(key):
+        read.append(key)
+        return large(key)
+
+    stream = read_ahead(range(6), load)
+    assert next(stream)[0] == 0
+    time.sleep(0.1)
+    assert read == [0, 1, 2]  # two wait, and take more than is allowed
+    assert next(stream)[0] == 1
+    time.sleep(0.1)
+    assert read == [0, 1, 2, 3]
+    assert [key for key, _ in stream] == [2, 3, 4, 5]
+
+
+def test_a_reader_without_room_ends_with_the_stream(monkeypatch):
+    monkeypatch.setattr(stream_module, "HELD", 1)
+    read = []
+
+    def load(key):
+        read.append(key)
+        return large(key)
+
+    stream = read_ahead(range(100), load)
+    assert next(stream)[0] == 0
+    stream.close()  # would wait for ever
+    assert len(read) <= 3
+
+
+def test_large_results_are_written_before_the_next_is_made(monkeypatch):
+    monkeypatch.setattr(stream_module, "HELD", 1_500_000)
+    written = []
+
+    def write(_, key):
+        time.sleep(0.05)
+        written.append(key)
+
+    with Writer() as writer:
+        for key in range(4):
+            writer(write, *large(key))
+            assert len(written) >= key  # one waits at the most
+        writer(write, np.zeros(2_000_000, np.uint8), 4)
+        assert len(written) == 5
+
+
+def test_large_images_wait_for_the_crf(monkeypatch):
+    monkeypatch.setattr(stream_module, "FOR_CRF", 1_500_000)
+    made = []
+
+    def calls():
+        for key in range(4):
+            made.append(key)
+            yield key, partial(np.sum, large(key)[0])
+
+    results = in_processes(calls(), processes=1)
+    assert next(results) == (0, 0)
+    assert made == [0, 1]
+    assert [key for key, _ in results] == [1, 2, 3]
+
+
+def test_bytes_that_a_value_holds():
+    image = np.zeros((2, 3, 3), np.uint8)
+    pixels = HeldPixels(np.zeros((2, 2, 3), np.float32), np.zeros(2, np.uint8))
+    assert held_bytes(image) == 18
+    assert held_bytes((image, [image, "text"], None)) == 36
+    assert held_bytes(partial(print, image, Scores(pixels))) == 18 + 48 + 2
+    assert held_bytes(InputError("unread")) == 0
 
 
 def test_an_unreadable_image_stops_the_stream_after_those_before_it():

@@ -17,7 +17,7 @@ from weclip.demo.sprites import CREDIT, drawings_folder
 from weclip.demo.world import write_world
 from weclip.inference.label_maps import make_label_maps
 from weclip.inference.report.page import Report, write_report
-from weclip.inference.report.scenes import SceneRow
+from weclip.inference.report.scenes import SceneRow, small
 from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.scores.record import scores_table
 from weclip.inference.visualize import heat_overlay, overlay
@@ -179,4 +179,4 @@ def scene_row(model: LoadedModel, sample: MaskedImage, note: str) -> SceneRow:
         ("prediction", overlay(item.image, predictor(item.image), palette=palette)),
         ("truth", overlay(item.image, item.mask, palette=palette)),
     ]
-    return SceneRow(item.name, note, pictures)
+    return SceneRow(item.name, note, [(name, small(picture)) for name, picture in pictures])

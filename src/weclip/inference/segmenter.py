@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images.decoding import MAX_PIXELS, read_image, to_rgb
+from weclip.data.images.decoding import MAX_PIXELS, pixels_of, read_image, to_rgb
 from weclip.inference.predictor import Predictor
 from weclip.system.errors import InputError
-
-BAND = 2**22
-"""Pixels that are copied at once."""
 
 ImageLike = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -67,13 +64,3 @@ def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
         except ValueError as error:
             raise InputError(f"PIL image of mode {image.mode}: {error}") from None
     return pixels_of(read_image(image, max_pixels=max_pixels))
-
-
-def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of an RGB picture, band by band: Pillow makes two copies of what it gives."""
-    pixels = np.empty((image.height, image.width, 3), np.uint8)
-    rows = max(1, BAND // max(1, image.width))
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
-    return pixels

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from weclip.data.bands import bands
 from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.report.comparison import (
     NONE_RIGHT,
@@ -45,6 +46,23 @@ def test_equal_masks_do_not_differ_and_one_has_no_pairs():
     alone = Comparison(["a"])
     alone.add([A], TRUTH)
     assert alone.pairs() == []
+
+
+def test_large_images_are_compared_in_bands():
+    """A few bands of rows, each of them the rows of by hand, which are right elsewhere."""
+    tall = 400_000  # of 6 pixels
+    maps = [np.repeat(ids, tall, axis=0) for ids in (A, B, C, TRUTH)]
+    assert len(list(bands(maps[0].shape))) > 2
+    image = np.random.default_rng(0).integers(0, 256, (1, 6, 3), dtype=np.uint8)
+    few = difference_picture(image, [A, B, C], TRUTH)
+    many = difference_picture(np.repeat(image, tall, axis=0), maps[:3], maps[3])
+    assert np.array_equal(np.asarray(many), np.repeat(np.asarray(few), tall, axis=0))
+    one, all_rows = Comparison(["a", "b", "c"]), Comparison(["a", "b", "c"])
+    one.add([A, B, C], TRUTH)
+    all_rows.add(maps[:3], maps[3])
+    assert all_rows.counted == tall * one.counted
+    assert np.array_equal(all_rows.differ, tall * one.differ)
+    assert np.array_equal(all_rows.only_right, tall * one.only_right)
 
 
 def test_scenes_that_differ_most_and_that_are_hardest():

@@ -1,8 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from tests.literal import boundary_iou as literal
 
+from weclip.data.bands import bands
+from weclip.inference.scores import boundary as room
 from weclip.inference.scores.boundary import (
     boundary_counts,
     boundary_distance,
@@ -125,3 +129,32 @@ def test_only_on_request():
     values = scores.to_dict(["background", "cat"])
     assert values["boundary_iou"] == 1
     assert values["per_class_boundary_iou"] == {"background": 1, "cat": None}
+
+
+@pytest.mark.parametrize("size", [(300, 40), (301, 37), (40, 300)])
+def test_bands_of_rows_are_the_whole(size, monkeypatch):
+    rng = np.random.default_rng(0)
+    mask, label_map = blobs(rng, *size, 3), blobs(rng, *size, 3)
+    mask[20:25, 3:30] = label_map[-9:, :4] = 255
+    whole = boundary_counts(label_map, mask, num_classes=3)
+    cut = []
+    monkeypatch.setattr(
+        room, "bands", lambda *given: cut.append(list(bands(*given))) or iter(cut[-1])
+    )
+    monkeypatch.setattr(room, "BAND", 1)
+    monkeypatch.setattr(room, "OVERLAP", 1)
+    assert torch.equal(boundary_counts(label_map, mask, num_classes=3), whole)
+    assert len(cut[0]) > 5
+    assert whole[0].sum() > 0
+
+
+def test_memory_is_that_of_a_band(monkeypatch):
+    mask = np.zeros((4000, 1000), np.uint8)
+    mask[1000:2000] = 1
+    monkeypatch.setattr(room, "BAND", 2**18)
+    monkeypatch.setattr(room, "boundary_distance", lambda *_: 30)
+    tracemalloc.start()
+    boundary_counts(mask, mask, num_classes=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * mask.nbytes  # four copies of the whole, and more, before

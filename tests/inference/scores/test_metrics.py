@@ -1,5 +1,7 @@
 import json
+import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -138,3 +140,29 @@ def test_other_ids_are_refused_beside_unsure_pixels():
         confusion_matrix(
             torch.tensor([[255, 0]]), torch.tensor([[7, 0]]), num_classes=3, unsure=True
         )
+
+
+@pytest.mark.parametrize("unsure", [False, True])
+def test_large_images_are_counted_in_bands(unsure):
+    """The matrix is that of the whole, and its memory that of some rows."""
+    rng = np.random.default_rng(0)
+    mask = rng.integers(0, 4, (5000, 1200), dtype=np.uint8)
+    label_map = rng.integers(0, 3, mask.shape, dtype=np.uint8)
+    mask[mask == 3] = 255
+    label_map[::7] = 255 if unsure else 0
+    expected = np.zeros((3, 3 + unsure), np.int64)
+    for true in range(3):
+        for column, predicted in enumerate([0, 1, 2, 255][: 3 + unsure]):
+            expected[true, column] = np.sum((mask == true) & (label_map == predicted))
+    tracemalloc.start()
+    matrix = confusion_matrix(label_map, mask, num_classes=3, unsure=unsure)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(matrix.numpy(), expected)
+    assert torch.equal(
+        confusion_matrix(
+            torch.from_numpy(label_map), torch.from_numpy(mask), num_classes=3, unsure=unsure
+        ),
+        matrix,
+    )
+    assert peak < 60 * 2**20  # 96 MB would be one copy in 64 bits

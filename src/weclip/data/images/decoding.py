@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from weclip.data.bands import bands
 from weclip.data.images.image_kinds import formats_for, why_unread
 from weclip.system.errors import InputError
 from weclip.system.untrusted.files import no_file
@@ -198,3 +199,11 @@ def grey_of(image: Image.Image) -> npt.NDArray[np.integer]:
     if grey.min() < 0 or grey.max() > 65535:
         raise ValueError("integers beyond 16 bits have no known range; save it with 8 or 16 bits")
     return grey
+
+
+def pixels_of(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 of an RGB picture, band by band: Pillow makes two copies of what it gives."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for rows in bands(pixels.shape[:2]):
+        pixels[rows] = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+    return pixels

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from weclip.data.batch import MaskedImage
-from weclip.data.images.decoding import MAX_PIXELS, read_image
+from weclip.data.images.decoding import MAX_PIXELS, pixels_of, read_image
 from weclip.data.masks.mask_files import read_mask
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.system.errors import InputError
@@ -54,10 +54,10 @@ class EvalDataset(Dataset[EvalItem]):
         mask = read_mask(
             sample.mask, labels=sample.labels, num_classes=self.num_classes, max_pixels=limit
         )
-        image = np.array(read_image(sample.path, max_pixels=limit))
+        image = pixels_of(read_image(sample.path, max_pixels=limit))
         if image.shape[:2] != mask.shape:
             # The mask says which way is up: some masks were drawn without regard to EXIF.
-            image = np.array(read_image(sample.path, orient=False, max_pixels=limit))
+            image = pixels_of(read_image(sample.path, orient=False, max_pixels=limit))
         if image.shape[:2] != mask.shape:
             raise InputError(
                 f"{sample.mask}: mask is {_size(mask)} but its image {sample.path} is "

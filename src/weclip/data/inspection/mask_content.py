@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from weclip.data.bands import count_ids
 from weclip.data.batch import IGNORE_INDEX, MaskedImage
 from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.masks.mask_files import Ids, read_mask
@@ -25,7 +26,7 @@ LOOKED_AT = 200
 
 def ids_in(mask: Ids) -> frozenset[int]:
     """The ids that occur in a mask, as class ids."""
-    return frozenset(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)).tolist())
+    return frozenset(np.flatnonzero(count_ids(mask)).tolist())
 
 
 def content_findings(

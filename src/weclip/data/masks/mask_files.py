@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from weclip.data.bands import bands, count_ids
 from weclip.data.batch import IGNORE_INDEX, MaskLabels
 from weclip.data.images.decoding import (
     DECODE_ERRORS,
@@ -114,12 +115,22 @@ def class_ids(
         InputError: An id or colour stands for nothing.
     """
     if pixels.dtype == np.uint8:
-        mask = _id_table(labels)[pixels] if labels.ids else pixels.astype(np.uint8, copy=False)
+        mask = pixels.astype(np.uint8, copy=False)
+        if labels.ids:
+            mask = _own_ids(mask, _id_table(labels))
     else:
         mask = _ids_of_colours(pixels.astype(np.uint32, copy=False), labels, path)
     if num_classes is not None:
         _require_known_ids(mask, num_classes, path)
     return mask
+
+
+def _own_ids(raw: Ids, table: Ids) -> Ids:
+    """What raw ids (H, W) stand for; NumPy looks up in 64 bits, so some rows at a time."""
+    ids = np.empty_like(raw)
+    for rows in bands(raw.shape):
+        ids[rows] = table[raw[rows]]
+    return ids
 
 
 @cache
@@ -172,7 +183,7 @@ def _unknown_colours(
 
 def _require_known_ids(mask: Ids, num_classes: int, path: str | Path) -> None:
     """Raise InputError if the mask read from `path` has an id from `num_classes` on, but 255."""
-    ids = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    ids = np.flatnonzero(count_ids(mask))
     unknown = [int(i) for i in ids if num_classes <= i != IGNORE_INDEX]
     if unknown:
         raise InputError(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from weclip.data.bands import bands
 from weclip.data.batch import IGNORE_INDEX
 from weclip.data.masks.colours import RGB, VOC_COLOURS
 from weclip.system.distributed import everyones
@@ -63,6 +64,11 @@ class Comparison:
             label_maps: N label maps (H, W), 255 where unsure.
             mask: (H, W) ids, 255 where a pixel does not count.
         """
+        for rows in bands(mask.shape):
+            self._add([label_map[rows] for label_map in label_maps], mask[rows])
+
+    def _add(self, label_maps: Sequence[Ids], mask: Ids) -> None:
+        """Count a band of rows of one image."""
         counts = mask != IGNORE_INDEX
         true = mask[counts]  # P
         maps = [label_map[counts] for label_map in label_maps]
@@ -141,6 +147,17 @@ def difference_picture(
         label_maps: N label maps (H, W).
         mask: (H, W) ids.
     """
+    picture = np.empty_like(image)
+    for rows in bands(mask.shape):
+        given = [label_map[rows] for label_map in label_maps]
+        picture[rows] = _difference(image[rows], given, mask[rows])
+    return Image.fromarray(picture)
+
+
+def _difference(
+    image: NDArray[np.uint8], label_maps: Sequence[Ids], mask: Ids
+) -> NDArray[np.uint8]:
+    """As `difference_picture`, of a band of rows."""
     right = np.stack([label_map == mask for label_map in label_maps])  # N,H,W
     number = right.sum(axis=0)  # H,W
     grey = image.mean(axis=2) * (255 - _PALEST) / 255 + _PALEST
@@ -151,4 +168,4 @@ def difference_picture(
     picture[number == 0] = NONE_RIGHT
     uncounted = mask == IGNORE_INDEX
     picture[uncounted] = grey[uncounted].round().astype(np.uint8)[:, None]
-    return Image.fromarray(picture)
+    return picture

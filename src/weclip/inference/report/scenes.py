@@ -22,7 +22,7 @@ class SceneRow:
     Attributes:
         name: The image's name.
         note: Why it is shown, such as `best, 91.2`.
-        images: Captions and pictures; captions are the column heads.
+        images: Captions and pictures of `small`; captions are the column heads.
     """
 
     name: str
@@ -54,10 +54,14 @@ def scene_rows(scenes: Sequence[SceneRow]) -> str:
     return f"<div{wrapped}>{''.join(rows)}</div>"
 
 
+def small(picture: Image.Image) -> Image.Image:
+    """Shrink a picture, in place, to what a page shows; it is large only as long as it is made."""
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return picture
+
+
 def _data_uri(picture: Image.Image) -> str:
     """A picture as a PNG inside an address."""
-    small = picture.copy()
-    small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     buffer = io.BytesIO()
-    small.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

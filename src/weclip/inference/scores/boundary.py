@@ -17,11 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from weclip.data.bands import bands, count_ids
 from weclip.data.batch import IGNORE_INDEX
 
 DILATION_RATIO = (
     0.02  # the distance, as a share of the diagonal (paper; dilation_ratio in the released code)
 )
+BAND = 2**23
+"""Pixels of a band of rows; a few copies of it are held."""
+
+OVERLAP = 4
+"""How many times a band is as high as what is looked at around it, at the least."""
+
 Ids = NDArray[np.uint8]
 
 
@@ -93,13 +100,30 @@ def boundary_counts(label_map: Ids, mask: Ids, *, num_classes: int) -> Tensor:
         that of the mask.
     """
     distance = boundary_distance(*mask.shape)
-    predicted = np.where(mask == IGNORE_INDEX, np.uint8(IGNORE_INDEX), label_map)
-    in_predicted = boundary_pixels(predicted, distance)
-    in_mask = boundary_pixels(mask, distance)
-    both = in_predicted & in_mask & (predicted == mask)
-    regions = (mask[both], predicted[in_predicted], mask[in_mask])
-    counts = [np.bincount(ids, minlength=256)[:num_classes] for ids in regions]
-    return torch.from_numpy(np.stack(counts))
+    counts = np.zeros((3, 256), np.int64)
+    for rows in bands(mask.shape, max(BAND, OVERLAP * distance * mask.shape[1])):
+        counts += _counts(label_map, mask, rows, distance)
+    return torch.from_numpy(counts[:, :num_classes])
+
+
+def _counts(label_map: Ids, mask: Ids, rows: slice, distance: int) -> NDArray[np.int64]:
+    """As `boundary_counts`, of a band of rows, for all ids: (3, 256)."""
+    above, below = min(distance, rows.start), min(distance, len(mask) - rows.stop)
+    wide = slice(rows.start - above, rows.stop + below)
+    inner = slice(above, above + rows.stop - rows.start)
+    true = mask[wide]
+    predicted = np.where(true == IGNORE_INDEX, np.uint8(IGNORE_INDEX), label_map[wide])
+    in_predicted = boundary_pixels(predicted, distance)[inner]
+    in_mask = boundary_pixels(true, distance)[inner]
+    true, predicted = true[inner], predicted[inner]
+    both = in_predicted & in_mask & (predicted == true)
+    return np.stack(
+        [
+            count_ids(true, both),
+            count_ids(predicted, in_predicted),
+            count_ids(true, in_mask),
+        ]
+    )
 
 
 def scores_from_counts(counts: Tensor) -> BoundaryScores:

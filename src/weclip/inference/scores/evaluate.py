@@ -14,13 +14,15 @@ from torch import Tensor
 from weclip.data.images.full_images import EvalItem
 from weclip.inference.predictor import Predictor
 from weclip.inference.scores.boundary import boundary_counts, scores_from_counts
-from weclip.inference.scores.metrics import Scores, confusion_matrix, scores_from_confusion
+from weclip.inference.scores.metrics import (
+    LabelMap,
+    Scores,
+    confusion_matrix,
+    scores_from_confusion,
+)
 from weclip.inference.stream import predict_stream
 from weclip.system.distributed import everyones
 from weclip.system.errors import InputError
-
-LabelMap = NDArray[np.uint8] | Tensor
-"""(H, W) integer class ids."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,7 @@ class Tally:
         """Count one image; InputError if its label map does not fit its mask."""
         classes = self.num_classes
         try:
-            matrix = confusion_matrix(
-                _tensor(label_map), _tensor(mask), num_classes=classes, unsure=self.unsure
-            )
+            matrix = confusion_matrix(label_map, mask, num_classes=classes, unsure=self.unsure)
         except InputError as error:
             raise InputError(f"image {name}: {error}") from error
         self.total += matrix
@@ -181,10 +181,6 @@ class Tally:
         return EvaluationResult(scores, group_scores, self.image_miou)
 
 
-def _tensor(ids: LabelMap) -> Tensor:
-    """Copies arrays: those that PIL lends are read-only, which PyTorch warns about."""
-    return torch.from_numpy(ids.copy()) if isinstance(ids, np.ndarray) else ids
-
-
 def _array(ids: LabelMap) -> NDArray[np.uint8]:
-    return ids.numpy(force=True).astype(np.uint8) if isinstance(ids, Tensor) else ids
+    array = ids.numpy(force=True) if isinstance(ids, Tensor) else ids
+    return array.astype(np.uint8, copy=False)

@@ -15,9 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from weclip.data.bands import bands
 from weclip.data.batch import IGNORE_INDEX
 from weclip.inference.scores.boundary import BoundaryScores
 from weclip.system.errors import InputError
+
+AnyIds = NDArray[np.integer[Any]]
+LabelMap = AnyIds | Tensor
+"""(H, W) integer class ids."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Scores:
 
 
 def confusion_matrix(
-    label_map: Tensor, mask: Tensor, *, num_classes: int, unsure: bool = False
+    label_map: LabelMap, mask: LabelMap, *, num_classes: int, unsure: bool = False
 ) -> Tensor:
     """Count the pixels of one image by true class (row) and predicted class (column).
 
@@ -85,18 +90,32 @@ def confusion_matrix(
             f"label map of {_size(label_map)} pixels and mask of {_size(mask)} differ in size: "
             "a label map must have its image's size"
         )
-    # NumPy: PyTorch's bincount is slow where deterministic algorithms are asked for, and its
-    # threads wait for each other where the processor is busy.
-    predicted, true = label_map.numpy(force=True), mask.numpy(force=True)
+    predicted, true = (
+        ids.numpy(force=True) if isinstance(ids, Tensor) else ids for ids in (label_map, mask)
+    )
+    counts = np.zeros((num_classes, num_classes + unsure), np.int64)
+    for rows in bands(true.shape):
+        counts += _counts(predicted[rows], true[rows], num_classes, unsure=unsure)
+    return torch.from_numpy(counts)
+
+
+def _counts(
+    predicted: AnyIds, true: AnyIds, num_classes: int, *, unsure: bool
+) -> NDArray[np.int64]:
+    """The confusion matrix of a band of rows, as an array.
+
+    By NumPy: PyTorch's bincount is slow where deterministic algorithms are asked for, and its
+    threads wait for each other where the processor is busy.
+    """
     counted = true != IGNORE_INDEX
-    predicted, true = predicted[counted].astype(np.int64), true[counted].astype(np.int64)
-    _require_ids("mask", true, num_classes)
-    decided = predicted != IGNORE_INDEX if unsure else np.ones_like(predicted, dtype=np.bool_)
-    _require_ids("label map", predicted[decided], num_classes)
+    found, wanted = predicted[counted].astype(np.int64), true[counted].astype(np.int64)
+    _require_ids("mask", wanted, num_classes)
+    decided = found != IGNORE_INDEX if unsure else np.ones_like(found, dtype=np.bool_)
+    _require_ids("label map", found[decided], num_classes)
     columns = num_classes + unsure
-    predicted[~decided] = num_classes  # the last column
-    counts = np.bincount(true * columns + predicted, minlength=num_classes * columns)
-    return torch.from_numpy(counts.reshape(num_classes, columns).astype(np.int64, copy=False))
+    found[~decided] = num_classes  # the last column
+    counts = np.bincount(wanted * columns + found, minlength=num_classes * columns)
+    return counts.reshape(num_classes, columns).astype(np.int64, copy=False)
 
 
 def _require_ids(name: str, ids: NDArray[np.int64], num_classes: int) -> None:
@@ -145,5 +164,5 @@ def scores_from_confusion(matrix: Tensor, *, num_images: int) -> Scores:
     )
 
 
-def _size(ids: Tensor) -> str:
+def _size(ids: LabelMap) -> str:
     return " x ".join(map(str, ids.shape))

@@ -20,7 +20,7 @@ from weclip.inference.report.comparison import (
     most_different,
 )
 from weclip.inference.report.page import Report, write_report
-from weclip.inference.report.scenes import SceneRow
+from weclip.inference.report.scenes import SceneRow, small
 from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.visualize import overlay
 
@@ -155,9 +155,9 @@ def scene_row(
     by_name = zip(names, label_maps, strict=True)
     right = "wrong" if len(names) == 1 else "who is right"
     pictures = [
-        ("image", Image.fromarray(image)),
-        *((name, overlay(image, ids, palette=palette)) for name, ids in by_name),
-        (right, difference_picture(image, label_maps, truth)),
-        ("truth", overlay(image, truth, palette=palette)),
+        ("image", small(Image.fromarray(image))),
+        *((name, small(overlay(image, ids, palette=palette))) for name, ids in by_name),
+        (right, small(difference_picture(image, label_maps, truth))),
+        ("truth", small(overlay(image, truth, palette=palette))),
     ]
     return SceneRow(scene.name, note, pictures)

@@ -15,6 +15,7 @@ import numpy as np
 from weclip.backbones.clip.weights import Clip
 from weclip.config import Config
 from weclip.config_file import to_yaml
+from weclip.data.bands import count_ids
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images.listing import AUTO
@@ -196,7 +197,7 @@ class LabelFolder:
 
     def _make_record(self, image: TaggedImage, mask: LabelMask) -> Record:
         names, pixels = self.classes.names_with_background, mask.label_map.size
-        counts = np.bincount(mask.label_map.ravel(), minlength=256)
+        counts = count_ids(mask.label_map)
         ids = [0, *(tag + 1 for tag in image.tags)]
         inside = image.path.is_relative_to(self.root)
         file = image.path.relative_to(self.root) if inside else image.path
