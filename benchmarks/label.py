@@ -21,7 +21,7 @@ from weclip.config_file import label_methods, load_config
 from weclip.inference.label_masks import Scores, label_mask
 from weclip.methods.training_free import TrainingFree
 from weclip.methods.weclip import WeClip
-from weclip.system.allocator import keep_freed_memory
+from weclip.system.memory import keep_freed_memory
 
 SIZE = (375, 500)
 """Height and width of a typical VOC image."""

@@ -15,7 +15,7 @@ from published_form import par as published
 from weclip.build import label_settings
 from weclip.config import Config
 from weclip.labels.pixel_refine import pixel_adaptive_refinement, portable
-from weclip.system.allocator import keep_freed_memory
+from weclip.system.memory import keep_freed_memory
 
 
 def natural_image(batch: int, size: int) -> torch.Tensor:

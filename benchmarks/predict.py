@@ -12,7 +12,7 @@ import torch
 from measuring import device, seconds, show, write
 from step import full_size_method
 from weclip.inference.predictor import Predictor
-from weclip.system.allocator import keep_freed_memory
+from weclip.system.memory import keep_freed_memory
 
 PROTOCOLS = {"single scale": ((1.0,), False), "multi-scale and flip": ((1.0, 0.75), True)}
 

@@ -19,7 +19,7 @@ from weclip.config import Config
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
 from weclip.labels.tag_slots import pack_tags
 from weclip.methods.weclip import WeClip
-from weclip.system.allocator import keep_freed_memory
+from weclip.system.memory import keep_freed_memory
 
 Job = Callable[[], Any]
 

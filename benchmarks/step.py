@@ -27,7 +27,7 @@ from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.methods.weclip import WeClip
-from weclip.system.allocator import keep_freed_memory
+from weclip.system.memory import keep_freed_memory
 from weclip.tasks.load import open_clip
 from weclip.training.schedule import build_optimizer
 

@@ -1,9 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from tests.labels.test_dense_crf import needs_crf
 
+from weclip.inference.label_masks import Scores, label_mask
 from weclip.inference.mask_crf import label_probabilities, refine_mask, refine_masks
+from weclip.inference.predictor import Predictor
 from weclip.labels.dense_crf import dense_crf
+from weclip.labels.pixel_scores import PixelScores
+from weclip.system.errors import RunError
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 MASK = np.array([[0, 7], [255, 9]], np.uint8)
@@ -67,3 +74,17 @@ def test_an_edge_moves_to_the_edge_of_the_image():
     refined = refine_mask(dense_crf, image, mask)
     assert (refined != truth).mean() < 0.005
     assert set(np.unique(refined)) == {0, 7}
+
+
+def test_an_image_that_is_too_large_is_said_before_the_work(monkeypatch):
+    """Of a mask, of labels, of a model's probabilities."""
+    monkeypatch.setattr("weclip.labels.dense_crf.free_memory", lambda: 100)
+    with pytest.raises(RunError, match=r"2 x 2 pixels with 3 classes takes .* in the dense CRF"):
+        refine_mask(forbidden, IMAGE, MASK)
+    pixels = PixelScores(torch.rand(1, 2, 2), np.array([0, 4], np.uint8), (2, 2), 1.0)
+    with pytest.raises(RunError, match="2 x 2 pixels with 2 classes takes"):
+        label_mask(IMAGE, Scores(pixels), forbidden, 0)
+    predictor = Predictor(lambda x: x[:, :, ::2, ::2], None, (1.0,), flip=False, crf=forbidden)
+    with pytest.raises(RunError, match="2 x 2 pixels with 3 classes takes"):
+        predictor(IMAGE)
+    assert replace(predictor, crf=None)(IMAGE).shape == (2, 2)

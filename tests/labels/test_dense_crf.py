@@ -1,13 +1,33 @@
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from weclip.labels.dense_crf import dense_crf
-from weclip.system.errors import InputError
+from weclip.labels import dense_crf as room
+from weclip.labels.dense_crf import dense_crf, require_memory
+from weclip.system.errors import InputError, RunError
 
 INSTALLED = importlib.util.find_spec("pydensecrf") is not None
 needs_crf = pytest.mark.skipif(not INSTALLED, reason='pip install "weclip[crf]" to run')
+
+MEASURE = """
+import re
+from pathlib import Path
+import numpy as np
+from weclip.labels.dense_crf import dense_crf, load_solver
+
+def peak():
+    text = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search("VmHWM: *([0-9]+)", text.replace(chr(9), " "))[1])
+
+load_solver()
+probabilities = np.full(({classes}, *{size}), 1 / {classes}, np.float32)
+before = peak()
+dense_crf(np.zeros((*{size}, 3), np.uint8), probabilities, iterations=1)
+print(peak() - before)
+"""
 
 
 def two_halves(noise=0.0):
@@ -55,3 +75,38 @@ def test_without_weights_it_changes_nothing():
 def test_certain_pixels_stay_finite():
     image, probabilities = two_halves()
     assert np.isfinite(dense_crf(image, probabilities.round())).all()
+
+
+@needs_crf
+def test_arrays_that_may_not_be_written_to():
+    """As those of Pillow are; what is given stays as it is."""
+    image, probabilities = two_halves(noise=0.1)
+    expected, given = dense_crf(image, probabilities), probabilities.copy()
+    image.flags.writeable = probabilities.flags.writeable = False
+    assert np.array_equal(dense_crf(image, probabilities), expected)
+    assert np.array_equal(probabilities, given)
+
+
+def test_what_is_too_large_for_memory_is_said(monkeypatch):
+    monkeypatch.setattr(room, "free_memory", lambda: 10**9)
+    require_memory(21, (1000, 1500))
+    with pytest.raises(RunError) as caught:
+        require_memory(81, (6000, 9000))
+    assert str(caught.value) == (
+        "out of memory: an image of 9000 x 6000 pixels with 81 classes takes 100 GB or more in "
+        "the dense CRF, and 1.0 GB are free; go without the CRF, or scale large images down"
+    )
+    monkeypatch.setattr(room, "free_memory", lambda: None)
+    require_memory(81, (6000, 9000))
+
+
+@needs_crf
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+@pytest.mark.parametrize("classes", [2, 9])
+def test_the_solver_takes_as_much_as_is_said(classes):
+    """At least, of an image of one colour; and not ten times as much."""
+    size = (700, 900)
+    code = MEASURE.format(classes=classes, size=size)
+    taken = int(subprocess.check_output([sys.executable, "-c", code]))
+    said = size[0] * size[1] * (room.PIXEL + room.OF_CLASS * classes)
+    assert 0.9 * said < taken < 2 * said

@@ -25,11 +25,11 @@ from weclip.cli.options import (
 )
 from weclip.cli.predict import predict
 from weclip.cli.tag import tag
-from weclip.system.allocator import keep_freed_memory
 from weclip.system.console import Screen, patient_streams, show_notices_in_one_line
 from weclip.system.errors import InputError
 from weclip.system.exits import run_app, with_what_was_printed
 from weclip.system.files import require_writable
+from weclip.system.memory import keep_freed_memory
 from weclip.system.processes import silence_pillow
 
 app = typer.Typer(

@@ -16,6 +16,7 @@ from torch import Tensor
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.inference.predictor import Crf
 from weclip.inference.stream import in_processes
+from weclip.labels.dense_crf import require_memory
 from weclip.labels.windows import Window, windows
 
 
@@ -58,7 +59,10 @@ class HeldPixels:
 
 
 def hold(pixels: Pixels) -> HeldPixels:
-    """Compute all scores, which a CRF needs at once."""
+    """Compute all scores, which a CRF needs at once; errors as in `require_memory`."""
+    if isinstance(pixels, HeldPixels):
+        return pixels
+    require_memory(len(pixels.class_ids), pixels.size)
     values = np.empty((len(pixels.class_ids), *pixels.size), np.float32)
     for (rows, columns), part in pixels.windows():
         values[:, rows, columns] = part.cpu().numpy()

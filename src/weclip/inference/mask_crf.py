@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from weclip.data.bands import bands, count_ids
 from weclip.data.batch import IGNORE_INDEX
-from weclip.inference.predictor import Crf
+from weclip.inference.predictor import Crf, best_class
+from weclip.labels.dense_crf import require_memory
 
 LABEL_CERTAINTY = 0.7
 """How probable a pixel's label is: `gt_prob` in the example of pydensecrf and in weakly supervised
@@ -33,7 +35,7 @@ def label_probabilities(label_map: Ids, class_ids: Ids) -> NDArray[np.float32]:
     count = len(class_ids)
     labelled = class_ids[:, None, None] == label_map  # K,H,W
     rest = (1 - LABEL_CERTAINTY) / (count - 1)
-    probabilities = np.where(labelled, LABEL_CERTAINTY, rest).astype(np.float32)
+    probabilities = np.where(labelled, np.float32(LABEL_CERTAINTY), np.float32(rest))
     probabilities[:, label_map == IGNORE_INDEX] = 1 / count
     return probabilities
 
@@ -48,13 +50,19 @@ def refine_mask(crf: Crf, image: NDArray[np.uint8], label_map: Ids) -> Ids:
 
     Returns:
         (H, W) ids without 255; the mask itself if it has fewer than two classes.
+
+    Raises:
+        RunError: As in `require_memory`.
     """
-    class_ids = np.unique(label_map)
-    class_ids = class_ids[class_ids != IGNORE_INDEX]
+    counts = count_ids(label_map)
+    class_ids = np.flatnonzero(counts[:IGNORE_INDEX]).astype(np.uint8)
     if len(class_ids) < 2:
         return label_map
-    refined: Ids = class_ids[crf(image, label_probabilities(label_map, class_ids)).argmax(axis=0)]
-    return refined
+    require_memory(len(class_ids), (label_map.shape[0], label_map.shape[1]))
+    best = best_class(crf(image, label_probabilities(label_map, class_ids)))
+    for rows in bands(best.shape):
+        best[rows] = class_ids[best[rows]]
+    return best
 
 
 def refine_masks(crf: Crf, image: NDArray[np.uint8], label_maps: Sequence[Ids]) -> list[Ids]:

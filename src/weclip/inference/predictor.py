@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weclip.labels.dense_crf import require_memory
 from weclip.labels.windows import planes, resized, whole, windows
 
 Segmenter = Callable[[Tensor], Tensor]
@@ -65,6 +66,8 @@ class Predictor:
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
         logits, size = self._logits(image)[0], (image.shape[0], image.shape[1])
+        if self.crf is not None:
+            require_memory(len(logits), size)
         probabilities = np.empty((len(logits), *size), np.float32)
         for rows, columns in windows(size, len(logits)):
             part = resized(logits, size, (rows, columns)).softmax(0)
@@ -85,8 +88,16 @@ def refined_label_map(
     crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """Best class (H, W) of every pixel after the CRF."""
-    best: NDArray[np.int64] = crf(image, probabilities).argmax(0)
-    return best.astype(np.uint8)
+    return best_class(crf(image, probabilities))
+
+
+def best_class(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The class (H, W) uint8 that is most probable of (C, H, W)."""
+    size = (probabilities.shape[1], probabilities.shape[2])
+    label_map = np.empty(size, np.uint8)
+    for rows, columns in windows(size, len(probabilities)):
+        label_map[rows, columns] = probabilities[:, rows, columns].argmax(0)
+    return label_map
 
 
 @contextmanager

@@ -1,0 +1,48 @@
+"""Memory: how much is free, and a C library that is told to keep what a training step frees.
+
+By default glibc gives every large block back to the system at once, and gets it again, zeroed
+page by page, in the next step. On a CPU that can be a third of the time of a step.
+"""
+
+import ctypes
+import sys
+from pathlib import Path
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+"""Options of `mallopt` in glibc's `malloc.h`: a threshold of -1 never gives memory back."""
+
+TOP_PAD = 64 * 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Let this process reuse freed memory; whether the C library can (glibc on Linux)."""
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    options = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD))
+    return all(mallopt(option, value) == 1 for option, value in options)
+
+
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Files that hold the most bytes that a container may take: cgroups of version 2 and 1."""
+
+
+def free_memory() -> int | None:
+    """Bytes that this process can hardly take more than; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        facts = dict(line.split(":", 1) for line in lines)
+        free = 1024 * int(facts["MemAvailable"].split()[0])
+    except (OSError, ValueError, LookupError):
+        return None
+    return min([free, *filter(None, map(_number, LIMITS))])
+
+
+def _number(file: str) -> int | None:
+    """The number in a file; None where there is none: no file, or `max`."""
+    try:
+        return int(Path(file).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
