@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
-from weclip.labels.pixel_refine.par import par_windows, reach_of
+from weclip.labels.pixel_refine.par import (
+    ROW_NUMBERS,
+    fits_whole,
+    par_strips,
+    par_windows,
+    reach_of,
+)
 from weclip.labels.pseudo_label import with_background
 from weclip.labels.tag_slots import TagSlots, min_max
 from weclip.labels.windows import Window, resized, widened, windows
@@ -57,7 +63,12 @@ class PixelScores:
             for window in windows(self.size, depth):
                 yield window, self._plain(window)
             return
-        for window in par_windows(self.size, depth, self.par.settings):
+        settings, large = self.par.settings, by_rows(self.maps.device)
+        if large and not fits_whole(self.size, depth, settings, ROW_NUMBERS):
+            for columns in par_strips(self.size, depth, settings):
+                yield from self._strip(columns, self.par)
+            return
+        for window in par_windows(self.size, depth, settings):
             yield window, self._refined(window, self.par)
 
     def whole(self) -> Tensor:
@@ -85,10 +96,33 @@ class PixelScores:
     def _refined(self, window: Window, par: Par) -> Tensor:
         """PAR of the window and of all around it that can reach it: the same as of the whole."""
         wide, inner = widened(window, reach_of(par.settings), self.size)
-        guide = resized(par.guide, self.size, wide, align_corners=True).to(self.maps.device)
+        guide = self._guide(wide, par)
         scores = self._plain(wide)
         refined = pixel_adaptive_refinement(scores[None], guide[None], par.settings)
         return refined[0, :, inner[0], inner[1]]
+
+    def _strip(self, columns: slice, par: Par) -> Iterator[tuple[Window, Tensor]]:
+        """PAR of a strip of columns, band of rows by band."""
+        from weclip.labels.pixel_refine.rows import spread_rows
+
+        height = self.size[0]
+        wide, inner = widened((slice(0, height), columns), reach_of(par.settings), self.size)
+        for rows, refined in spread_rows(
+            lambda rows: self._plain((rows, wide[1])),
+            lambda rows: self._guide((rows, wide[1]), par),
+            height,
+            par.settings,
+        ):
+            yield (rows, columns), refined[..., inner[1]]
+
+    def _guide(self, window: Window, par: Par) -> Tensor:
+        """(3, rows, columns) float32, colours."""
+        return resized(par.guide, self.size, window, align_corners=True).to(self.maps.device)
+
+
+def by_rows(device: torch.device) -> bool:
+    """Whether large images are refined row by row: on a processor, whose memory is scarce."""
+    return device.type == "cpu"
 
 
 def pixel_scores(

@@ -23,32 +23,44 @@ Floats = npt.NDArray[np.float32]
 
 def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
     """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
-    available: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    threads = min(torch.get_num_threads(), available)
-    if threads < available:
-        # One of several processes: OpenMP's idle threads would spin on the cores of the others.
-        config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
-    set_num_threads(threads)
+    use_threads()
     distances, reach = np.array(settings.dilations), max(settings.dilations)
     position, colour_width = position_weights(settings).numpy(), np.float32(settings.colour_width)
     refined = torch.zeros_like(maps)
     for index, rows in enumerate(filled):
         chosen = maps[index, rows]
         if settings.iterations and len(chosen):
-            weights = _neighbour_weights(
-                _padded(image[index], reach), distances, colour_width, position
+            weights = neighbour_weights(
+                padded(image[index], reach), distances, colour_width, position
             )
             chosen = torch.from_numpy(
-                _repeat(_padded(chosen, reach), weights, distances, settings.iterations)
+                _repeat(padded(chosen, reach), weights, distances, settings.iterations)
             )
         refined[index, rows] = chosen
     return refined
 
 
-def _padded(x: Tensor, reach: int) -> Floats:
-    """Contiguous (M, H+2r, W+2r) with the border of (M, H, W) repeated."""
-    padded = F.pad(x[None], (reach, reach, reach, reach), mode="replicate")[0]
-    return padded.contiguous().numpy()
+def padded(x: Tensor, reach: int, rows: tuple[int, int] | None = None) -> Floats:
+    """Contiguous (M, H+2r, W+2r) with the border of (M, H, W) repeated.
+
+    Args:
+        x: (M, H, W).
+        reach: r.
+        rows: How many rows are added above and below, if not r.
+    """
+    above, below = rows or (reach, reach)
+    wide = F.pad(x[None], (reach, reach, above, below), mode="replicate")[0]
+    return wide.contiguous().numpy()
+
+
+def use_threads() -> None:
+    """As many as PyTorch."""
+    available: int = config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    threads = min(torch.get_num_threads(), available)
+    if threads < available:
+        # One of several processes: OpenMP's idle threads would spin on the cores of the others.
+        config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+    set_num_threads(threads)
 
 
 @njit(inline="always")
@@ -125,7 +137,7 @@ def _softmax(scores, position):
 
 
 @Kernel
-def _neighbour_weights(image, distances, colour_width, position):
+def neighbour_weights(image, distances, colour_width, position):
     """Weights (H, 8d, W) of a padded image (3, H+2r, W+2r) for d distances."""
     reach = distances.max()
     height, width = image.shape[1] - 2 * reach, image.shape[2] - 2 * reach
@@ -185,3 +197,19 @@ def _repeat(maps, weights, distances, iterations):
         _repeat_border(target, reach)
         source, target = target, source
     return source[:, reach:-reach, reach:-reach].copy()
+
+
+@Kernel
+def step(maps, weights, first, distances):
+    """The next map of some rows: (M, H, W) of padded maps (M, H+2r, W+2r).
+
+    Row `y` of the image has its weights in row `y` modulo R of (R, 8d, W); `first` is the first.
+    """
+    reach = distances.max()
+    height, width = maps.shape[1] - 2 * reach, maps.shape[2] - 2 * reach
+    target = np.empty((len(maps), height, width), np.float32)
+    for y in prange(height):
+        row = weights[(first + y) % len(weights)]
+        for m in range(len(maps)):
+            _weighted_sum(maps[m], row, y, distances, reach, target[m, y])
+    return target

@@ -21,6 +21,12 @@ from weclip.labels.windows import Window
 NUMBERS = 3 * 2**26
 """Numbers that a window of a large image takes, 768 MiB in float32."""
 
+ROW_NUMBERS = 2**27
+"""Numbers that are held of a large image whose rows come in one after the other, 512 MiB."""
+
+ROWS = 128
+"""Rows that come in at once there."""
+
 COPIES = 6
 """Of each map and channel that are held at once."""
 
@@ -72,8 +78,8 @@ def par_windows(
         most: Numbers that are held at once: weights of neighbours, and a few of each map.
     """
     height, width = size
-    pixels = most // (8 * len(settings.dilations) + COPIES * (count + 1))
-    if height * width <= pixels:
+    pixels = most // _numbers(count, settings)
+    if fits_whole(size, count, settings, most):
         yield slice(0, height), slice(0, width)
         return
     around = 2 * reach_of(settings)
@@ -82,6 +88,31 @@ def par_windows(
     for y in range(0, height, rows):
         for x in range(0, width, columns):
             yield slice(y, min(y + rows, height)), slice(x, min(x + columns, width))
+
+
+def fits_whole(size: tuple[int, int], count: int, settings: ParSettings, most: int) -> bool:
+    """Whether the refinement of M = `count` maps (H, W) takes at most so many numbers."""
+    return size[0] * size[1] <= most // _numbers(count, settings)
+
+
+def par_strips(
+    size: tuple[int, int], count: int, settings: ParSettings, most: int = ROW_NUMBERS
+) -> Iterator[slice]:
+    """Cut an image into strips of columns, whose rows `spread_rows` refines one after the other.
+
+    Arguments as in `par_windows`; what lies beside a strip is refined again with it.
+    """
+    reach, width = reach_of(settings), size[1]
+    weights = 8 * len(settings.dilations) * (reach + 2 * ROWS)
+    wide = most // (weights + count * (2 * reach + COPIES * ROWS))
+    columns = width if width <= wide else max(SMALLEST_SIDE, wide - 2 * reach)
+    for left in range(0, width, columns):
+        yield slice(left, min(left + columns, width))
+
+
+def _numbers(count: int, settings: ParSettings) -> int:
+    """What is held of a pixel: weights of its neighbours, and a few copies of each map."""
+    return 8 * len(settings.dilations) + COPIES * (count + 1)
 
 
 def compile_for(device: torch.device) -> float:
