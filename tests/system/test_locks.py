@@ -14,7 +14,7 @@ import pytest
 from weclip.system import locks
 from weclip.system.errors import InputError, Notice
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
-from weclip.system.locks import LOCK_NAME, working_in
+from weclip.system.locks import LOCK_NAME, working_in, working_on
 
 HOLD = """
 import sys, time
@@ -117,6 +117,30 @@ def test_overwrite_never_touches_a_folder_that_is_worked_in(tmp_path):
     with working_in(tmp_path / "demo", "demo"):
         claim_folder(tmp_path / "demo", "demo", overwrite=True)
         assert [path.name for path in (tmp_path / "demo").iterdir()] == [LOCK_NAME]
+
+
+def test_overwrite_never_touches_a_folder_that_holds_a_file_in_work(tmp_path):
+    write_json(tmp_path / "demo" / RUN_MARKER, {"kind": "demo"})
+    with working_on(tmp_path / "demo" / "a" / "tags.csv", "tagging"):
+        locks._held, held = {}, locks._held  # as another process sees it
+        try:
+            with pytest.raises(InputError, match=r"demo/a: a tagging .process \d+ on"):
+                claim_folder(tmp_path / "demo", "demo", overwrite=True)
+        finally:
+            locks._held = held
+    claim_folder(tmp_path / "demo", "demo", overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["tags.csv", "x" * 255, "é" * 127])
+def test_one_file_is_held(tmp_path, name):
+    who = rf"--json .*{name}: a check \(process {os.getpid()} on "
+    with (
+        working_on(tmp_path / name, "check"),
+        pytest.raises(InputError, match=who),
+        working_on(tmp_path / name, "check", option="--json"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_system_without_locks_is_said_once(tmp_path, monkeypatch):

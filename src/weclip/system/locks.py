@@ -1,6 +1,7 @@
 """Who works in an output folder: a lock of the operating system on a file in it.
 
-Death releases it, whatever the death. Shards of one work hold it together; nobody else may.
+Death releases it, whatever the death. Shards of one work hold it together; nobody else may. A
+command that writes one file holds that file alone.
 """
 
 import errno
@@ -10,6 +11,7 @@ import platform
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,30 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
+LOCKS = ".*lock"
+"""Pattern of all lock files."""
+
 _BUSY = (errno.EACCES, errno.EAGAIN)
 _held: dict[int, Path] = {}  # open file -> its path
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What is held.
+
+    Attributes:
+        named: As it is called in messages, such as `--out runs/a`.
+        lock: The lock file.
+    """
+
+    named: str
+    lock: Path
+
+
 @contextmanager
-def working_in(out: Path, what: str, *, shared: bool = False, first: bool = True) -> Iterator[None]:
+def working_in(
+    out: Path, what: str, *, shared: bool = False, first: bool = True, option: str = "--out"
+) -> Iterator[None]:
     """Hold the lock of an output folder, which is made if needed, and removed if it stays empty.
 
     Args:
@@ -36,6 +56,7 @@ def working_in(out: Path, what: str, *, shared: bool = False, first: bool = True
         what: What is done in it, such as `training`, for whom it is refused to.
         shared: Whether others may hold it so too.
         first: Whether this is the process that writes; the others hold nothing.
+        option: How the folder was given.
 
     Raises:
         InputError: Somebody else holds it, or nothing can be written there.
@@ -43,13 +64,45 @@ def working_in(out: Path, what: str, *, shared: bool = False, first: bool = True
     if not first:
         yield
         return
-    made = _make(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{option} {out} is a file; give a folder")
+    with _holding(_Place(f"{option} {out}", out / LOCK_NAME), what, shared=shared):
+        yield
+
+
+@contextmanager
+def working_on(
+    file: Path, what: str, *, first: bool = True, option: str = "--out"
+) -> Iterator[None]:
+    """Hold the lock of one output file; others may be written in its folder meanwhile.
+
+    Args:
+        file: The file, which need not be there.
+        what: As in `working_in`.
+        first: As in `working_in`.
+        option: As in `working_in`; empty for an argument without one.
+
+    Raises:
+        InputError: Somebody else holds it, or nothing can be written there.
+    """
+    if not first:
+        yield
+        return
+    start = os.fsdecode(os.fsencode(file.name)[:200])  # a name may have 255 bytes
+    lock = file.with_name(f".{start}{LOCK_NAME}")
+    with _holding(_Place(f"{option} {file}".strip(), lock), what, shared=False):
+        yield
+
+
+@contextmanager
+def _holding(place: _Place, what: str, *, shared: bool) -> Iterator[None]:
+    made = _make(place)
     try:
-        file = _lock(out, what, shared=shared)
+        file = _lock(place, what, shared=shared)
         try:
             yield
         finally:
-            _release(file, out / LOCK_NAME)
+            _release(file, place.lock)
     finally:
         for folder in made:  # the innermost first
             with suppress(OSError):
@@ -60,7 +113,7 @@ def require_unlocked(out: Path) -> None:
     """InputError if another process works in a folder or below it."""
     if fcntl is None:
         return
-    for path in out.rglob(LOCK_NAME):
+    for path in out.rglob(LOCKS):
         if path in _held.values():
             continue
         with path.open("rb") as file:
@@ -68,30 +121,29 @@ def require_unlocked(out: Path) -> None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError as error:
                 if error.errno in _BUSY:
-                    raise _taken(path) from None
+                    raise _taken(_Place(f"--out {path.parent}", path)) from None
 
 
-def _make(out: Path) -> list[Path]:
+def _make(place: _Place) -> list[Path]:
     """Make a folder; those that were not there, the innermost first."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; give a folder")
+    out = place.lock.parent
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
+        raise InputError(f"{place.named} cannot be made ({error.strerror})") from None
     return missing
 
 
-def _lock(out: Path, what: str, *, shared: bool) -> int | None:
+def _lock(place: _Place, what: str, *, shared: bool) -> int | None:
     """The locked file; None where the system has no locks."""
-    path = out / LOCK_NAME
+    path = place.lock
     while True:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise InputError(
-                f"--out {out}: nothing can be written there ({error.strerror}); choose another "
+                f"{place.named}: nothing can be written there ({error.strerror}); choose another "
                 "folder or make it writable"
             ) from None
         try:
@@ -101,12 +153,12 @@ def _lock(out: Path, what: str, *, shared: bool) -> int | None:
         except OSError as error:
             os.close(file)
             if error.errno in _BUSY:
-                raise _taken(path) from None
+                raise _taken(place) from None
             with suppress(OSError):
                 path.unlink()
             warnings.warn(
-                f"{out}: its file system has no locks ({error.strerror}); see to it that no "
-                "second command writes there",
+                f"{path.parent}: its file system has no locks ({error.strerror}); see to it that "
+                "no second command writes there",
                 Notice,
                 stacklevel=2,
             )
@@ -147,12 +199,12 @@ def _self(what: str) -> dict[str, Any]:
     return {"what": what, "process": os.getpid(), "host": platform.node(), "since": since}
 
 
-def _taken(path: Path) -> InputError:
-    """What is said of a folder that somebody else works in."""
-    holders = [_told(line) for line in _lines(path)]
+def _taken(place: _Place) -> InputError:
+    """What is said of a place that somebody else works in."""
+    holders = [_told(line) for line in _lines(place.lock)]
     who = " and ".join(text for text in holders if text) or "another process"
     return InputError(
-        f"--out {path.parent}: {who} works there now; wait for its end, or choose another folder"
+        f"{place.named}: {who} works there now; wait for its end, or choose another place"
     )
 
 

@@ -24,6 +24,7 @@ from weclip.data.inspection.names import name_warnings
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
+from weclip.system.locks import working_on
 from weclip.system.untrusted.text import shown
 from weclip.tasks.datasets import open_configured
 from weclip.training.runlog import progress_bar
@@ -52,8 +53,15 @@ def check(config: Config, *, console: Console = QUIET, json_file: Path | None = 
     Raises:
         InputError: Lists, tags or files are missing or wrong, as in training.
     """
-    if json_file is not None:
-        _require_free(json_file)
+    if json_file is None:
+        return _check(config, console, None)
+    _require_free(json_file)
+    with working_on(json_file, "check", option="--json"):
+        return _check(config, console, json_file)
+
+
+def _check(config: Config, console: Console, json_file: Path | None) -> int:
+    """As `check`, with a file that is held."""
     dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
     extra = names_found(config, dataset.classes) | dataset.doubts()

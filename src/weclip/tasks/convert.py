@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from weclip.data.classes import ClassList, load_classes
@@ -14,6 +13,7 @@ from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
 from weclip.data.tags.tags_file import TagsFile, TagsRow, count_of_labels, read_tags_file
 from weclip.system.errors import InputError
 from weclip.system.files import write_text
+from weclip.system.locks import working_on
 from weclip.system.untrusted.text import short
 
 
@@ -40,19 +40,26 @@ def convert(
     Raises:
         InputError: Unknown formats, unreadable tags, no image with a tag, or `target` exists.
     """
-    writers = {".csv": _csv, ".jsonl": _jsonl}
-    if target.suffix.lower() not in writers:
+    check_target(target, overwrite=overwrite)
+    with working_on(target, "conversion", option=""):
+        check_target(target, overwrite=overwrite)  # another command may have just written it
+        known = load_classes(classes)
+        read = _read(source, known, choice)
+        if not any(row.tags for row in read.rows):
+            what = f"no image has a tag (read as {read.source})"
+            raise InputError(f"{source}: {what}; nothing written")
+        write_text(target, _WRITERS[target.suffix.lower()](read.rows, known))
+        return read
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """InputError unless `target` is a new tags file, or with `overwrite` may be replaced."""
+    if target.suffix.lower() not in _WRITERS:
         raise InputError(f"{target}: the tags file to write must end in .csv or .jsonl")
     if target.is_dir() or (target.parent.exists() and not target.parent.is_dir()):
         raise InputError(f"{target}: cannot be written; give the path of a file")
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists; choose another name or add --overwrite")
-    known = load_classes(classes)
-    read = _read(source, known, choice)
-    if not any(row.tags for row in read.rows):
-        raise InputError(f"{source}: no image has a tag (read as {read.source}); nothing written")
-    write_text(target, writers[target.suffix.lower()](read.rows, known))
-    return read
 
 
 def summary(read: TagsFile, target: Path) -> list[str]:
@@ -88,7 +95,7 @@ def _names(row: TagsRow, classes: ClassList) -> list[str]:
     return [classes.names[index] for index in row.tags]
 
 
-def _jsonl(rows: Iterable[TagsRow], classes: ClassList) -> str:
+def _jsonl(rows: list[TagsRow], classes: ClassList) -> str:
     return "".join(json.dumps(_fields(row, classes), ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -100,3 +107,6 @@ def _csv(rows: list[TagsRow], classes: ClassList) -> str:
     for row in rows:
         writer.writerow(_fields(row, classes) | {"tags": ";".join(_names(row, classes))})
     return text.getvalue()
+
+
+_WRITERS = {".csv": _csv, ".jsonl": _jsonl}

@@ -7,6 +7,7 @@ from weclip.config import Config
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.methods.published import load_published_decoder
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip
@@ -32,6 +33,12 @@ def import_published(
     Raises:
         InputError: Not such a checkpoint, or it does not fit the configuration.
     """
+    with working_in(out, KIND):
+        return _import(checkpoint, config, out, overwrite=overwrite)
+
+
+def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> Path:
+    """As `import_published`, in a folder that is held."""
     state = load_published_decoder(checkpoint)
     classes = open_configured(config).classes
     clip = open_clip(config)

@@ -16,6 +16,7 @@ from weclip.prepare.download import DEFAULT_PATIENCE, Patience
 from weclip.prepare.sources import PUBLISHED, Report, Source
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
+from weclip.system.locks import working_in
 from weclip.tasks.check import UNUSED, check
 
 _KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": ()}
@@ -69,10 +70,8 @@ def prepare(
         raise InputError("--void-border is for coco only; leave it out")
     clip.check_name(name)
     files = check_given(given, sources, _KEYS[what] or (name,))
-    if root.exists() and not root.is_dir():
-        raise InputError(f"--root {root} is a file; give a folder")
     folder = root if what == "clip" else root / "downloads"
-    with _progress(console) as progress:
+    with working_in(root, "preparation", option="--root"), _progress(console) as progress:
         archives = Archives(sources, folder, files, _reporter(progress), patience)
         if what == "voc":
             voc.prepare_voc(root, archives)

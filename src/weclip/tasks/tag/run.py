@@ -22,6 +22,7 @@ from weclip.system.console import QUIET
 from weclip.system.distributed import connect
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, require_writable, write_json, write_text
+from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load import open_clip
@@ -63,6 +64,13 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
         InputError: Anything given cannot be used, an image cannot be read, or `out` exists.
     """
     check_target(out, overwrite=overwrite)
+    with working_on(out, "tagging", first=connect().is_main_process):
+        check_target(out, overwrite=overwrite)  # another command may have just written it
+        return _tag(config, out, console)
+
+
+def _tag(config: Config, out: Path, console: Console) -> int:
+    """As `tag`, with a file that is held."""
     own_tags = config.data.tags_file
     untagged = replace(config, data=replace(config.data, tags_file=AUTO))
     dataset = open_configured(untagged, console)
