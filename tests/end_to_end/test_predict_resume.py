@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from tests.end_to_end import worlds
 
 from weclip.cli import app as cli
+from weclip.system.errors import InputError
 
 
 @pytest.fixture
@@ -62,13 +64,34 @@ def test_resume_does_only_what_is_missing(tmp_path, photos, run_folder, capsys):
     assert f"3 label maps in {out / 'masks'}" in capsys.readouterr().out
 
 
-def test_an_image_that_was_replaced_is_done_again(tmp_path, photos, run_folder):
+@pytest.mark.parametrize("since", [1e9, 2e9])
+def test_an_image_that_was_replaced_is_done_again(tmp_path, photos, run_folder, since):
+    """By an older file too; one that was only touched is not."""
     out = tmp_path / "out"
     assert predict(run_folder, out, photos) == 0
+    kept = (out / "masks" / "b.png").stat()
     Image.new("RGB", (50, 40)).save(photos / "a.png")
-    os.utime(photos / "a.png", (2e9, 2e9))
+    for name in ("a.png", "b.jpg"):
+        os.utime(photos / name, (since, since))
     assert predict(run_folder, out, photos, "--resume") == 0
     assert Image.open(out / "masks" / "a.png").size == (50, 40)
+    assert (out / "masks" / "b.png").stat().st_mtime_ns == kept.st_mtime_ns
+
+
+def test_a_mask_of_somebody_else_is_done_again(tmp_path, photos, run_folder):
+    out = tmp_path / "out"
+    assert predict(run_folder, out, photos) == 0
+    whole = worlds.folder_content(out)
+    Image.new("L", (30, 20)).save(out / "masks" / "a.png")
+    (out / "masks" / "b.png").write_bytes(b"")
+    assert predict(run_folder, out, photos, "--resume") == 0
+    assert worlds.folder_content(out) == whole
+
+
+def test_what_a_broken_image_says_is_shown_escaped(tmp_path, photos, run_folder, capsys):
+    with mock.patch("weclip.tasks.predict.as_rgb", side_effect=[InputError("a\x1b[2J\n")] * 3):
+        assert predict(run_folder, tmp_path / "out", photos) == 2
+    assert "skipped: a\\x1b[2J\\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

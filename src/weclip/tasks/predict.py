@@ -12,7 +12,8 @@ from rich.console import Console
 
 from weclip.build import build_predictor
 from weclip.config_file import to_yaml
-from weclip.data.masks.mask_files import save_mask
+from weclip.data.images.file_names import shown
+from weclip.data.masks.mask_files import read_note, save_mask
 from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, predict_stream, read_ahead
@@ -47,6 +48,8 @@ NAMED = 5
 Recipe = dict[str, Any]
 Job = tuple[Path, Path]
 """An image file, and its output below `masks`."""
+Read = tuple[NDArray[np.uint8], str]
+"""An image (H, W, 3), and the SHA-256 of its file, which its mask carries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +136,11 @@ def _predict(
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(own), status="")
         read = read_ahead(own, partial(read_or_say, max_pixels=limit))
-        pictures = (((job[1], image), image) for job, image in _readable(read, skipped, console))
-        for (relative, image), label_map in predict_stream(predictor, pictures):
+        pictures = (((job[1], each), each[0]) for job, each in _readable(read, skipped, console))
+        for (relative, (image, sha256)), label_map in predict_stream(predictor, pictures):
             if options.overlays:  # the mask last: where it is, all is
                 writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
-            writer(save_mask, label_map, out / "masks" / relative, palette)
+            writer(save_mask, label_map, out / "masks" / relative, palette, sha256)
             progress.advance(task)
     skipped = [text for part in everyones(skipped) for text in part]
     if len(skipped) == len(images):
@@ -195,33 +198,35 @@ def enter(out: Path, recipe: Recipe, options: PredictOptions) -> None:
 
 
 def is_done(job: Job, out: Path, options: PredictOptions) -> bool:
-    """Whether an image's files are there, and newer than the image."""
+    """Whether an image's files are there, made of the bytes that it has now."""
     image, relative = job
-    wanted = ["masks", *(["overlays"] if options.overlays else [])]
+    if options.overlays and not (out / "overlays" / relative).exists():
+        return False
+    note = read_note(out / "masks" / relative)
     try:
-        since = image.stat().st_mtime_ns
-        return all((out / folder / relative).stat().st_mtime_ns >= since for folder in wanted)
-    except OSError:
+        return note is not None and note == sha256_of(image)
+    except InputError:  # it is said when it is read
         return False
 
 
-def read_or_say(job: Job, *, max_pixels: int) -> NDArray[np.uint8] | InputError:
-    """An image (H, W, 3), or what is wrong with it."""
+def read_or_say(job: Job, *, max_pixels: int) -> Read | InputError:
+    """An image, or what is wrong with it."""
     try:
-        return as_rgb(job[0], max_pixels=max_pixels)
+        sha256 = sha256_of(job[0])  # first: if the file is replaced meanwhile, it is done again
+        return as_rgb(job[0], max_pixels=max_pixels), sha256
     except InputError as error:
         return error
 
 
 def _readable(
-    read: Iterable[tuple[Job, NDArray[np.uint8] | InputError]],
+    read: Iterable[tuple[Job, Read | InputError]],
     skipped: list[str],
     console: Console,
-) -> Iterator[tuple[Job, NDArray[np.uint8]]]:
+) -> Iterator[tuple[Job, Read]]:
     """The images that can be read; the others are told and noted."""
     for job, image in read:
         if isinstance(image, InputError):
-            said = str(image).encode(errors="backslashreplace").decode()  # a name that is no text
+            said = shown(str(image))
             skipped.append(said)
             console.print(f"skipped: {said}", style="yellow", soft_wrap=True, markup=False)
         else:
