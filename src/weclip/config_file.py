@@ -222,7 +222,7 @@ def _read(name_or_path: str) -> tuple[str, str]:
     """Where a configuration comes from, for errors, and its text."""
     if name_or_path in presets():
         return f"preset {name_or_path}", _shipped(name_or_path)
-    path = Path(name_or_path)
+    path = Path(at_home(name_or_path))
     if not path.is_file():
         hint = did_you_mean(name_or_path, presets()) or "give the path of a YAML file"
         raise InputError(

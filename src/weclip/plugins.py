@@ -15,6 +15,7 @@ from types import ModuleType
 
 from weclip import parts
 from weclip.system.errors import InputError
+from weclip.system.files import at_home
 from weclip.system.untrusted.files import MAX_DOCUMENT, read_bytes
 
 
@@ -50,7 +51,9 @@ def load_plugins(files: PluginFiles) -> tuple[Plugin, ...]:
         InputError: A file that is not there, does not run, or declares nothing or a name that is
             taken; two files of one name.
     """
-    plugins = tuple(file if isinstance(file, Plugin) else _load(Path(file)) for file in files)
+    plugins = tuple(
+        file if isinstance(file, Plugin) else _load(Path(at_home(str(file)))) for file in files
+    )
     seen: dict[tuple[str, str], str] = {}
     for plugin in plugins:
         if [other.name for other in plugins].count(plugin.name) > 1:

@@ -1,17 +1,25 @@
 """`~` is a home everywhere, a model loads from any folder, and a wrong file gets a hint."""
 
 import shutil
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
+import typer
+from PIL import Image
 from tests.end_to_end import worlds
 from tests.end_to_end.conftest import clip_file, run_folder, voc_world
 
 import weclip
 from weclip.cli import app as cli
 from weclip.cli.options import at_home_in
-from weclip.config_file import from_yaml, load_config, with_whole_paths
+from weclip.config import Config
+from weclip.config_file import PATHS, from_yaml, load_config, with_whole_paths
+from weclip.data.dataset import open_dataset
+from weclip.data.layouts.dataset_yaml import describe
+from weclip.plugins import load_plugins
 from weclip.system.errors import InputError
+from weclip.tasks.evaluate.mask_folders import named_folders
 from weclip.training.model_file import read_model_file
 
 __all__ = ["clip_file", "run_folder", "voc_world"]
@@ -29,9 +37,9 @@ def home(tmp_path, monkeypatch):
     [
         ("~/run", "{home}/run"),
         ("--out=~/run", "{home}/run"),
-        ("clip.weights=~/x y.pt", "{home}/x y.pt"),
-        ("name=~/masks", "{home}/masks"),
+        ("--out=~", "--out={home}"),
         ("~", "{home}"),
+        ("~no-such-user/a", "~no-such-user/a"),
         ("data.eval_split=~", "data.eval_split=~"),
         ("a~/b", "a~/b"),
         ("--out=a~", "--out=a~"),
@@ -41,21 +49,104 @@ def test_arguments(home, given, read):
     assert at_home_in(given).endswith(read.format(home=home))
 
 
-@pytest.mark.parametrize(
-    "key", ["data.root", "clip.weights", "clip.descriptions", "data.decoded_cache", "label.model"]
+def all_parameters():
+    """Every option and argument with a value, of every command."""
+    commands = typer.main.get_command(cli.app).commands
+    return [
+        pytest.param(command, each, id=f"{name} {each.name}")
+        for name, command in commands.items()
+        for each in command.params
+        if not getattr(each, "is_flag", False) and each.name != "seed"  # a number
+    ]
+
+
+@pytest.mark.parametrize("path", ["~", "~/a", "~/a b/*.jpg"])
+@pytest.mark.parametrize(("command", "parameter"), all_parameters())
+def test_no_parameter_begins_with_a_tilde(home, command, parameter, path):
+    """Each way to give it: `--out ~/a` and `--out=~/a`, and `~/a` alone."""
+    option = next((text for text in parameter.opts if text.startswith("--")), None)
+    for given in [[option, path], [f"{option}={path}"]] if option else [[path]]:
+        arguments = [at_home_in(text) for text in given]
+        context = command.make_context("x", arguments, resilient_parsing=True)
+        found = [
+            str(value)
+            for given in context.params.values()
+            for value in (given if isinstance(given, list | tuple) else [given])
+            if str(home) in str(value)
+        ]
+        assert found == [path.replace("~", str(home))]
+
+
+NO_PATHS = set(
+    """
+    data.format data.tags_control data.untagged data.train_split data.eval_split clip.activation
+    clip.prompt_template cam.source affinity.source method.name train.precision train.best_metric
+    tags.threshold
+    """.split()
 )
+"""Texts of the configuration that are names and words."""
+
+
+def test_every_text_of_the_configuration_is_known_to_be_a_path_or_none():
+    texts = {
+        f"{section.name}.{key.name}"
+        for section in fields(Config)
+        if is_dataclass(section.type)
+        for key in fields(section.type)
+        if key.type in (str, str | None)
+    }
+    assert texts == NO_PATHS | {".".join(key) for key in PATHS}
+
+
+@pytest.mark.parametrize("key", [".".join(key) for key in PATHS])
 def test_keys(home, key):
     needed = ["data.root=x", "clip.weights=y"]
-    config = load_config("voc", [*needed, f"{key}=~/a"])
     section, name = key.split(".")
-    assert getattr(getattr(config, section), name) == f"{home}/a"
+    for given in ("~/a", "'~/a'", '"~/a"'):
+        config = load_config("voc", [*needed, f"{key}={given}"])
+        assert getattr(getattr(config, section), name) == f"{home}/a"
 
 
-def test_a_run_at_home(home, voc_world, clip_file, capsys):
+def test_a_configuration_a_plugin_and_masks(home):
+    (home / "own.yaml").write_text("data: {root: ~/photos}\nclip: {weights: ~/clip.pt}\n")
+    config = load_config("~/own.yaml")
+    assert (config.data.root, config.clip.weights) == (f"{home}/photos", f"{home}/clip.pt")
+    assert named_folders(["~/one", "my masks=~/two"]) == {
+        "one": home / "one",
+        "my masks": home / "two",
+    }
+    with pytest.raises(InputError, match=f"{home}/own.py: no such file"):
+        load_plugins(["~/own.py"])
+
+
+def test_paths_in_a_dataset_yaml(home, tmp_path):
+    for name in ("pictures", "drawn"):
+        (home / name).mkdir()
+    Image.new("RGB", (20, 20)).save(home / "pictures" / "1.png")
+    (home / "tags.csv").write_text("image,tags\n1.png,cat\n")
+    (home / "classes.yaml").write_text("classes: [cat, dog]\n")
+    keys = {"images": "pictures", "tags": "tags.csv", "classes": "classes.yaml", "masks": "drawn"}
+    file = tmp_path / "dataset.yaml"
+    file.write_text("".join(f"{key}: ~/{name}\n" for key, name in keys.items()))
+    place = describe(file)
+    assert [place.images, place.tags, place.classes, place.masks] == [
+        home / "pictures",
+        home / "tags.csv",
+        f"{home}/classes.yaml",
+        home / "drawn",
+    ]
+    dataset = open_dataset("folder", file)
+    assert dataset.classes.names == ("cat", "dog")
+    assert [image.path for image in dataset.read_split("train")] == [home / "pictures" / "1.png"]
+
+
+def test_a_run_at_home(home, voc_world, clip_file, capsys, monkeypatch):
     shutil.copy(clip_file, home / "clip.safetensors")
     shutil.copytree(voc_world, home / "voc")
     changes = worlds.voc_changes("~/voc", "~/clip.safetensors")
+    monkeypatch.chdir(home)
     assert cli.run(["train", "--config", "voc", "--out=~/run", *changes]) == 0
+    assert not (home / "~").exists()
     assert f"model: {home}/run/model.safetensors" in capsys.readouterr().out
     images = np.zeros((20, 30, 3), np.uint8)
     assert weclip.load("~/run").predict(images).shape == (20, 30)

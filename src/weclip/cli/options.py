@@ -135,20 +135,20 @@ Version = Annotated[
 ]
 
 
-HOME = re.compile(r"(--[\w-]+=|[\w.]+=|)(~/.*|~)", re.DOTALL)
-"""An argument that is a path, or ends in one, that begins with `~`: `--out=~/run`."""
+HOME = re.compile(r"(--[\w-]+=)?(~.*)", re.DOTALL)
+"""An argument that is a path that begins with `~`, or an option with one: `--out=~/run`."""
 
 
 def at_home_in(argument: str) -> str:
-    """An argument whose path begins at this user's home; a shell expands only some of them.
+    """An argument whose path begins at a user's home; a shell expands only some of them.
+
+    Changes `section.key=~/x` are left to the configuration, which knows what is a path.
 
     >>> at_home_in("data.eval_split=~"), at_home_in("photos")
     ('data.eval_split=~', 'photos')
     """
     found = HOME.fullmatch(argument)
-    if found is None or (found[1] and found[2] == "~"):  # YAML's null
-        return argument
-    return found[1] + at_home(found[2])
+    return argument if found is None else (found[1] or "") + at_home(found[2])
 
 
 PARTS_HELP = " ".join(

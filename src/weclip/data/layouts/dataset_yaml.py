@@ -1,6 +1,7 @@
 """Where the parts of a user's own data set are: by convention, or as `dataset.yaml` says.
 
-Stage 1, for the format `folder`. All keys may be left out; paths are relative to the file:
+Stage 1, for the format `folder`. All keys may be left out; paths are relative to the file, and
+`~` is your home:
 
     images: pictures                   # folder of the images; default: the folder of this file
     tags: tags.csv                     # default: a file of `TAGS_FILES`, also one for each split
@@ -26,6 +27,7 @@ from weclip.data.layouts.folder_names import part_of
 from weclip.data.layouts.split_names import same_split
 from weclip.data.layouts.split_ratio import SplitRatio
 from weclip.system.errors import InputError
+from weclip.system.files import at_home
 from weclip.system.untrusted.documents import read_yaml
 from weclip.system.untrusted.files import is_file
 from weclip.system.untrusted.text import short
@@ -140,7 +142,7 @@ def _path(document: Mapping[str, Any], key: str, file: Path) -> Path | None:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{file}: {key}: {short(value)} is no path; write a text")
     require_usable(value, f"{file}: {key}")
-    return file.parent / value.strip()
+    return file.parent / at_home(value.strip())
 
 
 def _tags(
@@ -199,7 +201,7 @@ def _classes(document: Mapping[str, Any], file: Path) -> str | list[Any] | None:
             f"{file}: classes: must be a list of names, the path of a class list, voc or coco, "
             f"not {short(value)}"
         )
-    return value
+    return at_home(value) if isinstance(value, str) else value
 
 
 def _ratio(document: Mapping[str, Any], file: Path) -> SplitRatio | None:

@@ -15,6 +15,7 @@ from weclip.data.images.full_images import EvalDataset
 from weclip.data.images.listing import Listings, existing_folder, list_names
 from weclip.data.masks.mask_files import read_mask
 from weclip.system.errors import InputError
+from weclip.system.files import at_home
 from weclip.tasks.train.inputs import warn
 
 SHOWN_MISSING = 3
@@ -64,7 +65,7 @@ def named_folders(masks: Sequence[str]) -> dict[str, Path]:
             name, folder = "", text
         if not folder.strip():
             raise InputError(f"--masks '{text}' names no folder; give DIR or NAME=DIR")
-        path = Path(folder)
+        path = Path(at_home(folder))
         name = name or default_name(path)
         if name in folders:
             raise InputError(
