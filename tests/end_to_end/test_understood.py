@@ -155,3 +155,44 @@ def test_a_truth_without_any_class_is_refused(photos, clip_file, capsys):
     assert "in which no class is drawn at all" in capsys.readouterr().err
     assert cli.run(["check", str(photos), "data.eval_split=val"]) == 2
     assert "error (1): masks of the evaluation split in which no class" in capsys.readouterr().out
+
+
+WITHOUT = {
+    "train": ["--config", "voc"],
+    "train --seeds": ["--config", "voc", "--seeds", "0,1"],
+    "label": ["--config", "voc"],
+    "tag": ["--config", "voc"],
+    "import": ["there.pth", "--config", "voc"],
+}
+
+
+@pytest.mark.parametrize("what", ["clip.weights", "clip.descriptions"])
+@pytest.mark.parametrize("command", WITHOUT)
+def test_a_path_that_is_not_there_is_said_before_data_are_read(
+    tmp_path, clip_file, capsys, command, what
+):
+    given = {"data.root": "nor-this", "clip.weights": str(clip_file), what: "missing"}
+    changes = [f"{key}={value}" for key, value in given.items()]
+    out = tmp_path / ("o.csv" if command == "tag" else "o")
+    line = [command.split()[0], *WITHOUT[command], *changes, "--out", str(out)]
+    assert cli.run(line) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("weclip: error: missing: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_with_a_mistake_keep_the_earlier_run(tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "run.json").write_text('{"kind": "training of several seeds"}')
+    (out / "seeds.json").touch()
+    changes = ["data.root=x", "clip.weights=missing", "--seeds", "0,1", "--overwrite"]
+    assert cli.run(["train", "--config", "voc", "--out", str(out), *changes]) == 2
+    assert (out / "seeds.json").exists()
+
+
+def test_a_missing_model_of_label_is_said_first(tmp_path, clip_file, capsys):
+    changes = ["data.root=x", f"clip.weights={clip_file}", "label.model=missing"]
+    assert cli.run(["label", "--config", "voc", "--out", str(tmp_path / "o"), *changes]) == 2
+    assert "error: missing: no such model file; give a run" in capsys.readouterr().err

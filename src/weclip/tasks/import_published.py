@@ -10,7 +10,7 @@ from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip
+from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip, require_files
 from weclip.training.model_file import ModelFile, save_model_file
 
 KIND = "import"
@@ -39,6 +39,7 @@ def import_published(
 
 def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> Path:
     """As `import_published`, in a folder that is held."""
+    require_files(config)
     state = load_published_decoder(checkpoint)
     classes = open_configured(config).classes
     clip = open_clip(config)

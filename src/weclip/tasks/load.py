@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from weclip.backbones.clip.weights import Clip, load_clip
+from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import build_method, build_predictor, demo_clip, load_trained
 from weclip.config import Config
 from weclip.config_file import from_yaml, override
@@ -192,6 +193,14 @@ def open_clip(config: Config, console: Console = QUIET) -> Clip:
     if clip.note is not None:
         console.print(f"warning: {clip.note}", style="yellow", soft_wrap=True, markup=False)
     return clip
+
+
+def require_files(config: Config) -> None:
+    """InputError if a file that CLIP needs is not there; said before data are read or told."""
+    find_weights(clip_path(config))
+    path = config.clip.descriptions
+    if path and not Path(path).is_file():
+        raise InputError(f"{path}: file of descriptions (clip.descriptions) not found")
 
 
 def clip_path(config: Config) -> Path:

@@ -29,10 +29,19 @@ from weclip.system.files import remove_temporaries, require_names_fit, require_o
 from weclip.system.locks import working_in
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.label.folder import KIND, LabelFolder, make_recipe
-from weclip.tasks.load import LoadedModel, clip_path, default_device, load_model, open_clip
+from weclip.tasks.load import (
+    LoadedModel,
+    clip_path,
+    default_device,
+    load_model,
+    model_path,
+    open_clip,
+    require_files,
+)
 from weclip.tasks.predict import write_overlay
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once
 from weclip.tasks.train.inputs import read_paths
+from weclip.training.model_file import read_model_file
 from weclip.training.runlog import progress_bar
 
 
@@ -85,6 +94,9 @@ def _label(
     console: Console,
 ) -> int:
     """As `label`, in a folder that is held; shards hold it together."""
+    require_files(config)
+    if config.label.model is not None:
+        read_model_file(model_path(Path(config.label.model)))
     dataset = open_configured(config, console)
     images = dataset.read_split(config.data.train_split)
     require_usable(images, config, out)

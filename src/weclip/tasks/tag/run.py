@@ -25,7 +25,7 @@ from weclip.system.files import kind_of, require_writable, write_json, write_tex
 from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured, tags_choice
-from weclip.tasks.load import open_clip
+from weclip.tasks.load import open_clip, require_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
 from weclip.tasks.train.resume import flatten
 
@@ -71,6 +71,7 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
 
 def _tag(config: Config, out: Path, console: Console) -> int:
     """As `tag`, with a file that is held."""
+    require_files(config)
     own_tags = config.data.tags_file
     untagged = replace(config, data=replace(config.data, tags_file=AUTO))
     dataset = open_configured(untagged, console)

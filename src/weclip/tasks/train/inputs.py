@@ -19,7 +19,7 @@ from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import clip_path, open_clip
+from weclip.tasks.load import clip_path, open_clip, require_files
 from weclip.tasks.tag.auto_tags import tagged_once
 
 
@@ -55,6 +55,7 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         stored: Where an interrupted run keeps the tags that CLIP made, if it has any.
     """
     data = config.data
+    require_files(config)
     dataset = open_configured(config, console)
     classes = dataset.classes
     images = dataset.read_split(data.train_split)

@@ -16,6 +16,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.tasks.load import require_files
 from weclip.tasks.train.inputs import read_paths
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
@@ -59,6 +60,7 @@ def train_seeds(
         validate(each)
     place = connect()
     with working_in(out, KIND, first=place.is_main_process):
+        require_files(config)
         if place.is_main_process and not (resume and is_output(out, KIND)):
             claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
             write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
