@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from weclip.data.images.decoding import MAX_PIXELS, pixels_of, read_image, to_rgb
+from weclip.inference.arguments import path_of, short_errors
 from weclip.inference.predictor import Predictor
 from weclip.system.errors import InputError
 
@@ -47,7 +48,12 @@ class SegmentationModel:
             InputError: Not an image file, one that is too large, or an image or array of another
                 shape or type.
         """
-        return self.predictor(as_rgb(image, max_pixels=self.max_pixels))
+        with short_errors():
+            if not isinstance(image, np.ndarray | Image.Image):
+                image = path_of(image, "image")
+                if image.is_dir():
+                    raise InputError(f"{image}: a folder; give one image file at a time")
+            return self.predictor(as_rgb(image, max_pixels=self.max_pixels))
 
 
 def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -57,10 +63,20 @@ def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
             raise InputError(
                 f"image array is {image.shape} {image.dtype}; give (H, W, 3) or (H, W) uint8"
             )
-        return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+        require_pixels(image.shape)
+        if image.ndim == 3:
+            return np.ascontiguousarray(image)  # PyTorch takes no mirrored view
+        return np.repeat(image[..., None], 3, axis=2)
     if isinstance(image, Image.Image):
+        require_pixels(image.size)
         try:
             return pixels_of(to_rgb(image, orient=False))
         except ValueError as error:
             raise InputError(f"PIL image of mode {image.mode}: {error}") from None
     return pixels_of(read_image(image, max_pixels=max_pixels))
+
+
+def require_pixels(size: tuple[int, ...]) -> None:
+    """InputError for an image of no pixels, with its shape or size."""
+    if 0 in size:
+        raise InputError(f"image of {size} has no pixels; give at least one")

@@ -13,9 +13,10 @@ from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import build_method, build_predictor, demo_clip, load_trained
 from weclip.config import Config
 from weclip.config_file import from_yaml, override
+from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.inference.segmenter import SegmentationModel
 from weclip.methods.method import Method
-from weclip.plugins import PluginFiles, load_plugins
+from weclip.plugins import Plugin, PluginFiles, load_plugins
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
@@ -74,7 +75,7 @@ def load(
     run_or_file: str | PathLike[str],
     *,
     clip: str | PathLike[str] | None = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     overrides: Sequence[str] = (),
     plugins: PluginFiles = (),
 ) -> SegmentationModel:
@@ -88,13 +89,42 @@ def load(
         plugins: Python files with parts of the user's own, which a model was trained with.
 
     Raises:
-        InputError: Not a model, a change that cannot be made, or the CLIP is missing or another.
+        InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
+            an argument of another type; in at most 300 letters.
     """
-    model = load_model(run_or_file, clip=clip, overrides=overrides, plugins=plugins)
-    model.method.to(device or default_device())
+    with short_errors():
+        require_list(overrides, "overrides", (str,))
+        require_list(plugins, "plugins", (str, PathLike, Plugin))
+        place = usable_device(device)
+        model = load_model(
+            path_of(run_or_file, "run_or_file"),
+            clip=None if clip is None else path_of(clip, "clip"),
+            overrides=overrides,
+            plugins=plugins,
+        )
+    model.method.to(place)
     predictor = build_predictor(model.config, model.method)
     names = model.file.classes.names_with_background
     return SegmentationModel(predictor, names, max_pixels=model.config.data.max_pixels)
+
+
+def usable_device(given: str | torch.device | None) -> torch.device:
+    """A device of PyTorch that computes here; the default if none is given.
+
+    Raises:
+        InputError: There is no such device, or this PyTorch cannot use it.
+    """
+    try:
+        device = torch.device(default_device() if given is None else given)
+        torch.zeros(1, device=device).cpu()  # "meta" computes nothing
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError):
+        named = isinstance(given, str | torch.device)
+        what = f"device={str(given)[:40]}" if named else f"device is {kind_of(given)}"
+        known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        raise InputError(
+            f"{what}: not a device that PyTorch can use here; known: {', '.join(known)}"
+        ) from None
+    return device
 
 
 def load_model(
@@ -132,19 +162,25 @@ def model_path(given: Path) -> Path:
     """The model file of a run folder or of itself.
 
     Raises:
-        InputError: A checkpoint was given, or a run folder that has no model; with what to do.
+        InputError: A checkpoint was given, or a folder without a model; with what to do.
     """
     if given.suffix == ".ckpt":
         near = [folder / MODEL_NAME for folder in given.parents[:2]]
         there = next((path for path in near if path.is_file()), None)
         hint = f"give {there}" if there else "continue its run with --resume, which writes one"
         raise InputError(f"{given}: a checkpoint of a training, not a model; {hint}")
-    path = given / MODEL_NAME if given.is_dir() else given
-    if given.is_dir() and not path.is_file() and is_output(given, "training"):
+    if not given.is_dir():
+        return given
+    path = given / MODEL_NAME
+    if not path.is_file() and is_output(given, "training"):
         raise InputError(
             f"{given}: this training has no {MODEL_NAME} yet; continue it with --resume, and wait "
             "for its first checkpoint"
         )
+    near = [given.parent / MODEL_NAME, *sorted(given.glob(f"*/{MODEL_NAME}"))]
+    there = next((model for model in near if model.is_file()), None)
+    if not path.is_file() and there is not None:
+        raise InputError(f"{given}: a folder without a {MODEL_NAME}; give {there}")
     return path
 
 
