@@ -27,11 +27,13 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Lines of the shell blocks, without comments."""
+    """Lines of the shell blocks, without comments, and the whole commands of tables."""
     lines = [
         line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()
     ]
-    return [re.sub(r"\s+#.*", "", line) for line in lines if line]
+    of_tables = re.findall(r"^\|.*\| `(weclip .*?)` \|", README, flags=re.MULTILINE)
+    found = [re.sub(r"\s+#.*", "", line) for line in lines if line]
+    return list(dict.fromkeys([*found, *of_tables]))
 
 
 @pytest.fixture(scope="module")
