@@ -189,7 +189,7 @@ CASES = (
         "A plain pickle with code",
         "ViT-B-16.pt",
         pickle.dumps(Attack()),
-        "ViT-B-16.pt: not a weight file; allowed: safetensors, an OpenAI .pt archive, or a state dict saved by torch.save",
+        "ViT-B-16.pt: refused, its pickle asks for ....system, which weights do not need and which may run code; save the state dict alone, or use safetensors",
     ),
     _weights(
         "training-state",

@@ -5,7 +5,6 @@ of the seed and the step. A file is one line with the SHA-256 of what follows it
 """
 
 import hashlib
-import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from weclip.backbones.weight_files.archives import read_saved
+from weclip.backbones.weight_files.stored import RefusedNameError
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import remove_temporaries, what_it_is, write_atomically
 from weclip.system.untrusted.files import read_bytes
@@ -190,14 +191,15 @@ def read_checked(path: Path) -> object:
     if hashlib.sha256(archive).hexdigest().encode() != header.removeprefix(MAGIC):
         raise _unreadable(path, "damaged: its checksum differs")
     try:
-        loaded: object = torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
+        loaded: object = read_saved(BytesIO(archive))
         return loaded
-    except pickle.UnpicklingError:  # torch's own text tells the user how to run the code
+    except RefusedNameError:
         raise _unreadable(
             path, "it asks for more than tensors; nothing in it was executed"
         ) from None
     except Exception as error:  # an unpickler that is fed with garbage raises anything
-        raise _unreadable(path, f"damaged: {str(error).partition(chr(10))[0]}") from None
+        reason = ascii(" ".join(str(error).split())[:200])[1:-1]
+        raise _unreadable(path, f"damaged: {reason}") from None
 
 
 def _unreadable(path: Path, reason: str) -> InputError:

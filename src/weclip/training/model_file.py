@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
+from weclip.backbones.weight_files.safe import read_safetensors
 from weclip.data.classes import ClassList, parse_classes
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import what_it_is, write_atomically
@@ -88,10 +89,8 @@ def read_model_file(path: Path) -> ModelFile:
     if not path.is_file():
         raise InputError(f"{path}: no such model file; give a run folder or its model.safetensors")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, LookupError, AttributeError) as error:
+        tensors, metadata = read_safetensors(path)
+    except (SafetensorError, OSError) as error:
         reason = what_it_is(path) or one_line(error)
         raise InputError(f"{path}: not a safetensors file ({reason})") from None
     if metadata.get("format") in _EARLIER:

@@ -15,7 +15,7 @@ from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.layouts.whole import check_state
 from weclip.backbones.clip.text_encoder import build_text_encoder
 from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.backbones.weight_files.torchscript_archive import read_archive
+from weclip.backbones.weight_files.tensors import read_archive
 
 
 def save_torchscript(state, file):

@@ -86,7 +86,7 @@ def test_archive_refuses_a_tensor_beyond_its_storage(shape, tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.pt", "w") as archive:
         for name, content in entries.items():
             archive.writestr(name, content)
-    with pytest.raises(InputError, match="w is larger than its storage"):
+    with pytest.raises(InputError, match="w: a tensor is larger than its storage"):
         load_clip(tmp_path / "bad.pt")
 
 

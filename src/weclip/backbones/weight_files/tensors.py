@@ -4,19 +4,17 @@ Stage 2. The format is recognised by the first bytes, not by the file's ending: 
 TorchScript archives, and state dicts saved by `torch.save`.
 """
 
-import pickle
-import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from weclip.backbones.weight_files.torchscript_archive import read_archive, require_stored
+from weclip.backbones.weight_files.archives import Archive, NoArchiveError, script_tensors
+from weclip.backbones.weight_files.legacy import read_legacy
+from weclip.backbones.weight_files.safe import read_safetensors
+from weclip.backbones.weight_files.stored import RefusedNameError, with_tensors
 from weclip.system.errors import InputError
 from weclip.system.files import what_it_is
 from weclip.system.untrusted.text import short
@@ -38,49 +36,59 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file is not there, is of no known format or holds more than tensors.
     """
+    if file.exists() and not file.is_file():
+        raise InputError(f"{file}: no regular file; give a weight file")
     try:
         with file.open("rb") as handle:
             start = handle.read(9)
         if start[8:] == b"{":  # a header length in eight bytes, then JSON
-            return drop_prefix(load_file(file))
-        if start.startswith(b"PK") and is_torchscript(file):
+            return drop_prefix(read_safetensors(file)[0])
+        if start.startswith(b"PK"):
             return read_archive(file)
     except OSError as error:
         raise InputError(
             f"{file}: cannot be read ({error.strerror}); give a weight file"
         ) from error
-    except (SafetensorError, BadZipFile) as error:
-        raise InputError(f"{file}: damaged ({error}); download the weights again") from error
-    return drop_prefix(read_state_dict(file))
+    except SafetensorError as error:
+        raise damaged(file, error) from error
+    return drop_prefix(state_dict(read_old(file), file))
 
 
-def is_torchscript(file: Path) -> bool:
-    """Whether a zip is a TorchScript archive, which has constants, rather than a state dict.
-
-    Raises:
-        InputError: It holds something compressed, which `torch.load` would expand.
-    """
-    with ZipFile(file) as archive:
-        require_stored(archive, file)
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def read_state_dict(file: Path) -> dict[str, Tensor]:
-    """Read a state dict saved by `torch.save`, plain or under one of `HOLDERS`."""
+def read_archive(file: Path) -> dict[str, Tensor]:
+    """The tensors of a zip of PyTorch, TorchScript or a state dict."""
+    advice = "save the state dict alone, or use safetensors"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the pickle's protocol: what it holds decides
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own text tells the user how to run the code after all
-        if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
-            raise InputError(
-                f"{file}: refused, its pickle asks for {wanted[1]}, which weights do not need and "
-                "which may run code; save the state dict alone, or use safetensors"
-            ) from error
+        with Archive(file) as archive:
+            if archive.is_script:
+                advice = "get the weights from their publisher"
+                return script_tensors(archive)
+            content = with_tensors(archive.description(), archive.storages())
+    except (InputError, OSError):
+        raise
+    except NoArchiveError as error:
         raise not_weights(file) from error
+    except RefusedNameError as error:
+        raise refused(file, error, advice) from error
+    except Exception as error:  # a hostile or damaged pickle can fail in any way
+        raise damaged(file, error) from error
+    return drop_prefix(state_dict(content, file))
+
+
+def read_old(file: Path) -> Any:
+    """What an old `torch.save` wrote."""
+    try:
+        return read_legacy(file)
+    except OSError:
+        raise
+    except RefusedNameError as error:
+        advice = "save the state dict alone, or use safetensors"
+        raise refused(file, error, advice) from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way
         raise not_weights(file) from error
+
+
+def state_dict(content: object, file: Path) -> dict[str, Tensor]:
+    """The tensors by name that a saved object is, or holds under one of `HOLDERS`."""
     if isinstance(content, Mapping):
         content = next((content[key] for key in HOLDERS if is_filled(content.get(key))), content)
     if not isinstance(content, Mapping):
@@ -94,6 +102,20 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
                 "save the state dict alone, or under the key 'state_dict'"
             )
     return dict(content)
+
+
+def refused(file: Path, error: RefusedNameError, advice: str) -> InputError:
+    """The error for a pickle that asks for code."""
+    return InputError(
+        f"{file}: refused, its pickle asks for {error.name}, which weights do not need and which "
+        f"may run code; {advice}"
+    )
+
+
+def damaged(file: Path, error: Exception) -> InputError:
+    """The error for a file of a known format that is not whole."""
+    reason = ascii(" ".join(str(error).split())[:200])[1:-1] or type(error).__name__
+    return InputError(f"{file}: damaged ({reason}); download the weights again")
 
 
 def is_filled(content: object) -> bool:

@@ -2,25 +2,29 @@
 
 Stage 1, only on explicit request (`weclip convert`). A pickle is a program. Ours may build
 dictionaries, lists, numbers, texts, and stand-ins that keep an array's parts as inert data; it
-never imports or calls anything that the file names.
+never imports or calls anything that the file names (`system/untrusted/pickles.py`).
 """
 
 import pickle
-import tokenize
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from weclip.data.classes import ClassList
+from weclip.data.images.file_names import require_usable
 from weclip.system.errors import InputError
+from weclip.system.untrusted.pickles import ENCODED, Machine, StandIn
 from weclip.system.untrusted.text import short
 
 VOC_DIGITS = 10  # 2007_000032 without the line
 COCO_DIGITS = 12
 COCO_CLASSES = 80
+MOST_BYTES = 2**28  # COCO's whole training set takes 40 million
+LONGEST_NAME = 1000
 NUMBER_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
@@ -40,8 +44,7 @@ def read_pickled_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
             has another number of classes, or numbers that name no image.
     """
     try:
-        with path.open("rb") as file:
-            content = _read_object(file, path)
+        content = _read_object(BytesIO(_bytes_of(path)), path)
         if not isinstance(content, dict) or not content:
             raise InputError(f"{path}: expected a dictionary from image name to class numbers")
         tags: dict[str, tuple[int, ...]] = {}
@@ -53,20 +56,30 @@ def read_pickled_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
         return tags
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: tags file not found") from None
-    except DAMAGE as error:
-        raise InputError(f"{path}: not a pickled .npy of tags ({error})") from None
+    except Exception as error:  # a hostile or damaged pickle can fail in any way
+        reason = ascii(str(error)[:200])[1:-1] or type(error).__name__
+        raise InputError(f"{path}: not a pickled .npy of tags ({reason})") from None
 
 
-def _read_object(file: BinaryIO, path: Path) -> object:
+def _bytes_of(path: Path) -> bytes:
+    if not path.exists():
+        raise InputError(f"{path}: tags file not found")
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path}: not a file of at most {MOST_BYTES // 2**20} MiB; give the tags")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read_object(file: BytesIO, path: Path) -> object:
     """The object inside a `.npy` of type object."""
     version = npy.read_magic(file)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = header(file)
     if not dtype.hasobject or shape != ():
         raise InputError(f"{path}: holds an array and no dictionary from image name to tags")
-    content = _Unpickler(file).load()
+    content = Machine(file, _stand_in).load()
     return content.content()[0] if isinstance(content, _Array) else content
 
 
@@ -75,7 +88,8 @@ def _name(key: object, classes: int, path: Path) -> str:
 
     Of COCO they keep the id, which is the end of the name: 9 is 000000000009.
     """
-    if isinstance(key, str) and key.strip():
+    if isinstance(key, str) and key.strip() and len(key) <= LONGEST_NAME:
+        require_usable(key, str(path))
         return key
     if isinstance(key, int) and not isinstance(key, bool) and key >= 0:
         text = str(key)
@@ -90,28 +104,17 @@ def _name(key: object, classes: int, path: Path) -> str:
 
 
 def _present(value: object, classes: ClassList, where: str) -> tuple[int, ...]:
-    numbers = np.asarray(value.content() if isinstance(value, _Array) else value)
-    if numbers.dtype.kind not in "fiub" or numbers.shape != (len(classes.names),):
-        raise InputError(
-            f"{where}: expected {len(classes.names)} numbers, one for each class; "
-            "is this the right --classes?"
-        )
-    return tuple(int(index) for index in np.flatnonzero(numbers > 0))
-
-
-DAMAGE = (
-    pickle.UnpicklingError,
-    tokenize.TokenError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    OverflowError,
-    MemoryError,
-)
-"""What reading a damaged file ends in."""
+    content = value.content() if isinstance(value, _Array) else value
+    if isinstance(content, list) and all(type(each) in (int, float, bool) for each in content):
+        content = np.array(content, np.float64)
+    if isinstance(content, np.ndarray) and content.shape == (len(classes.names),):
+        numbers: NDArray[Any] = content
+        if np.isfinite(numbers).all():
+            return tuple(int(index) for index in np.flatnonzero(numbers > 0))
+    raise InputError(
+        f"{where}: expected {len(classes.names)} numbers, one for each class; "
+        "is this the right --classes?"
+    )
 
 
 class _Type:
@@ -154,35 +157,22 @@ def _scalar(dtype: _Type, content: bytes = b"") -> int:
     return int(np.frombuffer(content, "<" + dtype.name)[0])
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    """What old pickles write in place of bytes."""
-    if encoding != "latin1":
-        raise ValueError(f"text in {encoding}")
-    return text.encode("latin1")
+NAMES = {
+    ("numpy", "ndarray"): StandIn(_Array),
+    ("numpy", "dtype"): StandIn(_Type),
+    ("numpy.core.multiarray", "_reconstruct"): StandIn(_Array),
+    ("numpy._core.multiarray", "_reconstruct"): StandIn(_Array),
+    ("numpy.core.multiarray", "scalar"): StandIn(_scalar),
+    ("numpy._core.multiarray", "scalar"): StandIn(_scalar),
+    ("_codecs", "encode"): ENCODED,
+}
+"""What stands for the names of numpy."""
 
 
-class _Unpickler(pickle.Unpickler):
-    """Rebuilds arrays as stand-ins and refuses every other name."""
-
-    STAND_INS = {  # noqa: RUF012 (a table)
-        ("numpy", "ndarray"): _Array,
-        ("numpy", "dtype"): _Type,
-        ("numpy.core.multiarray", "_reconstruct"): _Array,
-        ("numpy._core.multiarray", "_reconstruct"): _Array,
-        ("numpy.core.multiarray", "scalar"): _scalar,
-        ("numpy._core.multiarray", "scalar"): _scalar,
-        ("_codecs", "encode"): _encoded,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """A stand-in; UnpicklingError for anything else."""
-        try:
-            return self.STAND_INS[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"asks for '{module}.{name}', which tags do not need; nothing was executed"
-            ) from None
-
-    def persistent_load(self, _: object) -> NoReturn:
-        """Tags have no external parts."""
-        raise pickle.UnpicklingError("refers to data outside the file; nothing was executed")
+def _stand_in(module: str, name: str) -> StandIn:
+    """A stand-in; UnpicklingError for a name that is not in `NAMES`."""
+    if (module, name) not in NAMES:
+        raise pickle.UnpicklingError(
+            f"asks for '{module[:60]}.{name[:60]}', which tags do not need; nothing was executed"
+        )
+    return NAMES[module, name]
