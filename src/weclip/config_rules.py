@@ -33,6 +33,9 @@ LONGEST_SIDE = 8192
 
 LARGEST_SCALE = 16
 
+LARGEST = 10**9
+"""Of every number with a point; a whole number is a size or a count, with bounds of its own."""
+
 MOST = {
     "data.crop_size": LONGEST_SIDE,
     "data.workers": 256,
@@ -66,6 +69,7 @@ def validate(config: Config) -> None:
     """InputError for a value out of range; the message gives key, value and what is allowed."""
     for key in _numbers(config):
         _require(config, key, _is_finite, "finite")
+        _require(config, key, _is_small, f"from -{LARGEST} to {LARGEST}")
     for key in POSITIVE:
         _require(config, key, lambda v: v > 0, "more than 0")
     for key in NOT_NEGATIVE:
@@ -100,7 +104,10 @@ def validate(config: Config) -> None:
     place = "one {}, where the class goes"
     _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
     _require(
-        config, "clip.more_templates", lambda v: all(map(_is_template, v)), f"texts with {place}"
+        config,
+        "clip.more_templates",
+        lambda v: len(v) <= 1000 and all(map(_is_template, v)),
+        f"up to 1000 texts with {place}",
     )
     _require(
         config,
@@ -188,7 +195,13 @@ def _is_finite(value: Any) -> bool:
     return all(map(isfinite, value if isinstance(value, tuple | list) else [value]))
 
 
+def _is_small(value: Any) -> bool:
+    return all(abs(v) <= LARGEST for v in (value if isinstance(value, tuple | list) else [value]))
+
+
 def _require(config: Config, key: str, ok: Callable[[Any], bool], allowed: str) -> None:
     value = reduce(getattr, key.split("."), cast(Any, config))
     if not ok(value):
-        raise InputError(f"{key}={value} is not allowed; it must be {allowed}")
+        text = str(value)
+        text = text if len(text) <= 100 else f"{text[:100]}..."
+        raise InputError(f"{key}={text} is not allowed; it must be {allowed}")

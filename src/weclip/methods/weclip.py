@@ -47,7 +47,10 @@ class WeClipSettings:
     heads: int = setting(8, source="WeCLIP, released code; divide the width", least=1, most=8192)
     dropout: float = setting(0.1, source="WeCLIP, released code; of channels", least=0, most=1)
     refine_from: int = setting(
-        9145, source="released code; first step with the refinement module; COCO 40001; -1: never"
+        9145,
+        source="released code; first step with the refinement module; COCO 40001; -1: never",
+        least=-1,
+        most=10**9,
     )
     par_on_normalised_image: bool = quirk("released code; colours that guide PAR")
     train_on_padding: bool = quirk("released code; padding of crops is background")
