@@ -152,7 +152,8 @@ def require_equal(what: str, values: Mapping[str, object]) -> None:
             if first.get(key) != other.get(key):
                 raise InputError(
                     f"process {rank} has another {what} than process 0: {key} is "
-                    f"{other.get(key)} there and {first.get(key)} here; give all the same"
+                    f"{other.get(key)!s:.100} there and {first.get(key)!s:.100} here; give all "
+                    "the same"
                 )
 
 

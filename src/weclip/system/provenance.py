@@ -10,13 +10,17 @@ import torch
 
 def versions() -> dict[str, str]:
     """What scores depend on: packages, Python, device and the git commit of the source."""
-    found = {name: metadata.version(name) for name in ("weclip", "torch", "numpy", "pillow")}
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return found | {
+    return packages() | {
         "python": platform.python_version(),
         "device": gpu or f"{platform.machine()} CPU",
         "commit": git_commit(),
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that numbers depend on."""
+    return {name: metadata.version(name) for name in ("weclip", "torch", "numpy", "pillow")}
 
 
 def git_commit() -> str:

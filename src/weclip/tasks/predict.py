@@ -1,7 +1,7 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from weclip.system.files import (
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
+from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
 from weclip.tasks.datasets import tell_lines
 from weclip.tasks.load import LoadedModel, ModelAt, default_device
 from weclip.tasks.train.resume import flatten
@@ -125,6 +126,9 @@ def _predict(
     console: Console,
 ) -> Predicted:
     """As `predict`, in a folder that is held."""
+    agree_on_settings(model.config, **asdict(options))
+    seen = ((output.as_posix(), None, (path,)) for path, output in images)
+    agree_on_inputs(seen, model=sha256_of(model.path))
     predictor = build_predictor(model.config, model.method.to(default_device()))
     palette, limit = model.file.classes.palette, model.config.data.max_pixels
     place = connect()

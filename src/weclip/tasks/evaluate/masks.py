@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.tasks.agreement import Seen, agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.check import UNUSED
 from weclip.tasks.datasets import configuration, open_configured
 from weclip.tasks.evaluate.mask_folders import (
@@ -102,6 +104,7 @@ def _evaluate_masks(
 ) -> dict[str, Record]:
     """As `evaluate_masks`, in a folder that is held."""
     folders = named_folders(masks)
+    agree_on_settings(config, masks=list(folders), missing=allow_missing, overwrite=overwrite)
     sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)
     crf = build_eval_crf(config)
@@ -109,6 +112,8 @@ def _evaluate_masks(
     classes = dataset.classes
     samples = dataset.read_masked_split(split)
     scenes, missing = find_masks(folders, samples, console, allow_missing=allow_missing)
+    seen = chain(seen_in(scene.sample for scene in scenes), predicted_in(scenes))
+    agree_on_inputs(seen, class_list=str(asdict(classes)))
     claim(out, overwrite, [*folders.values(), Path(config.data.root)])
     read = partial(
         read_scene,
@@ -144,6 +149,11 @@ def _evaluate_masks(
         except InputError as error:  # scores need no images
             warn(console, f"{error}; so there is no {REPORT_NAME}")
     return records
+
+
+def predicted_in(scenes: Sequence[Scene]) -> Iterator[Seen]:
+    """The predicted masks of each image."""
+    return ((scene.sample.name, None, scene.files) for scene in scenes)
 
 
 def masks_configuration(config: str | None, data: Path | None, changes: Sequence[str]) -> Config:

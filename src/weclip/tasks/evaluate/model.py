@@ -21,10 +21,11 @@ from weclip.methods.method import LABEL_KINDS
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
-from weclip.system.files import RUN_MARKER, claim_folder, write_json
+from weclip.system.files import RUN_MARKER, claim_folder, sha256_of, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import parse_yaml
+from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_for_model
 from weclip.tasks.evaluate.scored_report import (
     About,
@@ -71,7 +72,9 @@ def _evaluate(
 ) -> dict[str, Record]:
     """As `evaluate`, in a folder that is held."""
     model = model_at.open(maps=labels)
+    agree_on_settings(model.config, labels=labels, overwrite=overwrite)
     samples = masked_images(model, console)
+    agree_on_inputs(seen_in(samples), model=sha256_of(model.path))
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
     score = score_labels if labels else score_segmentation
     claim(out, overwrite, [model.path, Path(model.config.data.root)])

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +27,9 @@ from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
+from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.label.folder import KIND, LabelFolder, make_recipe
+from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.load import (
     LoadedModel,
     clip_path,
@@ -94,6 +95,7 @@ def _label(
     console: Console,
 ) -> int:
     """As `label`, in a folder that is held; shards hold it together."""
+    agree_on_settings(config, **asdict(options))
     require_files(config)
     if config.label.model is not None:
         read_model_file(model_path(Path(config.label.model)))
@@ -115,6 +117,8 @@ def _label(
         overlays=options.overlays,
         soft=options.soft,
     )
+    recipe = decisive(folder.recipe)
+    agree_on_inputs(seen_in(images), **recipe | {"class_list": str(recipe["class_list"])})
     place = connect()
     if place.is_main_process:
         joins = options.resume or shard is not None

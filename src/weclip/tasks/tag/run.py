@@ -24,6 +24,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import kind_of, require_writable, write_json, write_text
 from weclip.system.locks import working_on
 from weclip.system.provenance import versions
+from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load import open_clip, require_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
@@ -64,6 +65,7 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
         InputError: Anything given cannot be used, an image cannot be read, or `out` exists.
     """
     check_target(out, overwrite=overwrite)
+    agree_on_settings(config, overwrite=overwrite)
     with working_on(out, "tagging", first=connect().is_main_process):
         check_target(out, overwrite=overwrite)  # another command may have just written it
         return _tag(config, out, console)
@@ -78,6 +80,10 @@ def _tag(config: Config, out: Path, console: Console) -> int:
     listed = list_images(untagged, dataset)
     true = true_tags(config, dataset.classes, listed, None if own_tags == AUTO else own_tags)
     clip = open_clip(config, console)
+    classes = str(asdict(dataset.classes))
+    agree_on_inputs(
+        seen_in(listed.images), CLIP=clip.sha256, computations=clip.computes, classes=classes
+    )
     tags = make_tags(config, dataset.classes, listed.images, clip, console)
     scores = None
     if true:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, from_first, make_accelerator, require_equal
+from weclip.system.distributed import connect, from_first, make_accelerator
 from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
@@ -31,6 +32,7 @@ from weclip.system.files import (
 )
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.load import MODEL_NAME, frozen_backbones
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.evaluation import make_evaluate
@@ -41,7 +43,7 @@ from weclip.tasks.train.inputs import (
     read_paths,
     warn,
 )
-from weclip.tasks.train.resume import changes, digests, flatten, require_same
+from weclip.tasks.train.resume import changes, digests, require_same
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, save_model_file
@@ -51,12 +53,6 @@ from weclip.training.runlog import LOG_NAME, RunLog, progress_bar
 from weclip.training.schedule import build_optimizer, learning_rate
 
 KIND = "training"
-PLACES = (
-    "data.root data.classes data.tags_file data.decoded_cache data.workers clip.weights "
-    "clip.descriptions label.model"
-).split()
-"""Keys that machines of one run may differ in; what lies there is compared by its digest."""
-
 CONFIG_NAME = "config.yaml"
 
 
@@ -108,15 +104,15 @@ def _train(
 ) -> Path:
     """As `train`, in a folder that is held."""
     place = connect()
-    values = {k: v for k, v in flatten(to_yaml(config)).items() if k not in PLACES}
-    require_equal("configuration", values)
+    how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
+    agree_on_settings(config, **how)
     goes_on = resume and from_first(lambda: is_output(out, KIND))
     new = not (goes_on or overwrite)
     if place.is_main_process and new:
         claim_folder(out, KIND)  # only to refuse it before anything is read
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
-    require_equal("input", digest)
+    agree_on_inputs(chain(seen_in(inputs.images), seen_in(inputs.masked)), **digest)
     checkpoint = find_checkpoint(out, console) if resume else None
     if checkpoint and not accept_changes:
         require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)

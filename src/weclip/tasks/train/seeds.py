@@ -11,7 +11,7 @@ from rich.table import Table
 from weclip.config import Config
 from weclip.config_rules import validate
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect
+from weclip.system.distributed import connect, require_equal
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
 from weclip.system.locks import working_in
@@ -59,6 +59,7 @@ def train_seeds(
     for each in configs.values():
         validate(each)
     place = connect()
+    require_equal("option", {"--seeds": list(seeds)})
     with working_in(out, KIND, first=place.is_main_process):
         require_files(config)
         if place.is_main_process and not (resume and is_output(out, KIND)):
