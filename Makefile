@@ -26,7 +26,7 @@ check: $(INSTALLED)  ## lint, format, types and the layout rules of the reposito
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_repository.py
+	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_doors.py tests/test_repository.py
 
 clean:  ## remove .venv and caches; runs/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from weclip.build import build_predictor
 from weclip.config_file import to_yaml
-from weclip.data.images.file_names import shown
 from weclip.data.masks.mask_files import read_note, save_mask
 from weclip.inference.image_files import collect_images
 from weclip.inference.segmenter import as_rgb
@@ -35,6 +34,7 @@ from weclip.system.files import (
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.text import shown
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
 from weclip.tasks.datasets import tell_lines
 from weclip.tasks.load import LoadedModel, ModelAt, default_device

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from weclip.system.console import Screen
+from weclip.system.errors import InputError
 from weclip.system.untrusted.text import MOST, is_usable, listed, one_line, short, shown
 
 CONTROLS = ["\x00", "\x1b[2J", "\x07", "\r", "\x7f", "\x9b31m", "\u2028", "\u2029", "\udce9"]
@@ -88,3 +89,11 @@ def test_a_screen_shows_controls_and_keeps_lines(capsys):
     screen = Screen(width=80)
     screen.print("one\ntwo \x1b[31m\x9b2J[bold]three[/]")
     assert capsys.readouterr().out == "one\ntwo \\x1b[31m\\x9b2Jthree\n"
+
+
+def test_an_input_error_is_one_line_of_bounded_length():
+    message = str(InputError(f"a file\n\x1b[2J{'x' * 10**6}; rename it"))
+    assert message.startswith(r"a file\n\x1b[2Jxxx")
+    assert message.endswith("xxx; rename it")
+    assert len(message) < 1000
+    assert str(InputError("two  spaces, é")) == "two  spaces, é"
