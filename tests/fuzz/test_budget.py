@@ -1,5 +1,6 @@
 """The fuzzing itself: it reports what it is there to find."""
 
+import re
 from itertools import chain, repeat
 from time import sleep
 
@@ -20,7 +21,7 @@ def test_it_counts_what_is_read_and_refused(capsys):
     results = fuzz(lambda rng: rng.randrange(100), fail_if_odd, seconds=0.05)
     assert results["read"] > 10
     assert results["refused"] > 10
-    assert f"{results.total()} inputs in 0 s" in capsys.readouterr().out
+    assert re.search(rf"{results.total()} inputs in \d+ s", capsys.readouterr().out)
 
 
 def test_another_exception_comes_with_its_input():
