@@ -117,9 +117,9 @@ def test_underscores_and_default_words(tmp_path: Path) -> None:
         ("classes: [{name: a, colour: [1, 2]}]", "class 1: colour: [1, 2] is not a colour; write"),
         ("classes: [{name: a, colour: [1, 2, 256]}]", "class 1: colour: [1, 2, 256] is not a"),
         ("classes: [{name: a, colour: [1, 2, -1]}]", "class 1: colour: [1, 2, -1] is not a"),
-        ("classes: [{name: a, colour: [1, 2, yes]}]", "class 1: colour: [1, 2, True] is not a"),
+        ("classes: [{name: a, colour: [1, 2, yes]}]", "class 1: colour: [1, 2, true] is not a"),
         ("classes: [{name: a, colour: '#12345'}]", "class 1: colour: '#12345' is not a colour"),
-        ("classes: [{name: a, colour: }]", "class 1: colour: None is not a colour; write"),
+        ("classes: [{name: a, colour: }]", "class 1: colour: null is not a colour; write"),
         (
             "classes: [{name: a, colour: [0, 128, 0]}, b]",
             "class 'b' has the colour [0, 128, 0] (#008000) of class 'a'; give another 'colour'",

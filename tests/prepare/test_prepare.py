@@ -277,7 +277,7 @@ def test_broken_instances_are_named(cli_run, tmp_path, capsys):
     path = root / "MSCOCO/annotations/instances_val2014.json"
     path.write_bytes(b"{".ljust(path.stat().st_size))
     message = refused(cli_run, capsys, "coco", "--root", root)
-    assert "instances_val2014.json: not a COCO instances file" in message
+    assert "instances_val2014.json: not valid JSON" in message
 
 
 def test_help(capsys):

@@ -45,7 +45,7 @@ def evaluation_record(
     missing = ({"unsure", "missing", "crf"} if kind == "masks" else needed) - protocol.keys()
     if kind not in KINDS or missing:
         raise ValueError(
-            f"kind {kind} must be one of {KINDS}; missing in protocol: {sorted(missing)}"
+            f"kind '{kind}' must be one of {KINDS}; missing in protocol: {sorted(missing)}"
         )
     groups = {name: s.to_dict(class_names) for name, s in result.group_scores.items()}
     return {

@@ -6,6 +6,7 @@ A pipe or a device might never end, and a sparse file is as large as it says.
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import short, shown
@@ -76,7 +77,8 @@ def read_bytes(path: Path, what: str, most: int = MAX_TABLE) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise InputError(f"{shown(str(path))}: {what} cannot be read: it is no file")
-            if found.st_size <= most and len(content := file.read(most + 1)) <= most:
+            size = found.st_size
+            if size <= most and len(content := _all_of(file, size, most)) <= most:
                 return content
     except FileNotFoundError:
         raise InputError(f"{shown(str(path))}: {what} not found") from None
@@ -91,6 +93,14 @@ def read_bytes(path: Path, what: str, most: int = MAX_TABLE) -> bytes:
         f"{shown(str(path))}: {what} has over {most} bytes, more than is read; is it the right "
         "file?"
     )
+
+
+def _all_of(file: BinaryIO, told: int, most: int) -> bytes:
+    """All bytes of an open file, or over `most`; it may be longer than it told."""
+    content = file.read(told + 1)
+    while len(content) <= most and (more := file.read(2**20)):
+        content += more
+    return content
 
 
 def read_text(path: Path, what: str, most: int = MAX_DOCUMENT) -> str:
