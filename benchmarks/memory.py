@@ -1,4 +1,4 @@
-"""Peak memory of whole commands on large images: `predict` of 81 classes, and `label`.
+"""Peak memory of whole commands on large images: `predict` and `evaluate` of 81 classes, `label`.
 
 python benchmarks/memory.py [--only NAME] [--out FILE]
 
@@ -23,12 +23,16 @@ from measuring import show, write
 from weclip.build import build_method
 from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
+from weclip.data.masks.mask_files import save_mask
 from weclip.system.processes import cores
 from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip
 from weclip.training.model_file import ModelFile, save_model_file
 
 SIZES = {"predict": (6000, 9000), "label": (6300, 9524)}
-"""Height and width by command: 54 and 60 million pixels."""
+"""Height and width by command: 54 and 60 million pixels; `evaluate` has the image of `predict`."""
+
+LIMITS = {"predict": 1.2, "evaluate": 1.6, "label": 2.5}
+"""GB that a command may take, whatever its options."""
 
 CLASSES = "coco"
 """80 classes and the background."""
@@ -43,6 +47,15 @@ def write_image(path: Path, size: tuple[int, int]) -> None:
     """A JPEG of `size` (H, W)."""
     noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     Image.fromarray(noise).resize(size[::-1], Image.Resampling.BICUBIC).save(path, quality=80)
+
+
+def write_mask(path: Path, size: tuple[int, int], seed: int) -> None:
+    """A mask of `size` (H, W): blocks of all classes, and of pixels that do not count."""
+    ids = np.random.default_rng(seed).integers(0, len(load_classes(CLASSES).names) + 2, (60, 90))
+    ids[ids > len(load_classes(CLASSES).names)] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blocks = Image.fromarray(ids.astype(np.uint8))
+    save_mask(np.asarray(blocks.resize(size[::-1], Image.Resampling.NEAREST)), path)
 
 
 def write_model(folder: Path) -> Path:
@@ -68,19 +81,32 @@ def commands(folder: Path) -> dict[str, list[str]]:
     for count in (1, 4):
         text = tags.format(";".join(load_classes("voc").names[:count]))
         (folder / f"{count}.csv").write_text(text, encoding="utf-8")
+    scored = folder / "scored"
+    write_mask(scored / "masks" / "predict.png", SIZES["predict"], 0)
+    (folder / "predict.jpg").rename(scored / "predict.jpg")
+    (scored / "tags.csv").write_text("image,tags,split\npredict.jpg,cat,val\n", encoding="utf-8")
+    given = []
+    for seed in (1, 2):
+        write_mask(folder / f"masks{seed}" / "predict.png", SIZES["predict"], seed)
+        given += ["--masks", f"{seed}={folder / f'masks{seed}'}"]
+    data = [f"data.root={scored}", "data.format=folder", f"data.classes={CLASSES}"]
+    data += ["data.tags_file=null", "data.eval_split=val", "data.workers=0"]
+    model = str(write_model(folder))
     label = ["label", "--config", "folder", *DATA, f"data.root={images}"]
-    predict = ["predict", "--model", str(write_model(folder)), str(folder / "predict.jpg")]
+    predict = ["predict", "--model", model, str(scored / "predict.jpg")]
     return {
         "predict, 81 classes": predict,
         "predict, 81 classes, overlay": [*predict, "--overlays"],
+        "evaluate, 81 classes": ["evaluate", "--model", model, *data],
+        "evaluate, 2 folders of masks": ["evaluate", *given, "--config", "folder", *data],
         "label, 1 tag": [*label, f"data.tags_file={folder / '1.csv'}"],
         "label, 4 tags": [*label, f"data.tags_file={folder / '4.csv'}"],
         "label, 4 tags, PAR": [*label, f"data.tags_file={folder / '4.csv'}", "label.par=true"],
     }
 
 
-def measure(arguments: Sequence[str], out: Path) -> tuple[float, float]:
-    """Peak in GB (10^9 bytes) and seconds of one command."""
+def measure(arguments: Sequence[str], out: Path) -> tuple[float, float, float]:
+    """Peak in GB (10^9 bytes), seconds, and seconds of a core, of one command."""
     start = time.perf_counter()
     with (out.parent / f"{out.name}.log").open("w+") as log:
         process = subprocess.Popen(
@@ -90,7 +116,8 @@ def measure(arguments: Sequence[str], out: Path) -> tuple[float, float]:
         log.seek(0)
         if status:
             raise SystemExit(f"{' '.join(arguments)} failed: {log.read()[-2000:]}")
-    return usage.ru_maxrss * 1024 / 1e9, time.perf_counter() - start
+    worked = usage.ru_utime + usage.ru_stime
+    return usage.ru_maxrss * 1024 / 1e9, time.perf_counter() - start, worked
 
 
 def main() -> None:
@@ -104,10 +131,10 @@ def main() -> None:
         folder = Path(temporary)
         for index, (name, arguments) in enumerate(commands(folder).items()):
             if name.startswith(args.only):
-                peaks[name], seconds = measure(arguments, folder / f"out{index}")
-                rows.append((name, f"{peaks[name]:.2f}", f"{seconds:.0f}"))
+                peaks[name], *seconds = measure(arguments, folder / f"out{index}")
+                rows.append((name, f"{peaks[name]:.2f}", *(f"{each:.0f}" for each in seconds)))
     title = f"peak memory of a command, 54 and 60 million pixels, {cores()} cores"
-    show(title, ("command", "GB", "seconds"), rows)
+    show(title, ("command", "GB", "seconds", "of a core"), rows)
     write(args.out, {"what": title, "gigabytes": peaks})
 
 

@@ -1,18 +1,25 @@
 """No memory in any command: one line that names what to lower there, and exit code 1."""
 
+import json
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.survival import processes
 from tests.survival.test_full_disk import line_of
 
 from weclip.cli import app as cli
+from weclip.data.masks.mask_files import save_mask
 from weclip.system.errors import RunError
 from weclip.system.failures import ADVICE
 
 ROOM = 2**29
 """Bytes; enough for a command on small images, and less than one large image takes."""
+
+ADDRESSES = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux keeps to a limit of addresses"
+)
 
 PLACES = {
     "predict": "weclip.inference.predictor.Predictor.__call__",
@@ -53,7 +60,7 @@ def test_no_memory_in_the_training_of_the_demo(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == line("demo")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to a limit of addresses")
+@ADDRESSES
 @pytest.mark.parametrize("command", ["predict", "label", "tag"])
 def test_a_limit_of_the_system(tmp_path, run_folder, voc_world, clip_file, command):
     """An image that is too large for this process, and really is not read into it."""
@@ -74,3 +81,23 @@ def test_a_limit_of_the_system(tmp_path, run_folder, voc_world, clip_file, comma
     assert told.read_text().endswith(line(command)), told.read_text()
     assert process.exitcode == 1
     assert command == "tag" or (out / "masks" / "1_small.png").exists()
+
+
+@ADDRESSES
+def test_masks_are_scored_without_copies_in_64_bits(tmp_path):
+    """Two masks of 25 million pixels, in the room of two copies in 64 bits."""
+    root, told = tmp_path / "photos", tmp_path / "told.txt"
+    mask = np.zeros((5000, 5000), np.uint8)
+    mask[2000:, :3000] = 1
+    for folder in (root / "masks", tmp_path / "predicted"):
+        save_mask(mask, folder / "1.png")
+    (root / "1.jpg").write_bytes(b"not read for scores")
+    (root / "tags.csv").write_text("image,tags,split\n1.jpg,aeroplane,val\n")
+    words = ["evaluate", "--masks", str(tmp_path / "predicted"), "--config", "folder"]
+    words += [f"data.root={root}", "data.classes=voc", "data.eval_split=val"]
+    words += ["--out", str(tmp_path / "out")]
+    process = processes.start(words, told, threads=1, room=2**28 + 2**27)
+    process.join()
+    assert process.exitcode == 0, told.read_text()
+    record = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert record["predicted"]["miou"] == 1
