@@ -1,12 +1,15 @@
 """Shapes that pycocotools would draw from foreign memory, or die of."""
 
+import json
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 from tests.prepare.builders import instance, rectangle
 
-from weclip.prepare.coco import mask_of_instances
+from weclip.prepare.coco import _make_mask, _read_instances, mask_of_instances
 from weclip.prepare.coco_shapes import decompressed, require_size
+from weclip.system.errors import InputError
 
 SIZE = (5, 8)
 
@@ -72,7 +75,7 @@ def test_run_lengths_of_another_size(size):
         ([0, 0, 0, 3, True, 3], "with True for a number"),
         ([[0, 0], [0, 3], [3, 3]], "for a number"),
         ("0,0,0,3", "not a list of numbers"),
-        ([-1e6, 0, 1e6, 1] * 100, "an endless outline"),
+        ([-1e6, 0, 1e6, 1] * 2, "an endless outline"),
     ],
 )
 def test_polygons_that_are_none(polygon, message):
@@ -90,10 +93,115 @@ def test_polygons_are_cut_at_the_border():
     assert draw([rectangle(-30, -20, 2, 400)]).tolist() == [[1] * 8] * 2 + [[0] * 8] * 3
 
 
-@pytest.mark.parametrize("area", [float("nan"), float("inf")])
+AREAS = [float("nan"), float("inf"), -float("inf"), 10**400, "12", None, True, [1], 1e300]
+
+
+@pytest.mark.parametrize("area", AREAS)
 def test_areas_that_have_no_order(area):
-    with pytest.raises(ValueError, match="an instance of area"):
+    with pytest.raises(ValueError, match="an instance of area") as caught:
         draw([rectangle(0, 0, 2, 2)], area)
+    assert len(str(caught.value)) < 100
+
+
+def test_many_polygons_and_long_ones_end():
+    with pytest.raises(ValueError, match="10001 polygons in one instance"):
+        draw([rectangle(0, 0, 2, 2)] * 10_001)
+    long = [-1e6, 0, 1e6, 1, -1e6, 3, 1e6, 4] * 7
+    with pytest.raises(ValueError, match="an endless outline"):
+        draw([long[:6]] * 9)
+
+
+@pytest.mark.parametrize("shape", ["text", None, 7, True, 1.5])
+def test_shapes_of_another_kind(shape):
+    with pytest.raises(ValueError, match="neither polygons nor run lengths"):
+        draw(shape)
+
+
+@pytest.mark.parametrize("size", [[True, 8], [5.0, 8], "58", (5, 8)])
+def test_sizes_of_run_lengths_are_whole_numbers(size):
+    with pytest.raises(ValueError, match="run lengths of an image of size"):
+        draw({"size": size, "counts": [40]})
+
+
+def document(**changes):
+    return {
+        "images": [
+            {"id": 1, "file_name": "COCO_train2014_1.jpg", "height": 5, "width": 8},
+            {"id": 2, "file_name": "COCO_train2014_2.jpg", "height": 5, "width": 8},
+        ],
+        "annotations": [
+            instance(7, 4, [rectangle(0, 0, 2, 2)]) | {"image_id": image} for image in (1, 2)
+        ],
+        "categories": [{"id": 7, "name": "cat"}],
+    } | changes
+
+
+def read(tmp_path, content):
+    (tmp_path / "instances.json").write_text(json.dumps(content))
+    return _read_instances(tmp_path / "instances.json", tmp_path, False)
+
+
+def test_a_file_of_instances(tmp_path):
+    names, masks = read(tmp_path, document())
+    assert names == ["COCO_train2014_1", "COCO_train2014_2"]
+    assert [mask.path.name for mask in masks] == ["1.png", "2.png"]
+
+
+def image(**changes):
+    return [{"id": 1, "file_name": "a_1.jpg", "height": 5, "width": 8} | changes]
+
+
+ONE = [instance(7, 4, []) | {"image_id": 1}]
+NOT_COCO = "not a COCO instances file"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"categories": [{"id": 7}, {"id": 7}]}, "2 categories; up to 254 of different ids"),
+        ({"categories": [{"id": i} for i in range(255)]}, "255 categories; up to 254"),
+        ({"categories": [{"id": 9}]}, NOT_COCO),
+        ({"categories": [{"id": []}]}, NOT_COCO),
+        ({"categories": [7]}, NOT_COCO),
+        ({"annotations": {"a": 1}}, NOT_COCO),
+        ({"annotations": [{"image_id": 3, "category_id": 7}]}, NOT_COCO),
+        ({"annotations": [{"category_id": 7}]}, NOT_COCO),
+        ({"images": image(height=0), "annotations": ONE}, "an image of height 0 and width 8"),
+        ({"images": image(height=-5), "annotations": ONE}, "an image of height -5"),
+        ({"images": image(height="5"), "annotations": ONE}, "an image of height '5'"),
+        ({"images": image(width=5.5), "annotations": ONE}, r"an image of height 5 and width 5\.5"),
+        ({"images": image(width=2**40), "annotations": ONE}, "an image of height 5 and width"),
+        ({"images": image(width=10**400), "annotations": ONE}, "width a huge number"),
+        ({"images": image(file_name="a_\x1b[2J.jpg"), "annotations": ONE}, "control characters"),
+        ({"images": image(file_name="a\0.jpg"), "annotations": ONE}, "control characters"),
+        ({"images": image(file_name=7), "annotations": ONE}, NOT_COCO),
+        (
+            {
+                "images": [*image(), *image(id=2, file_name="b_1.jpg")],
+                "annotations": [ONE[0], ONE[0] | {"image_id": 2}],
+            },
+            r"two images have the mask 1\.png",
+        ),
+    ],
+)
+def test_files_that_are_no_instances(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, document(**changes))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../../../evil.jpg", "/etc/evil.jpg", "a/../../evil.jpg"])
+def test_masks_are_written_where_they_belong(tmp_path, name):
+    _, masks = read(tmp_path, document(images=image(file_name=name), annotations=ONE))
+    assert masks[0].path == tmp_path / "evil.png"
+
+
+def test_a_shape_that_cannot_be_drawn_is_one_line(tmp_path):
+    bad = [ONE[0] | {"segmentation": {"size": [8, 5], "counts": [40]}}]
+    _, masks = read(tmp_path, document(images=image(), annotations=bad))
+    with pytest.raises(InputError, match=r"1\.png: its instances cannot be drawn .run lengths"):
+        _make_mask(masks[0])
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, -1), (5, 2.0), ("5", 5), (None, 5), (2**20, 2**20)])

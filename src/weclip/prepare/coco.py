@@ -6,7 +6,7 @@ crowds count alike, and where instances overlap the one with the smaller `area` 
 what is fetched is checked by its length and, member by member, by the CRCs inside the zip.
 """
 
-from math import isfinite
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.data.images.file_names import require_usable
 from weclip.data.images.listing import image_name, list_names
 from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.archives import Archives
-from weclip.prepare.coco_shapes import polygons_of, require_runs, require_size
+from weclip.prepare.coco_shapes import polygons_of, require_area, require_runs, require_size
 from weclip.prepare.extra import require_extra
 from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once
@@ -107,20 +108,13 @@ def mask_of_instances(
 
     mask = np.zeros(size, np.uint8)  # (H, W)
     border = np.zeros(size, np.bool_)
-    for annotation in sorted(annotations, key=_area)[::-1]:  # the smaller, the later drawn
+    for annotation in sorted(annotations, key=require_area)[::-1]:  # the smaller, the later drawn
         inside = _decode(annotation["segmentation"], size)
         mask[inside] = class_ids[annotation["category_id"]]
         if void_border:
             border |= maximum_filter(inside, size=_BORDER) & ~inside
     mask[border] = IGNORE_INDEX
     return mask
-
-
-def _area(annotation: Annotation) -> float:
-    area = float(annotation["area"])
-    if not isfinite(area):
-        raise ValueError(f"an instance of area {area}")
-    return area
 
 
 def _decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -132,6 +126,8 @@ def _decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
         if not polygons:
             return np.zeros(size, np.bool_)
         runs = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
+    elif not isinstance(segmentation, dict):
+        raise ValueError("a shape that is neither polygons nor run lengths")
     else:
         require_runs(segmentation, size)
         runs = segmentation
@@ -180,12 +176,15 @@ def _read_instances(path: Path, target: Path, void_border: bool) -> tuple[list[s
     """Names of the images with an instance, sorted, and their masks."""
     document = parse_json(read_bytes(path, "annotations"), str(path))
     try:
-        class_ids = {c["id"]: index for index, c in enumerate(document["categories"], 1)}
+        class_ids = _class_ids(document)
         instances: dict[int, list[Annotation]] = {}
         for annotation in document["annotations"]:
+            if annotation["category_id"] not in class_ids:
+                raise KeyError(annotation["category_id"])
             instances.setdefault(annotation["image_id"], []).append(annotation)
         images = {image["id"]: image for image in document["images"]}
         names = {key: image_name(images[key]["file_name"]) for key in instances}
+        _require_distinct(names.values(), path)
         masks = [
             _Mask(
                 target / _mask_name(names[key]),
@@ -196,9 +195,29 @@ def _read_instances(path: Path, target: Path, void_border: bool) -> tuple[list[s
             )
             for key, annotations in instances.items()
         ]
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: not a COCO instances file ({one_line(repr(error))})") from None
     return sorted(names.values()), masks
+
+
+def _class_ids(document: dict[str, Any]) -> dict[int, int]:
+    """Class id of each category; ValueError if masks cannot tell them apart."""
+    ids = [category["id"] for category in document["categories"]]
+    if len(set(ids)) < len(ids) or len(ids) >= IGNORE_INDEX:
+        raise ValueError(f"{len(ids)} categories; up to {IGNORE_INDEX - 1} of different ids")
+    return {key: index for index, key in enumerate(ids, 1)}
+
+
+def _require_distinct(names: Iterable[str], path: Path) -> None:
+    """InputError if an image's name cannot be used, or two masks would have the same."""
+    seen: set[str] = set()
+    for name in names:
+        require_usable(name, str(path))
+        if (mask := _mask_name(name)) in seen:
+            raise InputError(f"{path}: two images have the mask {mask}; name them differently")
+        seen.add(mask)
 
 
 def _make_mask(item: _Mask) -> None:

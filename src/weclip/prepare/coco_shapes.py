@@ -15,10 +15,26 @@ from numpy.typing import NDArray
 FARTHEST = 2**20
 """Pixels; what lies farther out belongs to no image."""
 
-LONGEST_OUTLINE = 2**26
-"""Pixels; pycocotools keeps every fifth of each in memory."""
+LONGEST_OUTLINE = 2**22
+"""Pixels of one polygon, 64 times round the largest image; pycocotools takes 40 bytes for each."""
+
+LONGEST_OUTLINES = 2**24
+"""Of all polygons of an instance, which take a second."""
+
+MOST_POLYGONS = 10_000
+"""Of an instance; pycocotools merges them one after the other."""
 
 MOST_PIXELS = 2**28
+
+FARTHEST_AREA = 2.0**53
+
+
+def require_area(annotation: dict[str, Any]) -> float:
+    """The area of an instance, which decides what lies on top; ValueError if it has no order."""
+    area = annotation["area"]
+    if type(area) not in (int, float) or not -FARTHEST_AREA <= area <= FARTHEST_AREA:
+        raise ValueError(f"an instance of area {_short(area)}")
+    return float(area)
 
 
 def require_size(size: tuple[Any, Any]) -> tuple[int, int]:
@@ -36,6 +52,8 @@ def polygons_of(segmentation: Sequence[Any]) -> list[list[float]]:
     Raises:
         ValueError: One has a value that is no number, not finite or far outside, or is endless.
     """
+    if len(segmentation) > MOST_POLYGONS:
+        raise ValueError(f"{len(segmentation)} polygons in one instance")
     polygons = []
     for given in segmentation:
         if not isinstance(given, list):
@@ -46,7 +64,8 @@ def polygons_of(segmentation: Sequence[Any]) -> list[list[float]]:
             raise ValueError(f"a polygon with the coordinate {_short(far[0])}")
         if len(given) >= 6:  # fewer than 3 points hold no pixel
             polygons.append([float(each) for each in given])
-    if sum(map(outline, polygons)) > LONGEST_OUTLINE:
+    outlines = [outline(polygon) for polygon in polygons]
+    if max(outlines, default=0) > LONGEST_OUTLINE or sum(outlines) > LONGEST_OUTLINES:
         raise ValueError("polygons with an endless outline")
     return polygons
 
@@ -67,8 +86,9 @@ def require_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> None:
 
     Counts that do not fill the image leave what is drawn undefined.
     """
-    if segmentation.get("size") != list(size):
-        raise ValueError(f"run lengths of an image of size {_short(segmentation.get('size'))}")
+    given = segmentation.get("size")
+    if not isinstance(given, list) or given != list(size) or any(type(n) is not int for n in given):
+        raise ValueError(f"run lengths of an image of size {_short(given)}")
     counts = segmentation.get("counts")
     if isinstance(counts, bytes):
         counts = counts.decode("ascii", "replace")
