@@ -48,16 +48,20 @@ def line_of(command, run_folder, voc_world, clip_file, out):
             *("tag", "--config", "voc", *data, f"clip.weights={clip_file}"),
             *("--out", str(out / "tags.csv")),
         ],
+        "convert": [
+            *("convert", str(voc_world / "tags.csv"), str(out / "tags.jsonl")),
+            *("--classes", "voc"),
+        ],
         "check": ["check", "--config", "voc", *data, "--json", str(out / "check.json")],
     }[command]
 
 
 @pytest.mark.parametrize("written", [0, 2])
 @pytest.mark.parametrize(
-    "command", ["predict", "evaluate", "evaluate --masks", "label", "tag", "check"]
+    "command", ["predict", "evaluate", "evaluate --masks", "label", "tag", "check", "convert"]
 )
 def test_a_full_disk(tmp_path, full, capsys, run_folder, voc_world, clip_file, command, written):
-    if written and command in ("tag", "check"):
+    if written and command in ("tag", "check", "convert"):
         pytest.skip("writes fewer files")
     line = line_of(command, run_folder, voc_world, clip_file, tmp_path / "out")
     full(written)

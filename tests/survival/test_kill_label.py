@@ -50,13 +50,13 @@ def finish(line, out):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, line):
-    """Files of an output that was left alone, and how long the command took."""
+    """Files of an output that was left alone, how long it took, and how many were written."""
     root = tmp_path_factory.mktemp("whole")
     for name in ("first", "second"):  # the first one also starts the server
         began = time.monotonic()
         finish(line, root / name)
         seconds = time.monotonic() - began
-    return results(root / "second"), seconds
+    return results(root / "second"), seconds, int((root / "second.writes").read_text())
 
 
 def results(out: Path) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ def require_nothing_half_written(out: Path, whole: dict[str, bytes]) -> None:
 
 
 def test_the_reference_has_everything(whole):
-    files, _ = whole
+    files, _, _ = whole
     for folder, count in {"masks": 8, "overlays": 8, "soft": 8, "yolo": 17, "fiftyone": 17}.items():
         assert sum(name.startswith(f"{folder}/") for name in files) == count
     assert {"manifest.jsonl", "coco.json", "cvat.zip", "huggingface/metadata.jsonl"} <= files.keys()
@@ -84,7 +84,7 @@ def test_the_reference_has_everything(whole):
 @pytest.mark.parametrize("planned", KILLS)
 def test_killed_at_random_moments(tmp_path, line, whole, planned):
     """Whenever an output is finished it is compared, and the next one is killed."""
-    reference, seconds = whole
+    reference, seconds, _ = whole
     moments = random.Random(6)
     kills = runs = 0
     while kills < planned:
@@ -105,7 +105,7 @@ def test_killed_at_random_moments(tmp_path, line, whole, planned):
 
 @pytest.mark.parametrize("what", WRITES)
 def test_killed_while_it_writes(tmp_path, line, whole, what):
-    reference, _ = whole
+    reference, _, _ = whole
     out = tmp_path / "run"
     process = start(line, out, kill_at_write=WRITES[what])
     process.join()
@@ -116,9 +116,26 @@ def test_killed_while_it_writes(tmp_path, line, whole, what):
     assert results(out) == reference
 
 
+LAST = [pytest.param(n, marks=[pytest.mark.long] if n > 1 else []) for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("from_the_end", LAST)
+def test_killed_in_its_last_writes_it_has_all_results_after_a_resume(
+    tmp_path, line, whole, from_the_end
+):
+    reference, writes = whole[0], whole[2]
+    out = tmp_path / "run"
+    process = start(line, out, kill_at_write=writes - from_the_end)
+    process.join()
+    assert process.exitcode == -9
+    require_nothing_half_written(out, reference)
+    finish(line, out)
+    assert results(out) == reference
+
+
 def test_shards_at_once_one_of_them_killed(tmp_path, line, whole):
     """Both that are left may find all masks there, and write the exports at once."""
-    reference, seconds = whole
+    reference, seconds, _ = whole
     out = tmp_path / "run"
     for shards in ((1, 2, 3), (2, 3)):
         running = [start([*line, "--shard", f"{index}/3"], out) for index in shards]
