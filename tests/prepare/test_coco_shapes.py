@@ -174,6 +174,7 @@ NOT_COCO = "not a COCO instances file"
         ({"images": image(width=10**400), "annotations": ONE}, "width a huge number"),
         ({"images": image(file_name="a_\x1b[2J.jpg"), "annotations": ONE}, "control characters"),
         ({"images": image(file_name="a\0.jpg"), "annotations": ONE}, "control characters"),
+        ({"images": image(file_name="a" * 300), "annotations": ONE}, "longer than names of files"),
         ({"images": image(file_name=7), "annotations": ONE}, NOT_COCO),
         (
             {

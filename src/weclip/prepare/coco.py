@@ -38,6 +38,8 @@ _INSIDE = "MSCOCO"
 _SPLITS = ("train", "val")
 _BORDER = 7  # pixels, side of the maximum filter
 _SETTINGS = "prepared.json"
+LONGEST_NAME = 250
+"""Bytes; disks allow 255, and the ending comes to it."""
 
 
 class _Mask(NamedTuple):
@@ -214,6 +216,8 @@ def _require_distinct(names: Iterable[str], path: Path) -> None:
     """InputError if an image's name cannot be used, or two masks would have the same."""
     seen: set[str] = set()
     for name in names:
+        if len(name.encode(errors="replace")) > LONGEST_NAME:
+            raise InputError(f"{path}: the name {name[:40]!a}... is longer than names of files")
         require_usable(name, str(path))
         if (mask := _mask_name(name)) in seen:
             raise InputError(f"{path}: two images have the mask {mask}; name them differently")

@@ -114,13 +114,25 @@ FAULTS = {
         lambda s: s | {"visual.positional_embedding": torch.zeros(9, 64)},
         r"misshapen visual\.positional_embedding \(found \(9, 64\), expected \(10, 64\)\)",
     ),
+    "nothing in it": (
+        lambda s: s | {"visual.conv1.weight": torch.zeros(0, 3, 8, 8)},
+        r"visual\.conv1\.weight \(found \(0, 3, 8, 8\), expected 4 dimensions, none of them 0\)",
+    ),
+    "an endless name": (
+        lambda s: s | {"x" * 1000: torch.zeros(1)},
+        "the name of a tensor is no text of up to 200 printable letters",
+    ),
+    "a name that acts on terminals": (
+        lambda s: s | {"\x1b[2J": torch.zeros(1)},
+        "the name of a tensor is no text of up to 200 printable letters",
+    ),
     "two joint sizes": (
         lambda s: s | {"text_projection": torch.zeros(16, 8)},
         r"misshapen text_projection \(found \(16, 8\), expected \(16, 32\)\)",
     ),
     "wrong dimensions": (
         lambda s: s | {"visual.conv1.weight": torch.zeros(64, 48)},
-        r"visual\.conv1\.weight \(found \(64, 48\), expected 4 dimensions\)",
+        r"visual\.conv1\.weight \(found \(64, 48\), expected 4 dimensions, none of them 0\)",
     ),
     "integers": (
         lambda s: s | {"ln_final.bias": torch.zeros(16, dtype=torch.int8)},

@@ -23,6 +23,9 @@ HOLDERS = ("state_dict", "model_state_dict", "model")
 """Keys of a training's checkpoint that the state dict lies under, first to last choice."""
 
 
+LONGEST_NAME = 200
+
+
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """Read a weight file on the CPU.
 
@@ -36,13 +39,25 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file is not there, is of no known format or holds more than tensors.
     """
+    state = read_any(file)
+    for name in state:
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise InputError(
+                f"{file}: the name of a tensor is no text of up to {LONGEST_NAME} printable "
+                f"letters ({name[:40]!a}...); download the weights again"
+            )
+    return drop_prefix(state)
+
+
+def read_any(file: Path) -> dict[str, Tensor]:
+    """The tensors of a file of any format, under the names in it."""
     if file.exists() and not file.is_file():
         raise InputError(f"{file}: no regular file; give a weight file")
     try:
         with file.open("rb") as handle:
             start = handle.read(9)
         if start[8:] == b"{":  # a header length in eight bytes, then JSON
-            return drop_prefix(read_safetensors(file)[0])
+            return read_safetensors(file)[0]
         if start.startswith(b"PK"):
             return read_archive(file)
     except OSError as error:
@@ -51,7 +66,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         ) from error
     except SafetensorError as error:
         raise damaged(file, error) from error
-    return drop_prefix(state_dict(read_old(file), file))
+    return state_dict(read_old(file), file)
 
 
 def read_archive(file: Path) -> dict[str, Tensor]:
@@ -71,7 +86,7 @@ def read_archive(file: Path) -> dict[str, Tensor]:
         raise refused(file, error, advice) from error
     except Exception as error:  # a hostile or damaged pickle can fail in any way
         raise damaged(file, error) from error
-    return drop_prefix(state_dict(content, file))
+    return state_dict(content, file)
 
 
 def read_old(file: Path) -> Any:

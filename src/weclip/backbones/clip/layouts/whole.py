@@ -34,9 +34,9 @@ def check_state(state: Mapping[str, Tensor], file: Path) -> None:
     """
     missing = [name for name in DIMENSIONS if name not in state]
     flat = [
-        f"{name} (found {shape(state[name])}, expected {dimensions} dimensions)"
+        f"{name} (found {shape(state[name])}, expected {dimensions} dimensions, none of them 0)"
         for name, dimensions in DIMENSIONS.items()
-        if name in state and state[name].ndim != dimensions
+        if name in state and (state[name].ndim != dimensions or not state[name].numel())
     ]
     if missing or flat:  # the sizes cannot be read, so the rest is not compared
         raise InputError(faults(file, missing=missing, misshapen=flat))
