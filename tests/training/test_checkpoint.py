@@ -1,4 +1,6 @@
+import hashlib
 import os
+import zipfile
 from dataclasses import replace
 from io import BytesIO
 
@@ -114,14 +116,43 @@ def test_text(tmp_path):
 
 
 def test_no_code_of_a_checkpoint_is_executed(tmp_path):
-    import hashlib
-
     archive = BytesIO()
     torch.save({"trained": Harm(tmp_path / "harm")}, archive)
-    digest = hashlib.sha256(archive.getvalue()).hexdigest().encode()
-    (tmp_path / "bad.ckpt").write_bytes(MAGIC + digest + b"\n" + archive.getvalue())
+    with_archive(tmp_path / "bad.ckpt", archive.getvalue())
     refused(tmp_path / "bad.ckpt", "not a readable weclip checkpoint")
     assert not (tmp_path / "harm").exists()
+
+
+def with_archive(path, archive):
+    digest = hashlib.sha256(archive).hexdigest().encode()
+    path.write_bytes(MAGIC + digest + b"\n" + archive)
+
+
+HOSTILE = {
+    "64 GB by torch's own unpickler": (
+        b"cbuiltins\nbytearray\n\x8a\x05\0\0\0\0\x10\x85R.",
+        zipfile.ZIP_STORED,
+        "it asks for more than tensors; nothing in it was executed",
+    ),
+    "a bomb": (
+        b"N." + bytes(10**7),
+        zipfile.ZIP_DEFLATED,
+        "damaged: something in it is compressed",
+    ),
+    "a memo far away": (b"Nr\xff\xff\xff\x7f.", zipfile.ZIP_STORED, "it holds other things"),
+    "depth": (b"]" * 10**5 + b"a" * (10**5 - 1) + b".", zipfile.ZIP_STORED, "too many or too deep"),
+    "a state": (b"}N}X\x01\0\0\0aNs\x86b.", zipfile.ZIP_STORED, "damaged: wants to change"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_checkpoints_take_one_line(tmp_path, name):
+    program, compression, message = HOSTILE[name]
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", compression) as file:
+        file.writestr("archive/data.pkl", b"\x80\x02" + program)
+    with_archive(tmp_path / "bad.ckpt", archive.getvalue())
+    refused(tmp_path / "bad.ckpt", message)
 
 
 @pytest.fixture

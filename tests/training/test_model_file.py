@@ -92,6 +92,11 @@ def test_missing_file_and_folder(tmp_path):
     refused(tmp_path, "no such model file; give a run folder")
 
 
+def test_a_header_of_any_length(path):
+    path.write_bytes((2**40).to_bytes(8, "little") + path.read_bytes()[8:])
+    refused(path, "not a safetensors file .its header is over 16 MiB")
+
+
 @pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.999])
 def test_truncated(path, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -152,7 +157,10 @@ def test_weights_that_are_no_numbers(path, model, value, dtype):
     refused(path, r"its weight classifier\.bias has NaN or infinite values; train again")
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.complex64])
+OTHER_TYPES = [torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn]
+
+
+@pytest.mark.parametrize("dtype", OTHER_TYPES)
 def test_weights_of_other_types(path, model, dtype):
     cast = {name: each.to(dtype) for name, each in model.trained.items()}
     save_model_file(path, replace(model, trained=cast))
