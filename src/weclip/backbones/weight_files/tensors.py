@@ -52,7 +52,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 def read_any(file: Path) -> dict[str, Tensor]:
     """The tensors of a file of any format, under the names in it."""
     if file.exists() and not file.is_file():
-        raise InputError(f"{file}: no regular file; give a weight file")
+        raise InputError(f"{file}: cannot be read (no regular file); give a weight file")
     try:
         with file.open("rb") as handle:
             start = handle.read(9)
