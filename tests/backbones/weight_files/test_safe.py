@@ -67,7 +67,7 @@ def test_a_header_that_is_longer_than_the_file(tmp_path):
 
 def test_special_files_are_no_weights(tmp_path):
     os.mkfifo(tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match="cannot be read .no regular file"):
+    with pytest.raises(InputError, match=r"cannot be read .no regular file"):
         read_tensors(tmp_path / "a.safetensors")
 
 
