@@ -180,7 +180,7 @@ CASES = (
     Case(
         "train-diverges",
         "A learning rate that breaks the run",
-        f"{TRAIN} optim.learning_rate=1e30 optim.warmup_steps=0",
+        f"{TRAIN} optim.learning_rate=1e9 optim.warmup_steps=0",
         "step ...: the ... loss is nan; try a lower optim.learning_rate or train.precision=float32; no checkpoint was written yet; weclip replay out/replay.ckpt runs this step again",
         code=1,
         writes=("out",),

@@ -41,7 +41,7 @@ def test_a_configuration_that_is_lost_is_noticed(published, voc_world, tmp_path,
     before = weclip.load(run).predict(image)
     (published.parent / "open_clip_config.json").unlink()
     with pytest.raises(
-        InputError, match=r"was trained with .* as \(image gelu, .* but it is read as"
+        InputError, match=r"was trained with .* as \(image gelu, .* now; put its configuration back"
     ):
         weclip.load(run)
     assert worlds.train(run, *data, "--resume") == 2

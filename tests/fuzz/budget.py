@@ -103,7 +103,7 @@ def attempt(
     except refusals as error:
         text = str(error)
         assert len(text.splitlines()) == 1, f"not one line: {text!r:.300}"
-        assert len(text) < 1000, f"a long message: {text!r:.300}"
+        assert len(text) < 1600, f"a long message: {text!r:.300}"
         return "refused"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

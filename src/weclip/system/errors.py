@@ -20,7 +20,7 @@ class InputError(ValueError):
         super().__init__(_said(message))
 
 
-LONGEST = 900
+LONGEST = 1500
 """Characters of a message."""
 
 
