@@ -38,7 +38,7 @@ CASES = (
         "tab",
         "YAML indented by a tab",
         "classes:\n\t- name: bird\n",
-        "photos/classes.yaml: class list is not valid YAML (while scanning for the next token found character '\\t' that cannot start any token in \"<unicode string>\", line 2, column 1: - name: bird ^)",
+        "photos/classes.yaml: class list is not valid YAML (line 2: ...",
     ),
     _case(
         "latin-1",
@@ -68,7 +68,7 @@ CASES = (
         "name-no",
         "`no`, which YAML reads as false",
         _names("yes", "no"),
-        "photos/classes.yaml: class 1: name: True is not a text; write it in quotes",
+        "photos/classes.yaml: class 1: name: true is not a text; write it in quotes",
     ),
     _case(
         "name-number",
@@ -80,7 +80,7 @@ CASES = (
         "name-null",
         "An empty name",
         _names("bird", ""),
-        "photos/classes.yaml: class 2: name: None is not a text; write it in quotes",
+        "photos/classes.yaml: class 2: name: null is not a text; write it in quotes",
     ),
     _case(
         "name-background",

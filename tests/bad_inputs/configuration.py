@@ -127,7 +127,7 @@ CHANGES = (
         "root-empty",
         "An empty variable of the shell",
         "data.root=",
-        "'data.root=': data.root must be a text, not None",
+        "'data.root=': data.root must be a text, not null",
     ),
 )
 """Name, what is wrong, `section.key=value`, and the line."""

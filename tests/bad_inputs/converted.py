@@ -116,7 +116,7 @@ CASES = (
         "Keys that name no image",
         "a.npy",
         _saved({7: np.zeros(20)}),
-        "a.npy: the key '7' names no image; expected names such as 2007_000032, or the numbers 2007000032 for VOC and 9 for COCO's 000000000009",
+        "a.npy: the key 7 names no image; expected names such as 2007_000032, or the numbers 2007000032 for VOC and 9 for COCO's 000000000009",
     ),
     Case(
         "convert-to-text",

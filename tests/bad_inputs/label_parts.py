@@ -34,7 +34,7 @@ CASES = (
         "templates-without-braces",
         "A further template without {}",
         "'clip.more_templates=[a photo]'",
-        "clip.more_templates=('a photo',) is not allowed; it must be texts with one {}, where the class goes",
+        "clip.more_templates=('a photo',) is not allowed; it must be up to 1000 texts with one {}, where the class goes",
     ),
     _case(
         "templates-no-list",

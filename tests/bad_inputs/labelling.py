@@ -82,7 +82,7 @@ CASES = (
         "label-export-control-character",
         "A class name that XML cannot hold",
         f"{LABEL} --export label-studio data.classes=classes.yaml",
-        "--export label-studio: the class 'cat\\x07' has a control character or line break, which XML cannot hold; rename it, or leave the export out",
+        "classes.yaml: class 4: name: 'cat\\x07' holds control characters; leave them out",
         files={"classes.yaml": 'classes: [bird, cat, dog, "cat\\a"]\nbackground_words: [grass]\n'},
     ),
     Case(

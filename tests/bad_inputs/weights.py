@@ -134,7 +134,7 @@ CASES = (
         "An index that names a file outside its folder",
         "model.safetensors.index.json",
         '{"weight_map": {"a": "../../etc/passwd"}}',
-        'model.safetensors.index.json: weight_map names "../../etc/passwd", which is no file beside it; download the index again',
+        "model.safetensors.index.json: weight_map names '../../etc/passwd', which is no file beside it; download the index again",
     ),
     Case(
         "weights-vocabulary",
@@ -147,7 +147,7 @@ CASES = (
         "weights-not-computed",
         "A configuration beside the weights that asks for another pooling",
         TRAIN,
-        'open_clip_config.json: vision_cfg.pool_type is "avg": only "tok" is computed here; use a ViT CLIP of OpenAI or OpenCLIP',
+        "open_clip_config.json: vision_cfg.pool_type is 'avg': only 'tok' is computed here; use a ViT CLIP of OpenAI or OpenCLIP",
         files={"open_clip_config.json": '{"embed_dim": 16, "vision_cfg": {"pool_type": "avg"}}'},
     ),
     Case(

@@ -12,13 +12,13 @@ def _files() -> Iterator[Case]:
             "yaml-broken",
             "YAML with an open brace",
             "data: {root: VOC2012\n",
-            "bad.yaml: not valid YAML (line 2: expected ',' or '}', but got '<stream end>')",
+            "bad.yaml: not valid YAML (line 2: ...",
         ),
         (
             "yaml-tab",
             "YAML indented by a tab",
             "data:\n\troot: VOC2012\n",
-            "bad.yaml: not valid YAML (line 2: found character '\\t' that cannot start any token)",
+            "bad.yaml: not valid YAML (line 2: ...",
         ),
         (
             "yaml-list",
@@ -36,7 +36,7 @@ def _files() -> Iterator[Case]:
             "yaml-key-twice",
             "A key given twice",
             "train:\n  steps: 5\n  steps: 6\n",
-            "bad.yaml: not valid YAML (line 3: found duplicate key steps)",
+            "bad.yaml: not valid YAML (line 3: the key 'steps' is there twice)",
         ),
         (
             "yaml-reference",
