@@ -38,13 +38,14 @@ def overlay(
         alpha: Opacity of the paint in [0, 1].
         palette: (256, 3) colours by class id.
     """
-    painted = np.empty_like(image)
-    for rows, columns in windows(image.shape[:2], OVERLAY_DEPTH):
+    painted = Image.new("RGB", (image.shape[1], image.shape[0]))
+    for rows, columns in windows((image.shape[0], image.shape[1]), OVERLAY_DEPTH):
         ids, pixels = label_map[rows, columns], image[rows, columns]
         blended = (1 - alpha) * pixels + alpha * palette[ids]  # rows, columns, 3
         foreground = (ids != 0) & (ids != IGNORE_INDEX)
-        painted[rows, columns] = np.where(foreground[..., None], blended.round(), pixels)
-    return Image.fromarray(painted)
+        shown = np.where(foreground[..., None], blended.round().astype(np.uint8), pixels)
+        painted.paste(Image.fromarray(shown), (columns.start, rows.start))
+    return painted
 
 
 def heatmap(cam: NDArray[np.floating]) -> Image.Image:
