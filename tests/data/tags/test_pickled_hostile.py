@@ -68,36 +68,48 @@ def test_nothing_of_ours_is_changed(read, name, slots, field):
     assert read(b"}" + text(b"a") + TWENTY + b"s") == {"a": (19,)}
 
 
-def shared(leaf, depth, open_=b"", close=b"\x86"):
-    """Containers of two that are the same, and so on: 2^depth leaves."""
+def shared(leaf, open_=b"", close=b"\x86"):
+    """Containers of two that are the same, and so on: 2^60 leaves, number 60 of the memo."""
     program = leaf + b"\x94"
-    for number in range(depth):
+    for number in range(60):
         inner = b"h" + bytes([number])
         program += open_ + inner + inner + close + b"\x94"
     return program
 
 
-PAIR, LISTS = shared(b"K\x01", 60), shared(b"K\x01", 60, b"(", b"l")
+ALL = b"h\x3c"
+F4 = DTYPE + text(b"f4") + b"\x85R"
+USES = {
+    "key": (b"}" + ALL + TWENTY + b"s", "a key of type"),
+    "value": (b"}" + text(b"a") + ALL + b"s", "expected 20 numbers"),
+    "everything": (ALL, "expected a dictionary"),
+    "encoding": (ENCODE + text(b"a") + ALL + b"\x86R", "not in latin1"),
+    "text": (ENCODE + ALL + text(b"latin1") + b"\x86R", "not a pickled"),
+    "type": (DTYPE + ALL + b"\x85R", "not a pickled"),
+    "type's state": (F4 + ALL + b"b", "not a pickled|expected a dictionary"),
+    "number": (SCALAR + F4 + ALL + b"\x86R", "not a pickled|a number of type"),
+    "number's type": (SCALAR + ALL + b"C\x04abcd" + b"\x86R", "not a pickled"),
+    "state": (b"}" + text(b"a") + ARRAY + b")R" + ALL + b"bs", "not a pickled"),
+    "shape": (
+        b"}" + text(b"a") + ARRAY + b")R(K\x01" + ALL + F4 + b"NC\x04abcdtbs",
+        "not a pickled",
+    ),
+    "array's type": (
+        b"}" + text(b"a") + ARRAY + b")R(K\x01)" + ALL + b"NC\x04abcdtbs",
+        "not a pickled",
+    ),
+    "content": (b"}" + text(b"a") + ARRAY + b")R(K\x01)" + F4 + b"N" + ALL + b"tbs", "a: |not a"),
+    "arguments": (ARRAY + ALL + b"R", "expected a dictionary|calls what|not a pickled"),
+    "persistent id": (ALL + b"Q", "data outside the file"),
+}
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        b"}" + PAIR + TWENTY + b"s",
-        b"}" + text(b"a") + PAIR + b"s",
-        b"}" + text(b"a") + LISTS + b"s",
-        ENCODE + text(b"a") + PAIR + b"\x86R",
-        DTYPE + PAIR + b"\x85R",
-        SCALAR + PAIR + PAIR + b"\x86R",
-        PAIR,
-        LISTS,
-        ARRAY + b")R(K\x01" + PAIR + DTYPE + text(b"f4") + b"\x85R" + b"NC\x04abcdtb",
-        ARRAY + b")R(K\x01)" + DTYPE + text(b"f4") + b"\x85R" + b"N" + PAIR + b"tb",
-        ARRAY + b")R" + PAIR + b"b",
-    ],
-)
-def test_a_billion_leaves_are_not_looked_at(read, program):
-    refused(read, program)
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("kind", ["tuples", "lists"])
+def test_a_billion_leaves_are_not_looked_at(read, use, kind):
+    made = shared(b"K\x01") if kind == "tuples" else shared(b"K\x01", b"(", b"l")
+    program, message = USES[use]
+    refused(read, made + program, message)
 
 
 def test_lists_that_hold_themselves(read):
