@@ -1,7 +1,7 @@
 """TorchScript archives as graphs, as bombs, and as programs that change what reads them."""
 
 import zipfile
-from time import monotonic
+from time import process_time
 
 import pytest
 import torch
@@ -250,6 +250,6 @@ def test_a_shared_graph_of_wide_modules_takes_no_time(tmp_path):
     for number in range(40):
         inner = b"".join(text(b"%d" % i) + b"h" + bytes([number]) for i in range(10))
         program += OBJECT + b"}(" + inner + b"ubq" + bytes([number + 1])
-    start = monotonic()
+    start = process_time()
     assert len(read_tensors(write(tmp_path / "graph.pt", program, TWO_FLOATS))) == 1
-    assert monotonic() - start < 1
+    assert process_time() - start < 1

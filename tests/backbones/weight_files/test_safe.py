@@ -2,7 +2,7 @@
 
 import json
 import os
-from time import monotonic
+from time import process_time
 
 import pytest
 import torch
@@ -54,10 +54,10 @@ def test_headers_that_do_not_fit(tmp_path, fault):
 
 @pytest.mark.parametrize("claimed", [MOST_HEADER + 1, 2**40, 2**63, 2**64 - 1])
 def test_headers_of_any_length(tmp_path, claimed):
-    start = monotonic()
+    start = process_time()
     with pytest.raises(InputError, match=r"damaged .its header is over 16 MiB"):
         read_tensors(write(tmp_path / "a.safetensors", tensor(), claimed=claimed))
-    assert monotonic() - start < 1
+    assert process_time() - start < 1
 
 
 def test_a_header_that_is_longer_than_the_file(tmp_path):

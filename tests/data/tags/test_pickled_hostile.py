@@ -3,7 +3,7 @@
 import io
 import os
 import pickle
-from time import monotonic
+from time import process_time
 
 import numpy as np
 import pytest
@@ -40,10 +40,10 @@ def read(tmp_path):
 
 
 def refused(read, program, message="tags.npy: "):
-    start = monotonic()
+    start = process_time()
     with pytest.raises(InputError, match=message) as caught:
         read(program)
-    assert monotonic() - start < 5
+    assert process_time() - start < 5
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
 
