@@ -257,7 +257,7 @@ CASES = (
         + '"><!ENTITY e "'
         + "&d;" * 5000
         + '">]><a>&e;</a>',
-        "photos/annotations.xml: not valid XML (...)",
+        "photos/annotations.xml: not valid XML of annotations (it has a <!DOCTYPE ...>)",
     ),
     Case(
         "hugging-face-no-tags",
