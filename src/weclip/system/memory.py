@@ -8,8 +8,9 @@ import ctypes
 import sys
 from pathlib import Path
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-"""Options of `mallopt` in glibc's `malloc.h`: a threshold of -1 never gives memory back."""
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
+"""Options of `mallopt` in glibc's `malloc.h`: a threshold of -1 never gives memory back, and with
+one arena what a thread has freed is there for all (else each would keep its own)."""
 
 TOP_PAD = 64 * 2**20
 
@@ -21,7 +22,7 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    options = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD))
+    options = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD), (M_ARENA_MAX, 1))
     return all(mallopt(option, value) == 1 for option, value in options)
 
 
