@@ -41,7 +41,8 @@ class DataConfig:
 class ClipConfig:
     """The frozen backbone."""
 
-    weights: str = MISSING  # OpenAI .pt, state dict, safetensors, Hugging Face or OpenCLIP folder
+    weights: str = MISSING  # file or folder in any published form; ViT-B/16; OWNER/NAME of the hub
+    sha256: str | None = None  # of the weights; a run by name keeps it, and another is refused
     activation: str = "auto"  # auto: as published | quick_gelu | gelu
     prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
     more_templates: tuple[str, ...] = ()  # whose features are averaged with it

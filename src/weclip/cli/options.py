@@ -111,7 +111,9 @@ Given = Annotated[
     list[Path] | None,
     typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
 ]
-ClipName = Annotated[str, typer.Option("--name", help="Which CLIP: ViT-B/16 or ViT-L/14.")]
+ClipName = Annotated[
+    str, typer.Option("--name", help="Which CLIP: ViT-B/16, ViT-L/14, or OWNER/NAME of the hub.")
+]
 VoidBorder = Annotated[
     bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")
 ]

@@ -1,7 +1,7 @@
 """Load a trained model, checked against the CLIP it needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from weclip.inference.arguments import kind_of, path_of, require_list, short_err
 from weclip.inference.segmenter import SegmentationModel
 from weclip.methods.method import Method
 from weclip.plugins import Plugin, PluginFiles, load_plugins
+from weclip.prepare.weights.by_name import find_clip, pinned
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
+from weclip.system.untrusted.files import read_text
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -224,8 +226,17 @@ def frozen_backbones(clip: Clip) -> dict[str, FrozenBackbone]:
 
 
 def open_clip(config: Config, console: Console = QUIET) -> Clip:
-    """The CLIP of a configuration; what had to be assumed of it is told."""
-    clip = load_clip(clip_path(config), config.clip.activation)
+    """The CLIP of a configuration; what had to be assumed of it is told.
+
+    Raises:
+        InputError: It cannot be had or read, or is not that of `clip.sha256`.
+    """
+    clip = load_clip(clip_path(config, console), config.clip.activation)
+    if config.clip.sha256 not in (None, clip.sha256):
+        raise InputError(
+            f"clip.weights={config.clip.weights}: its SHA-256 is {clip.sha256}, and clip.sha256 "
+            "says another; give the file that it was, or leave clip.sha256 out"
+        )
     if clip.note is not None:
         console.print(f"warning: {clip.note}", style="yellow", soft_wrap=True, markup=False)
     return clip
@@ -239,10 +250,32 @@ def require_files(config: Config) -> None:
         raise InputError(f"{path}: file of descriptions (clip.descriptions) not found")
 
 
-def clip_path(config: Config) -> Path:
-    """Where the CLIP of a configuration is; the name `demo` is the shipped tiny one."""
+def clip_path(config: Config, console: Console = QUIET) -> Path:
+    """Where the CLIP of a configuration is; a published one is fetched where it is not yet.
+
+    The name `demo` is the shipped tiny one.
+    """
     weights = config.clip.weights
-    return demo_clip() if weights == "demo" else Path(weights)
+    return demo_clip() if weights == "demo" else find_clip(weights, console=console)
+
+
+def with_pinned_clip(config: Config, console: Console, earlier: Path | None = None) -> Config:
+    """A copy that names its CLIP for good: a repository with its commit, and the SHA-256.
+
+    Args:
+        config: Its CLIP may be a name or a path; paths are left as they are.
+        console: Where it is told that something is fetched.
+        earlier: `config.yaml` of the run that goes on, whose commit is kept.
+    """
+    given = config.clip.weights
+    if earlier is not None and earlier.is_file():
+        before = from_yaml(read_text(earlier, "configuration"), str(earlier)).clip.weights
+        given = before if before.startswith(f"{given}@") else given
+    if given == "demo" or Path(given).exists():
+        return config
+    path = find_clip(given, console=console)
+    clip = replace(config.clip, weights=pinned(given, path), sha256=find_weights(path).sha256())
+    return replace(config, clip=clip)
 
 
 def default_device() -> str:

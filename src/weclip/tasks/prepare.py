@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TimeRemainingColumn
 
 from weclip.config_file import load_config
-from weclip.prepare import clip, coco, voc
+from weclip.prepare import coco, voc
 from weclip.prepare.archives import Archives, check_given
 from weclip.prepare.download import DEFAULT_PATIENCE, Patience
 from weclip.prepare.sources import PUBLISHED, Report, Source
+from weclip.prepare.weights import hub, openai
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.locks import working_in
@@ -43,7 +44,7 @@ def prepare(
     *,
     console: Console = QUIET,
     given: Sequence[Path] = (),
-    name: str = clip.NAMES[0],
+    name: str = openai.NAMES[0],
     void_border: bool = False,
     sources: Mapping[str, Source] = PUBLISHED,
     patience: Patience = DEFAULT_PATIENCE,
@@ -55,7 +56,7 @@ def prepare(
         root: Folder for the result; archives are fetched into `downloads` in it.
         console: Where progress is shown; by default nowhere.
         given: Files fetched by hand, in place of the downloads.
-        name: Which CLIP.
+        name: Which CLIP: of `openai.NAMES`, or a repository of the Hugging Face hub.
         void_border: For `coco`: mark a border round every instance as ignored.
         sources: Table of the files, as in `sources.py`.
         patience: Timeouts and attempts of downloads.
@@ -68,7 +69,10 @@ def prepare(
         raise InputError(f"prepare {what}: unknown; known: {', '.join(_KEYS)}. {hint}".strip())
     if void_border and what != "coco":
         raise InputError("--void-border is for coco only; leave it out")
-    clip.check_name(name)
+    repository = hub.repository_of(name) if what == "clip" and name not in openai.NAMES else None
+    if repository is not None:
+        return _fetch_from_hub(repository, root, console, given)
+    openai.check_name(name)
     files = check_given(given, sources, _KEYS[what] or (name,))
     folder = root if what == "clip" else root / "downloads"
     with working_in(root, "preparation", option="--root"), _progress(console) as progress:
@@ -78,7 +82,7 @@ def prepare(
         elif what == "coco":
             coco.prepare_coco(root, archives, void_border=void_border)
         else:
-            clip.prepare_clip(root, archives, name)
+            openai.prepare_clip(root, archives, name)
     for path in sorted((root / _FOLDERS[what] / _LISTS).glob("*.txt")) if what != "clip" else ():
         console.print(f"{path.stem}: {len(path.read_text(encoding='utf-8').split())} images")
     exit_code = 0
@@ -95,6 +99,18 @@ def prepare(
             highlight=False,
         )
     return Prepared(train_command(what, root, weights), exit_code)
+
+
+def _fetch_from_hub(
+    repository: hub.Repository, root: Path, console: Console, given: Sequence[Path]
+) -> Prepared:
+    """Fetch a CLIP of the hub into a folder of its name below `root`."""
+    if given:
+        raise InputError("--from is for OpenAI's files; leave it out")
+    place = root / repository.name.rpartition("/")[2]
+    with working_in(root, "preparation", option="--root"):
+        hub.fetch(repository, into=place, console=console)
+    return Prepared(train_command("clip", root, place), 0)
 
 
 def train_command(what: str, root: Path, weights: Path) -> str:

@@ -14,7 +14,7 @@ from weclip.training.checkpoint import Checkpoint
 
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
-    "train.image_every train.save_every train.keep_last"
+    "train.image_every train.save_every train.keep_last clip.weights clip.sha256"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""

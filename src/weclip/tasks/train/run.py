@@ -33,7 +33,7 @@ from weclip.system.files import (
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.load import MODEL_NAME, frozen_backbones
+from weclip.tasks.load import MODEL_NAME, frozen_backbones, with_pinned_clip
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.evaluation import make_evaluate
 from weclip.tasks.train.inputs import (
@@ -110,6 +110,7 @@ def _train(
     new = not (goes_on or overwrite)
     if place.is_main_process and new:
         claim_folder(out, KIND)  # only to refuse it before anything is read
+    config = with_pinned_clip(config, console, out / CONFIG_NAME if goes_on else None)
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
     agree_on_inputs(chain(seen_in(inputs.images), seen_in(inputs.masked)), **digest)

@@ -16,7 +16,8 @@ def check_name(name: str) -> None:
     """Raise InputError for weights that are not known."""
     if name not in NAMES:
         hint = did_you_mean(name, NAMES)
-        raise InputError(f"--name {name}: unknown; known: {', '.join(NAMES)}. {hint}".strip())
+        known = f"{', '.join(NAMES)}, or OWNER/NAME of the Hugging Face hub"
+        raise InputError(f"--name {name}: unknown; known: {known}. {hint}".strip())
 
 
 def prepare_clip(root: Path, archives: Archives, name: str) -> Path:
