@@ -91,12 +91,14 @@ def check(
     arguments: options.Arguments = None,
     config: Preset = None,
     json: options.Json = None,
+    suspects: options.Suspects = None,
 ) -> int:
     """Read all images, masks and tags that `train` would read, and say what is wrong with them.
 
     Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
 
-    For example: weclip check photos, or weclip check --config voc data.root=VOC2012
+    For example: weclip check photos, or weclip check --config voc data.root=VOC2012; with a CLIP:
+    weclip check photos --suspects doubtful.csv clip.weights=ViT-B/16
     """
     from weclip.tasks.check import UNUSED
     from weclip.tasks.check import check as run
@@ -105,8 +107,8 @@ def check(
     if json is not None:
         require_writable(json, "--json")
     data, changes = split_data(arguments or ())
-    resolved = configuration(config, data, changes, unused=UNUSED)
-    return run(resolved, console=Screen(), json_file=json)
+    resolved = configuration(config, data, changes, unused=() if suspects else UNUSED)
+    return run(resolved, console=Screen(), json_file=json, suspects=suspects)
 
 
 @command()

@@ -64,6 +64,12 @@ Arguments = Annotated[
 Json = Annotated[
     Path | None, typer.Option("--json", help="Also write the whole record to this file.")
 ]
+Suspects = Annotated[
+    Path | None,
+    typer.Option(
+        "--suspects", help="List the tags that CLIP doubts in this .csv; needs clip.weights=..."
+    ),
+]
 TagsFile = Annotated[
     str | None,
     typer.Option("--tags", help="Tags file, or auto for tags by CLIP: data.tags_file=..."),

@@ -39,13 +39,20 @@ SHOWN_PAIRS = 10
 COLOURS = {"error": "red", "warning": "yellow", "information": "cyan"}
 
 
-def check(config: Config, *, console: Console = QUIET, json_file: Path | None = None) -> int:
+def check(
+    config: Config,
+    *,
+    console: Console = QUIET,
+    json_file: Path | None = None,
+    suspects: Path | None = None,
+) -> int:
     """Check the data that a configuration trains and is scored on, and show tables and findings.
 
     Args:
         config: Resolved configuration; only `data` and `faithful` are read.
         console: Where the report is shown; by default nowhere.
         json_file: Where the whole record is written too.
+        suspects: Where the tags that CLIP doubts are listed, which reads its weights.
 
     Returns:
         Exit code: 0 if there is nothing to do, 1 with warnings only, 2 with errors.
@@ -53,14 +60,25 @@ def check(config: Config, *, console: Console = QUIET, json_file: Path | None = 
     Raises:
         InputError: Lists, tags or files are missing or wrong, as in training.
     """
+    if suspects is not None:
+        _require_suspects(config, suspects)
     if json_file is None:
-        return _check(config, console, None)
+        return _check(config, console, None, suspects)
     _require_free(json_file)
     with working_on(json_file, "check", option="--json"):
-        return _check(config, console, json_file)
+        return _check(config, console, json_file, suspects)
 
 
-def _check(config: Config, console: Console, json_file: Path | None) -> int:
+def _require_suspects(config: Config, path: Path) -> None:
+    """What the list of doubtful tags needs, said before anything is read; PyTorch comes here."""
+    from weclip.tasks.load import require_files
+    from weclip.tasks.tag.suspects import require_free
+
+    require_free(path)
+    require_files(config)
+
+
+def _check(config: Config, console: Console, json_file: Path | None, suspects: Path | None) -> int:
     """As `check`, with a file that is held."""
     dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
@@ -74,6 +92,10 @@ def _check(config: Config, console: Console, json_file: Path | None) -> int:
     if json_file is not None:
         write_json(json_file, record(report, config))
     show(report, console)
+    if suspects is not None:
+        from weclip.tasks.tag.suspects import list_suspects
+
+        list_suspects(config, dataset, console, suspects)
     return 2 if report.count("error") else 1 if report.count("warning") else 0
 
 

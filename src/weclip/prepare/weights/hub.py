@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.console import Console
 
 from weclip.backbones.weight_files.folder import INDEX, NAMES, PART, SUFFIXES, find_weights
