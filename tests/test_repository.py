@@ -17,7 +17,7 @@ ROOT_NAMES = set(
 # A machine's own folders. Preceded by a letter, a dot or a brace they are part of something else.
 MACHINE_PATH = re.compile(r"(?<![\w./{}<>-])/(?:work|root|home)\b")
 GENERATED = {"runs", "build", "dist", "__pycache__"}
-TEXT_SUFFIXES = {"", ".cfg", ".cff", ".html", ".in", ".md", ".py", ".toml", ".txt", ".yaml"}
+TEXT_SUFFIXES = {"", ".cfg", ".cff", ".css", ".html", ".in", ".md", ".py", ".toml", ".txt", ".yaml"}
 
 
 def tracked_files() -> list[str]:

@@ -1,7 +1,7 @@
 """One page that shows scores: tables, bars per class, curves, scenes. A single HTML file.
 
 Stage 6. Pictures are inside the file, charts are SVG and HTML, and there is no script, so the
-page can be mailed, archived and read offline. The page's frame and style are in `report.html`.
+page can be mailed, archived and read offline. Its frame is `report.html`, its style `style.css`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,11 +62,13 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write the page into an `.html` file."""
-    frame = resources.files("weclip.inference.report").joinpath("report.html").read_text("utf-8")
+    folder = resources.files("weclip.inference.report")
+    frame = folder.joinpath("report.html").read_text("utf-8")
     scores = report.scores
     colours = _series(scores, by_kind=len(report.difference_colours) < 2)
     page = Template(frame).substitute(
         title=escape(report.title),
+        style=folder.joinpath("style.css").read_text("utf-8"),
         series_style=_series_style(len(scores)),
         headline=_headline(scores, colours),
         introduction=escape(report.introduction),

@@ -30,6 +30,7 @@ from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
+from weclip.tasks.label.report import report_labels
 from weclip.tasks.load import (
     LoadedModel,
     clip_path,
@@ -65,6 +66,11 @@ class LabelOptions:
     shard: str | None = None
     resume: bool = False
     overwrite: bool = False
+
+    def to_list(self) -> list[str]:
+        """As options of the command, those of what is written."""
+        flags = [f"--{name}" for name in ("overlays", "soft") if getattr(self, name)]
+        return [*flags, *(word for name in self.export for word in ("--export", name))]
 
 
 def label(config: Config, out: Path, options: LabelOptions, *, console: Console = QUIET) -> int:
@@ -150,7 +156,9 @@ def _label(
     place.wait_for_everyone()
     if not place.is_main_process:
         return 0
-    return finish(folder, images, options, dataset.classes, console)
+    count = finish(folder, images, options, dataset.classes, console)
+    report_labels(folder, images, dataset, config, options.to_list(), console)
+    return count
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:

@@ -43,6 +43,7 @@ from weclip.tasks.train.inputs import (
     read_paths,
     warn,
 )
+from weclip.tasks.train.report import report_training
 from weclip.tasks.train.resume import changes, digests, require_same
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
 from weclip.training.loop import Trainer
@@ -150,6 +151,7 @@ def _train(
         trainer.fit(batches, log, progress)
     if loader.unreadable:
         warn(console, f"{len(loader.unreadable)} training images could not be read")
+    report_training(out, config, inputs, trainer, checkpoint.step if checkpoint else 0, console)
     return out / MODEL_NAME
 
 

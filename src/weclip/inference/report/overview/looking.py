@@ -1,0 +1,43 @@
+"""Looking at an image with a model: its label map, and how sure the model is of it.
+
+Stage 6. One pass of the model, and full-size probabilities window by window, as in prediction.
+"""
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weclip.inference.predictor import (
+    LARGEST_PATCH,
+    Predictor,
+    inference_mode,
+    multi_scale_logits,
+    resize_long_side,
+)
+from weclip.labels.windows import resized, windows
+
+
+def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """The label map (H, W) that the predictor gives without CRF, and the mean best probability.
+
+    Args:
+        predictor: The model with its test protocol; its CRF is left out.
+        image: (H, W, 3) uint8, RGB.
+    """
+    size = (image.shape[0], image.shape[1])
+    smallest = ceil(LARGEST_PATCH / min(1.0, *predictor.scales))
+    with inference_mode(predictor.model):
+        small = resize_long_side(image, predictor.long_side, smallest_side=smallest)
+        logits = multi_scale_logits(
+            predictor.model,
+            small.to(predictor.device),
+            scales=predictor.scales,
+            flip=predictor.flip,
+        )[0]
+    label_map, total = np.empty(size, np.uint8), 0.0
+    for window in windows(size, len(logits)):
+        best, ids = resized(logits, size, window).softmax(0).max(0)
+        label_map[window] = ids.cpu().numpy().astype(np.uint8)
+        total += float(best.double().sum())
+    return label_map, total / label_map.size

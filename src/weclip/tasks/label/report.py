@@ -1,0 +1,140 @@
+"""The report of `weclip label`: the masks beside the tags, from what lies in the folder."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from rich.console import Console
+
+from weclip.config import Config
+from weclip.data.batch import TaggedImage
+from weclip.data.dataset import Dataset
+from weclip.inference.report.overview import advice
+from weclip.inference.report.overview.cards import Section
+from weclip.inference.report.overview.classes import class_rows
+from weclip.inference.report.overview.page import REPORT_NAME, Overview, write_overview
+from weclip.inference.report.overview.scene import Scene, most_doubtful
+from weclip.system.untrusted.documents import parse_json
+from weclip.system.untrusted.files import read_bytes
+from weclip.tasks.label.folder import MANIFEST_NAME, LabelFolder
+from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
+from weclip.tasks.report.folder_scenes import Files, panels_of
+from weclip.tasks.report.harmless import harmless
+from weclip.tasks.report.repeat import repeat_command
+
+
+def report_labels(
+    folder: LabelFolder,
+    images: Sequence[TaggedImage],
+    dataset: Dataset,
+    config: Config,
+    options: Sequence[str],
+    console: Console,
+) -> Path | None:
+    """Write `report.html` and `scenes.csv`, if all masks are there; an error is one warning.
+
+    Args:
+        folder: The folder, with its manifest.
+        images: All images of the split.
+        dataset: What they are of.
+        config: Resolved configuration.
+        options: Further options of the command.
+        console: Where it is told.
+
+    Returns:
+        The page; None where there is none.
+    """
+    with harmless(console, REPORT_NAME):
+        scenes = read_scenes(folder, images)
+        if scenes is None:
+            return None
+        path = write_overview(
+            folder.out, _overview(folder, images, dataset, config, options, scenes)
+        )
+        console.print(f"report: {path}", soft_wrap=True, markup=False)
+        return path
+    return None
+
+
+def read_scenes(folder: LabelFolder, images: Sequence[TaggedImage]) -> list[Scene] | None:
+    """The manifest's lines as scenes; None where it is not of these images."""
+    path = folder.out / MANIFEST_NAME
+    if not path.is_file():
+        return None
+    lines = read_bytes(path, "manifest").splitlines()
+    records = [parse_json(line, str(path)) for line in lines]
+    if [record["name"] for record in records] != [image.name for image in images]:
+        return None
+    ids = {name: i for i, name in enumerate(folder.classes.names_with_background)}
+    return [_scene(r, image, ids) for r, image in zip(records, images, strict=True)]
+
+
+def _scene(record: Mapping[str, Any], image: TaggedImage, ids: Mapping[str, int]) -> Scene:
+    return Scene(
+        name=image.name,
+        size=(record["height"], record["width"]),
+        tags=image.tags,
+        shares={ids[name]: share for name, share in record["shares"].items() if share},
+        unsure=record["unsure"],
+        confidence=record["confidence"],
+    )
+
+
+def _scores(out: Path, config: Config) -> str:
+    """The command that scores the masks, where there are drawn ones."""
+    data = [f"data.root={config.data.root}", "data.eval_split=val"]
+    masks, kind = str(out / "masks"), config.data.format
+    line = ["weclip", "evaluate", "--masks", masks, "--config", kind, *data]
+    return shlex.join([*line, "--out", f"{out}-scores"])
+
+
+def _overview(
+    folder: LabelFolder,
+    images: Sequence[TaggedImage],
+    dataset: Dataset,
+    config: Config,
+    options: Sequence[str],
+    scenes: Sequence[Scene],
+) -> Overview:
+    classes, ordered = folder.classes, most_doubtful(scenes)
+    names = classes.names_with_background
+    rows = class_rows(
+        scenes,
+        num_classes=classes.num_classes,
+        images=images_by_class(images, len(classes.names)),
+        iou=None,
+    )
+    files = {i.name: Files(i.path, folder.mask_path(i)) for i in images}
+    panels = panels_of(files, classes.palette, "mask", config.data.max_pixels)
+    sure = mean(scene.confidence or 0.0 for scene in scenes)
+    settings = folder.recipe["config"]
+    note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
+    return Overview(
+        title=f"Masks from tags: {folder.out.name}",
+        lead=f"Masks made by a frozen CLIP ({folder.recipe['method']}), without training. They "
+        "hold the classes of an image's tags only; nothing here is scored.",
+        headline=[
+            ("images", f"{len(scenes):,}", f"of split {config.data.train_split}"),
+            ("classes", str(len(classes.names)), "without background"),
+            tags_found(scenes),
+            ("confidence", f"{100 * sure:.0f} %", "mean over images"),
+        ],
+        advice=[
+            *advice.lost_tags(scenes, names),
+            *advice.unsure(scenes),
+            *advice.few_images(rows, names),
+            *advice.no_masks(_scores(folder.out, config)),
+        ],
+        data=dataset.understood(config.data.train_split, None),
+        tag_counts=images_by_tags(images),
+        rows=rows,
+        sections=[Section("Images", note, ordered, panels)],
+        scenes=ordered,
+        command=repeat_command(
+            "label", settings, folder.out, plugins=config.PLUGINS, options=options
+        ),
+        settings=settings,
+        classes=classes,
+    )

@@ -1,0 +1,1 @@
+"""Reports of what commands did, from what they leave in their folders."""

@@ -1,0 +1,71 @@
+"""The command that makes the same again, for a shell."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from weclip.config_file import load_config, presets, to_yaml
+from weclip.plugins import PluginFiles
+from weclip.tasks.train.resume import flatten
+
+_PLAIN = re.compile(r"[A-Za-z_./~][\w./@+-]*")
+_REQUIRED = ("data.root=data", "clip.weights=clip")  # some presets leave them to the user
+
+
+def repeat_command(
+    command: str,
+    settings: Mapping[str, Any],
+    out: Path,
+    *,
+    plugins: PluginFiles = (),
+    options: Sequence[str] = (),
+) -> str:
+    """A command line whose configuration is this one, whatever it was made of.
+
+    It is written as the preset that is nearest, and all that differs from it.
+
+    Args:
+        command: Such as `train`.
+        settings: The resolved configuration, flat.
+        out: The output folder.
+        plugins: Plugins that it was made with.
+        options: Further options.
+
+    Returns:
+        The line, quoted for a POSIX shell.
+    """
+    bases = {name: flatten(to_yaml(_preset(name, plugins))) for name in presets()}
+    differences = {
+        name: {
+            key: value
+            for key, value in settings.items()
+            if not key.startswith("plugins") and (key not in base or base[key] != value)
+        }
+        for name, base in bases.items()
+    }
+    nearest = min(sorted(differences), key=lambda name: len(differences[name]))
+    changes = [f"{key}={_written(value)}" for key, value in differences[nearest].items()]
+    names = [name for key in settings if (name := _plugin(key)) is not None]
+    for name in names:
+        options = [*options, "--plugin", name]
+    line = ["weclip", command, "--config", nearest, *changes, *options, "--out", str(out)]
+    return shlex.join(line)
+
+
+def _preset(name: str, plugins: PluginFiles) -> Any:
+    return load_config(name, _REQUIRED, plugins=plugins)
+
+
+def _plugin(key: str) -> str | None:
+    """The file name of a plugin that a flat configuration names."""
+    return key.removeprefix("plugins.") if key.startswith("plugins.") else None
+
+
+def _written(value: Any) -> str:
+    """A value as YAML in one line; texts that need no quotes have none."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value != "~":
+        return value
+    return json.dumps(value, ensure_ascii=False)
