@@ -1,6 +1,5 @@
 """The report of `weclip label`: the masks beside the tags, from what lies in the folder."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -12,6 +11,7 @@ from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.dataset import Dataset
 from weclip.inference.report.overview import advice
+from weclip.inference.report.overview.advice import Advice
 from weclip.inference.report.overview.cards import Section
 from weclip.inference.report.overview.classes import class_rows
 from weclip.inference.report.overview.page import REPORT_NAME, Overview, write_overview
@@ -82,12 +82,24 @@ def _scene(record: Mapping[str, Any], image: TaggedImage, ids: Mapping[str, int]
     )
 
 
-def _scores(out: Path, config: Config) -> str:
-    """The command that scores the masks, where there are drawn ones."""
-    data = [f"data.root={config.data.root}", "data.eval_split=val"]
-    masks, kind = str(out / "masks"), config.data.format
-    line = ["weclip", "evaluate", "--masks", masks, "--config", kind, *data]
-    return shlex.join([*line, "--out", f"{out}-scores"])
+def _scores(out: Path, config: Config, settings: Mapping[str, Any]) -> str:
+    """The command that scores the masks, where some of the images have drawn ones."""
+    data = {key: value for key, value in settings.items() if key.startswith("data.")}
+    data["data.eval_split"] = config.data.train_split
+    place = out.with_name(f"{out.name}-scores")
+    options = ["--masks", str(out / "masks")]
+    return repeat_command("evaluate", data, place, plugins=config.PLUGINS, options=options)
+
+
+def _train(out: Path, config: Config, settings: Mapping[str, Any]) -> Advice:
+    """The command that learns from the same images and tags."""
+    place = out.with_name(f"{out.name}-run")
+    return Advice(
+        "Train a segmenter",
+        "It learns from all images together, needs no tags afterwards, and finds classes that a "
+        "tag does not say.",
+        repeat_command("train", settings, place, plugins=config.PLUGINS),
+    )
 
 
 def _overview(
@@ -125,7 +137,8 @@ def _overview(
             *advice.lost_tags(scenes, names),
             *advice.unsure(scenes),
             *advice.few_images(rows, names),
-            *advice.no_masks(_scores(folder.out, config)),
+            *advice.no_masks(_scores(folder.out, config, settings), "of these images"),
+            _train(folder.out, config, settings),
         ],
         data=dataset.understood(config.data.train_split, None),
         tag_counts=images_by_tags(images),

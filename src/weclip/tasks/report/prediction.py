@@ -22,7 +22,7 @@ def write_prediction_report(
     classes: ClassList,
     *,
     command: str,
-    confidence: Mapping[str, float] | None = None,
+    confidence: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Path:
@@ -33,8 +33,8 @@ def write_prediction_report(
         images: Image files, and their masks below `out/masks`; those without one are left out.
         classes: The model's class list.
         command: The command that repeats it, quoted.
-        confidence: Mean best probability in [0, 1] by the mask's path below `masks`, as text;
-            unknown for those that are not there.
+        confidence: Folder with the confidence of each pixel under the masks' names, 8-bit grey,
+            where 255 is 1; None where it was not asked for.
         settings: What the masks were made with, flat.
         max_pixels: Width times height of the largest image that is decoded.
 
@@ -44,51 +44,62 @@ def write_prediction_report(
     Raises:
         WriteError: The disk is full, or the folder cannot be written to.
     """
-    names, known = classes.names_with_background, confidence or {}
-    scenes, files = [], {}
-    for path, relative in images:
-        name = relative.as_posix()
-        try:
-            ids = read_mask(out / "masks" / relative, num_classes=len(names), max_pixels=max_pixels)
-        except InputError:
-            continue
-        shares, unsure = shares_of(ids)
-        size = (ids.shape[0], ids.shape[1])
-        scenes.append(
-            Scene(name=name, size=size, shares=shares, unsure=unsure, confidence=known.get(name))
-        )
-        files[name] = Files(path, out / "masks" / relative)
-    ordered = most_doubtful(scenes)
+    names = classes.names_with_background
+    files = {
+        relative.as_posix(): Files(path, out / "masks" / relative) for path, relative in images
+    }
+    scenes = most_doubtful(read_scenes(files, len(names), confidence, max_pixels))
     rows = class_rows(scenes, num_classes=len(names), images=None, iou=None)
     found = sum(row.share > 0 for row in rows[1:])
     empty = sum(scene.empty for scene in scenes)
-    how = (
-        "Those with the lowest confidence come first." if known else "In the order of their names."
+    note = "The lowest confidence comes first." if confidence else "In the order of their names."
+    panels = panels_of(files, classes.palette, "prediction", max_pixels)
+    page = Overview(
+        title=f"Predictions: {out.name or out}",
+        lead="What a trained model finds. It is told no tags, and nothing here is scored.",
+        headline=[
+            ("images", f"{len(scenes):,}", "with a label map"),
+            ("classes", str(found), f"found, of {len(classes.names)}"),
+            ("empty", f"{empty:,}", "images in which nothing is found"),
+        ],
+        advice=advice.unsure(scenes),
+        data=(),
+        rows=rows,
+        sections=[Section("Images", note, scenes, panels)],
+        scenes=scenes,
+        command=command,
+        settings=settings or {},
+        classes=classes,
     )
-    return write_overview(
-        out,
-        Overview(
-            title=f"Predictions in {out.name or out}",
-            lead="What a trained model finds. It is told no tags, and nothing here is scored.",
-            headline=[
-                ("images", f"{len(scenes):,}", "with a label map"),
-                ("classes", str(found), f"found, of {len(classes.names)}"),
-                ("empty", f"{empty:,}", "images in which nothing is found"),
-            ],
-            advice=advice.unsure(scenes),
-            data=(),
-            rows=rows,
-            sections=[
-                Section(
-                    "Images",
-                    how,
-                    ordered,
-                    panels_of(files, classes.palette, "prediction", max_pixels),
-                )
-            ],
-            scenes=ordered,
-            command=command,
-            settings=settings or {},
-            classes=classes,
-        ),
-    )
+    return write_overview(out, page)
+
+
+def read_scenes(
+    files: Mapping[str, Files], num_classes: int, confidence: Path | None, max_pixels: int
+) -> list[Scene]:
+    """The masks that are there, in numbers; as in `write_prediction_report`."""
+    scenes = []
+    for name, pair in files.items():
+        try:
+            ids = read_mask(pair.mask, num_classes=num_classes, max_pixels=max_pixels)
+        except InputError:
+            continue
+        shares, unsure = shares_of(ids)
+        scenes.append(
+            Scene(
+                name=name,
+                size=(ids.shape[0], ids.shape[1]),
+                shares=shares,
+                unsure=unsure,
+                confidence=None if confidence is None else _mean(confidence / name, max_pixels),
+            )
+        )
+    return scenes
+
+
+def _mean(path: Path, max_pixels: int) -> float | None:
+    """The mean confidence in [0, 1] of an image; None where there is no such file."""
+    try:
+        return float(read_mask(path, max_pixels=max_pixels).mean()) / 255
+    except InputError:
+        return None

@@ -66,6 +66,6 @@ def _plugin(key: str) -> str | None:
 
 def _written(value: Any) -> str:
     """A value as YAML in one line; texts that need no quotes have none."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value != "~":
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value not in ("~", "null"):
         return value
     return json.dumps(value, ensure_ascii=False)

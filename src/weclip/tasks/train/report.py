@@ -59,7 +59,7 @@ def report_training(
     path = out / REPORT_NAME
     if not connect().is_main_process:
         return None
-    if began >= config.train.steps and path.is_file():
+    if began >= trainer.settings.steps and path.is_file():
         return path
     with harmless(console, REPORT_NAME):
         method = trainer.method
@@ -108,9 +108,8 @@ def _overview(
     counted.append(("classes", str(len(classes.names)), "without background"))
     return Overview(
         title=f"Training: {out.name or out}",
-        lead=f"A segmenter learnt from tags in {config.train.steps:,} steps. The model kept is "
-        f"that of step {file.step:,}. It is not told the tags of the images below; they stand "
-        "beside what it finds.",
+        lead=f"A segmenter learnt from tags. The model kept is that of step {file.step:,}. It is "
+        "not told the tags of the images below; they stand beside what it finds.",
         headline=[*counted, _score(log, result, masked, config), tags_found(tagged.scenes)],
         advice=_advice(out, config, tagged, rows, names, log, matrix is not None)
         + advice.mixed_up(matrix, names)
@@ -190,6 +189,7 @@ def _advice(
 
     def longer(steps: int) -> str:
         settings = flatten(to_yaml(config)) | {"train.steps": steps}
+        settings |= {"train.epochs": None} if "train.epochs" in settings else {}
         place = out.with_name(f"{out.name}-{steps}")
         return repeat_command("train", settings, place, plugins=config.PLUGINS)
 
@@ -198,7 +198,8 @@ def _advice(
     if not has_masks:
         found += advice.exchanged(tagged.scenes, names)
         found += advice.no_masks(
-            shlex.join([*scores, "data.eval_split=val", "--out", f"{out}-scores"])
+            shlex.join([*scores, "data.eval_split=val", "--out", f"{out}-scores"]),
+            "images that are not trained on",
         )
     return found + advice.few_images(rows, names) + advice.unsure(tagged.scenes)
 

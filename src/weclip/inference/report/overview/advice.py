@@ -79,7 +79,7 @@ def lost_tags(scenes: Sequence[Scene], names: Sequence[str], command: str = "") 
             "Look at tags that are nowhere",
             f"{count} of {number_of(total, 'tag')} {_is(count)} nowhere in the masks: {told}. "
             "These scenes come first below. Either the tag is wrong, or the object is small, "
-            "hidden or unlike the others; correct the wrong ones and train again.",
+            "hidden or unlike the others; correct the wrong ones.",
             command,
         )
     ]
@@ -205,13 +205,13 @@ def convergence(
     ]
 
 
-def no_masks(command: str) -> list[Advice]:
-    """What to do where nothing is scored."""
+def no_masks(command: str, which: str) -> list[Advice]:
+    """What to do where nothing is scored; `which` images are to have masks."""
     return [
         Advice(
             "Draw a few masks to score on",
-            "There is no mask, so no score: tags beside predictions tell much, not all. Masks of "
-            "20 to 50 images that are not trained on give an mIoU for each class.",
+            "No mask is read, so there is no score: tags beside predictions tell much, not all. "
+            f"Masks of 20 to 50 {which} give the IoU of each class.",
             command,
         )
     ]

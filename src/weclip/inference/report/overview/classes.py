@@ -88,17 +88,20 @@ def class_rows(
 def class_table(rows: Sequence[ClassRow], names: Sequence[str], colours: Sequence[RGB]) -> str:
     """One line for each class; columns that say nothing here are left out."""
     with_tags = any(row.images is not None for row in rows)
+    with_untagged = with_tags and any(row.untagged for row in rows)
     with_masks = any(row.iou is not None for row in rows)
     heads = ["class", "share of pixels"]
-    heads += ["images", "tag found", "without its tag"] if with_tags else []
+    heads += ["images", "tag found"] if with_tags else []
+    heads += ["without its tag"] if with_untagged else []
     heads += ["IoU"] if with_masks else []
     cells = []
     for row in rows:
         line = [swatch(colours[row.class_id]) + text(names[row.class_id]), percent_of(row.share)]
         if with_tags:
             found = f"{row.found} of {row.tagged}" if row.tagged else "–"
-            untagged = "–" if row.class_id == 0 else str(row.untagged)
-            line += ["–" if row.images is None else f"{row.images:,}", found, untagged]
+            line += ["–" if row.images is None else f"{row.images:,}", found]
+        if with_untagged:
+            line.append("–" if row.class_id == 0 else str(row.untagged))
         if with_masks:
             line.append("–" if row.iou is None else bar(row.iou, f"{100 * row.iou:.1f}"))
         cells.append(line)
