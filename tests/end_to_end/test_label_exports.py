@@ -20,7 +20,7 @@ from weclip.exports.formats import EXPORTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exports.md").read_text(encoding="utf-8")
 VOC = load_classes("voc").names
-OF_VERSIONS = {"run.json", "label.json"}
+OF_VERSIONS = {"run.json", "label.json", "report.html"}
 ALL = ["--overlays", "--soft", "--export", ",".join(EXPORTS)]
 
 
@@ -34,7 +34,7 @@ def one_thread():
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """All files but those that name versions."""
+    """All files but those that name versions, or their folder."""
     files = worlds.folder_content(out).items()
     return {name: content for name, content in files if name not in OF_VERSIONS}
 

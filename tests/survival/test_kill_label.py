@@ -11,8 +11,8 @@ from tests.survival import processes
 from weclip.exports.formats import EXPORTS
 
 KILLS = [3, pytest.param(12, marks=pytest.mark.long)]
-NO_RESULTS = {"run.json", "label.json", ".lock"}
-"""Files that name versions, and who works there."""
+NO_RESULTS = {"run.json", "label.json", "report.html", ".lock"}
+"""Files that name versions, their folder, and who works there."""
 FOLDERS = ("yolo", "label-studio", "fiftyone", "huggingface")
 WRITES = {
     "the marker": 0,
