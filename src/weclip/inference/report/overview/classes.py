@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from weclip.data.masks.colours import RGB
 from weclip.inference.report.overview.html import (
     bar,
+    number_of,
     percent_of,
     plain,
     swatch,
     table,
     text,
 )
-from weclip.inference.report.overview.scene import Scene
+from weclip.inference.report.overview.scene import NOWHERE, Scene
 
 SHOWN = 24
 """Classes in the matrix; of more classes those that are confused most."""
@@ -37,6 +38,7 @@ class ClassRow:
     Attributes:
         class_id: 0 is background.
         images: Training images with its tag; None where no tags are known, and of background.
+        seen: Scenes looked at that it is found in.
         share: Mean share of the pixels, over the scenes that were looked at.
         tagged: Scenes looked at that have its tag.
         found: How many of these it is found in.
@@ -46,6 +48,7 @@ class ClassRow:
 
     class_id: int
     images: int | None
+    seen: int
     share: float
     tagged: int
     found: int
@@ -75,6 +78,7 @@ def class_rows(
             ClassRow(
                 class_id=i,
                 images=None if images is None or i == 0 else images[i - 1],
+                seen=sum(scene.shares.get(i, 0.0) >= NOWHERE for scene in scenes),
                 share=sum(scene.shares.get(i, 0.0) for scene in scenes) / max(1, len(scenes)),
                 tagged=len(tagged),
                 found=sum(i not in scene.nowhere for scene in tagged),
@@ -91,7 +95,7 @@ def class_table(rows: Sequence[ClassRow], names: Sequence[str], colours: Sequenc
     with_untagged = with_tags and any(row.untagged for row in rows)
     with_masks = any(row.iou is not None for row in rows)
     heads = ["class", "share of pixels"]
-    heads += ["images", "tag found"] if with_tags else []
+    heads += ["images", "tag found"] if with_tags else ["found in"]
     heads += ["without its tag"] if with_untagged else []
     heads += ["IoU"] if with_masks else []
     cells = []
@@ -100,6 +104,8 @@ def class_table(rows: Sequence[ClassRow], names: Sequence[str], colours: Sequenc
         if with_tags:
             found = f"{row.found} of {row.tagged}" if row.tagged else "–"
             line += ["–" if row.images is None else f"{row.images:,}", found]
+        else:
+            line.append(number_of(row.seen, "image"))
         if with_untagged:
             line.append("–" if row.class_id == 0 else str(row.untagged))
         if with_masks:

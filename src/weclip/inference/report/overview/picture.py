@@ -12,10 +12,10 @@ from PIL import Image
 
 from weclip.data.batch import IGNORE_INDEX
 
-LONG_SIDE = 400
+LONG_SIDE = 360
 """Pixels of a picture: about twice what is seen of it on a phone."""
 
-_QUALITY = 82
+_QUALITY = 80
 _TINT = 0.35  # opacity inside of an outline
 _NAMED = 0.008  # share of the pixels from which on a region has its name
 _APART = (0.3, 0.1)  # of two names, as shares of the picture; nearer ones would cover each other
