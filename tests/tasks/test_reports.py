@@ -17,7 +17,7 @@ from weclip.data.classes import load_classes
 from weclip.data.masks.mask_files import save_mask
 from weclip.tasks.report import looked
 from weclip.tasks.report.prediction import write_prediction_report
-from weclip.tasks.report.repeat import repeat_command
+from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.resume import flatten
 
 
@@ -93,6 +93,7 @@ def test_values_of_all_kinds_are_quoted():
     config = load_config("folder", changes)
     line = repeat_command("train", flatten(to_yaml(config)), Path("a b"))
     words = shlex.split(line)
+    assert words[3] == "folder"
     assert to_yaml(load_config(words[3], words[4:-2])) == to_yaml(config)
 
 
@@ -186,3 +187,13 @@ def test_looking_ends_in_time():
     images = [TaggedImage(str(i), Path("x"), ()) for i in range(9)]
     seen = list(looked.in_time(images, lambda: next(ticks)))
     assert [image.name for image in seen] == ["0", "1", "2"]
+
+
+def test_the_command_that_lists_doubtful_tags():
+    config = load_config("folder", ["data.root=my photos", "clip.weights=a.pt"])
+    line = suspects_command(flatten(to_yaml(config)), Path("runs/a"), ())
+    changes = ["data.root=my photos", "clip.weights=a.pt"]
+    assert [word.replace('"', "") for word in shlex.split(line)] == [
+        *("weclip", "check", "--config", "folder", *changes),
+        *("--suspects", "runs/a-suspects.csv"),
+    ]

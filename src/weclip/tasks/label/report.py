@@ -22,7 +22,7 @@ from weclip.tasks.label.folder import MANIFEST_NAME, LabelFolder
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.folder_scenes import Files, panels_of
 from weclip.tasks.report.harmless import harmless
-from weclip.tasks.report.repeat import repeat_command
+from weclip.tasks.report.repeat import repeat_command, suspects_command
 
 
 def report_labels(
@@ -134,7 +134,9 @@ def _overview(
             ("confidence", f"{100 * sure:.0f} %", "mean over images"),
         ],
         advice=[
-            *advice.lost_tags(scenes, names),
+            *advice.lost_tags(
+                scenes, names, suspects_command(settings, folder.out, config.PLUGINS)
+            ),
             *advice.unsure(scenes),
             *advice.few_images(rows, names),
             *advice.no_masks(_scores(folder.out, config, settings), "of these images"),

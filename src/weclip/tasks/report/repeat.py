@@ -11,26 +11,26 @@ from weclip.config_file import load_config, presets, to_yaml
 from weclip.plugins import PluginFiles
 from weclip.tasks.train.resume import flatten
 
-_PLAIN = re.compile(r"[A-Za-z_./~][\w./@+-]*")
+_PLAIN = re.compile(r"[A-Za-z_./~][\w ./@+-]*")
 _REQUIRED = ("data.root=data", "clip.weights=clip")  # some presets leave them to the user
 
 
 def repeat_command(
     command: str,
     settings: Mapping[str, Any],
-    out: Path,
+    out: Path | None,
     *,
     plugins: PluginFiles = (),
     options: Sequence[str] = (),
 ) -> str:
     """A command line whose configuration is this one, whatever it was made of.
 
-    It is written as the preset that is nearest, and all that differs from it.
+    It is written as the nearest preset for data of this kind, and all that differs from it.
 
     Args:
         command: Such as `train`.
         settings: The resolved configuration, flat.
-        out: The output folder.
+        out: The output folder; None: the command has none.
         plugins: Plugins that it was made with.
         options: Further options.
 
@@ -46,13 +46,21 @@ def repeat_command(
         }
         for name, base in bases.items()
     }
-    nearest = min(sorted(differences), key=lambda name: len(differences[name]))
+    other = {name: "data.format" in changed for name, changed in differences.items()}
+    nearest = min(sorted(bases), key=lambda name: (other[name], len(differences[name])))
     changes = [f"{key}={_written(value)}" for key, value in differences[nearest].items()]
     names = [name for key in settings if (name := _plugin(key)) is not None]
     for name in names:
         options = [*options, "--plugin", name]
-    line = ["weclip", command, "--config", nearest, *changes, *options, "--out", str(out)]
-    return shlex.join(line)
+    place = [] if out is None else ["--out", str(out)]
+    return shlex.join(["weclip", command, "--config", nearest, *changes, *options, *place])
+
+
+def suspects_command(settings: Mapping[str, Any], out: Path, plugins: PluginFiles) -> str:
+    """The command that lists the tags that CLIP doubts, beside an output folder."""
+    read = {key: value for key, value in settings.items() if key.startswith(("data.", "clip."))}
+    options = ["--suspects", str(out.with_name(f"{out.name}-suspects.csv"))]
+    return repeat_command("check", read, None, plugins=plugins, options=options)
 
 
 def _preset(name: str, plugins: PluginFiles) -> Any:

@@ -26,7 +26,7 @@ from weclip.tasks.load import MODEL_NAME
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import Looked, look_at_masked, look_at_tagged
-from weclip.tasks.report.repeat import repeat_command
+from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.inputs import Inputs
 from weclip.tasks.train.resume import flatten
 from weclip.training.loop import Trainer
@@ -194,7 +194,10 @@ def _advice(
         return repeat_command("train", settings, place, plugins=config.PLUGINS)
 
     found = advice.convergence(_points(log, "loss"), _points(log, "eval_miou"), longer)
-    found += advice.lost_tags(tagged.scenes, names) + advice.untold_classes(tagged.scenes, names)
+    doubts = suspects_command(flatten(to_yaml(config)), out, config.PLUGINS)
+    found += advice.lost_tags(tagged.scenes, names, doubts) + advice.untold_classes(
+        tagged.scenes, names
+    )
     if not has_masks:
         found += advice.exchanged(tagged.scenes, names)
         found += advice.no_masks(

@@ -79,7 +79,8 @@ def lost_tags(scenes: Sequence[Scene], names: Sequence[str], command: str = "") 
             "Look at tags that are nowhere",
             f"{count} of {number_of(total, 'tag')} {_is(count)} nowhere in the masks: {told}. "
             "These scenes come first below. Either the tag is wrong, or the object is small, "
-            "hidden or unlike the others; correct the wrong ones.",
+            "hidden or unlike the others. CLIP can list the tags it doubts; correct the wrong "
+            "ones.",
             command,
         )
     ]
