@@ -1,15 +1,21 @@
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from weclip.inference import predictor as predictor_module
 from weclip.inference.predictor import (
+    CERTAIN,
     Predictor,
     logits_to_label_map,
     multi_scale_logits,
     resize_long_side,
 )
+from weclip.labels.windows import windows
 
 
 class TinySegmenter(nn.Module):
@@ -186,3 +192,22 @@ def test_crf_that_changes_nothing_changes_nothing():
         TinySegmenter(), long_side=None, crf=lambda image, probabilities: probabilities
     )
     assert np.array_equal(plain(image), same(image))
+
+
+def test_confidence_is_the_probability_of_the_class_with_and_without_crf(monkeypatch):
+    monkeypatch.setattr(predictor_module, "windows", partial(windows, most=2**9))
+    model, image = TinySegmenter(), random_image(70, 90)
+
+    def double(image, probabilities):
+        squares = probabilities**2
+        return squares / squares.sum(0)
+
+    plain = Predictor(model, long_side=None)
+    refined = replace(plain, crf=double)
+    before = plain.probabilities(image)
+    for predictor, probabilities in ((plain, before), (refined, double(image, before))):
+        found = predictor.with_confidence(image)
+        assert np.array_equal(found.label_map, predictor(image))
+        assert found.confidence.dtype == np.uint8
+        assert np.abs(found.confidence / CERTAIN - probabilities.max(0)).max() <= 0.51 / CERTAIN
+        assert len(np.unique(found.confidence)) > 10

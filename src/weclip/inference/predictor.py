@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +26,22 @@ Segmenter = Callable[[Tensor], Tensor]
 Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
 
+CERTAIN = 255
+"""The confidence that stands for a probability of 1."""
+
 LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
+
+
+class Prediction(NamedTuple):
+    """What a model says of an image.
+
+    Attributes:
+        label_map: (H, W) uint8 class ids, 0 is background.
+        confidence: (H, W) uint8, the probability of each pixel's class; `CERTAIN` is 1.
+    """
+
+    label_map: NDArray[np.uint8]
+    confidence: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,12 @@ class Predictor:
             return logits_to_label_map(self._logits(image), size).cpu().numpy()
         return refined_label_map(self.crf, image, self.probabilities(image))
 
+    def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
+        """Segment one image as a call does, and say how probable each pixel's class is."""
+        if self.crf is None:
+            return logits_to_prediction(self._logits(image), (image.shape[0], image.shape[1]))
+        return refined_prediction(self.crf, image, self.probabilities(image))
+
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
         logits, size = self._logits(image)[0], (image.shape[0], image.shape[1])
@@ -89,6 +111,19 @@ def refined_label_map(
 ) -> NDArray[np.uint8]:
     """Best class (H, W) of every pixel after the CRF."""
     return best_class(crf(image, probabilities))
+
+
+def refined_prediction(
+    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
+) -> Prediction:
+    """Best class of every pixel after the CRF, and its probability."""
+    refined = crf(image, probabilities)
+    label_map = best_class(refined)
+    confidence = np.empty_like(label_map)
+    for rows, columns in windows(label_map.shape, len(refined)):
+        best = refined[:, rows, columns].max(0).clip(0, 1)
+        confidence[rows, columns] = np.round(CERTAIN * best)
+    return Prediction(label_map, confidence)
 
 
 def best_class(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -191,3 +226,13 @@ def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:
     for window in windows(image_size, logits.shape[1]):
         label_map[window] = resized(logits[0], image_size, window).argmax(0)
     return label_map
+
+
+def logits_to_prediction(logits: Tensor, image_size: tuple[int, int]) -> Prediction:
+    """As `logits_to_label_map`, with the softmax of each pixel's class."""
+    label_map = logits_to_label_map(logits, image_size).cpu().numpy()
+    confidence = np.empty_like(label_map)
+    for window in windows(image_size, logits.shape[1]):
+        best = resized(logits[0], image_size, window).softmax(0).amax(0)
+        confidence[window] = (CERTAIN * best).round().cpu().numpy()
+    return Prediction(label_map, confidence)
