@@ -103,7 +103,7 @@ def test_a_file_cannot_name_a_plugin_to_be_run(write, tmp_path, capsys):
     config = write(f"plugins: {{{harm}: abc}}\ndata: {{root: x}}\n", "config.yaml")
     assert cli.run(["train", "--config", str(config), "--out", str(tmp_path / "out")]) == 2
     assert "was made with the plugin" in capsys.readouterr().err
-    assert cli.run(["train", "--data", "x", f"plugins={harm}", "--out", str(tmp_path / "out")]) == 2
+    assert cli.run(["train", "x", f"plugins={harm}", "--out", str(tmp_path / "out")]) == 2
     assert "unknown key plugins" in capsys.readouterr().err
     assert not (tmp_path / "harm").exists()
 

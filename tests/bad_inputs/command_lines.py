@@ -7,7 +7,7 @@ CASES = (
         "no-config",
         "`train` without data",
         "train --out out",
-        "no data: give a folder of images or a dataset.yaml (to train after --data), or --config with a preset or a YAML file",
+        "no data: give a folder of images or a dataset.yaml, or --config with a preset or a YAML file",
     ),
     Case(
         "no-out",
@@ -77,9 +77,33 @@ CASES = (
     ),
     Case(
         "change-for-predict",
-        "`--set` without `=`",
-        f"{PREDICT} VOC2012 --set eval.crf",
-        "'eval.crf' is not of the form section.key=value",
+        "A change of `predict` without `=`",
+        f"{PREDICT} VOC2012 eval.crf",
+        "eval.crf does not exist: give an image file, a folder or a pattern",
+    ),
+    Case(
+        "fast-and-flip",
+        "`--fast`, and what it decides",
+        f"{PREDICT} VOC2012 --fast eval.flip=true",
+        "--fast and eval.flip=true contradict each other; give one of them",
+    ),
+    Case(
+        "option-that-is-gone",
+        "An option of earlier versions",
+        "train --data photos --tags auto --out out",
+        "--data photos: data need no option now; write: weclip train photos data.tags_file=auto --out out",
+    ),
+    Case(
+        "device-unknown",
+        "`--device` of another name",
+        f"{PREDICT} VOC2012 --device gpu",
+        "--device gpu: there is none of this name; give cpu, cuda or cuda:1",
+    ),
+    Case(
+        "demo-data",
+        "Data for the demo",
+        "demo data.root=photos --out out",
+        "'data.root=photos': the demo draws its own data, decided by --seed",
     ),
     Case(
         "json-is-input",

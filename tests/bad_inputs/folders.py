@@ -107,7 +107,7 @@ CASES = (
     _case(
         "no-tag-in-training-split",
         "Tags in val only",
-        "album/tags.csv (table, column 'tags'; 1 label): no image of split 'train' has a tag, so there is nothing to learn from; tag some images, or let CLIP do it with --tags auto",
+        "album/tags.csv (table, column 'tags'; 1 label): no image of split 'train' has a tag, so there is nothing to learn from; tag some images, or let CLIP do it with data.tags_file=auto",
         *("1.jpg", "2.jpg"),
         files={"album/tags.csv": "image,tags,split\n1.jpg,,train\n2.jpg,dog,val\n"},
     ),

@@ -31,7 +31,7 @@ CASES = (
         "label-no-data",
         "`label` without data",
         "label --out out",
-        "no data: give a folder of images or a dataset.yaml (to train after --data), or --config with a preset or a YAML file",
+        "no data: give a folder of images or a dataset.yaml, or --config with a preset or a YAML file",
     ),
     Case(
         "label-two-data",

@@ -49,7 +49,7 @@ CASES = (
         "tag-no-data",
         "`tag` without data",
         "tag --out tags.csv",
-        "no data: give a folder of images or a dataset.yaml (to train after --data), or --config with a preset or a YAML file",
+        "no data: give a folder of images or a dataset.yaml, or --config with a preset or a YAML file",
     ),
     Case(
         "tag-no-out",
@@ -106,7 +106,7 @@ CASES = (
     Case(
         "tag-classes-unknown",
         "A misspelt class list",
-        f"{TAG} --classes vco",
+        f"{TAG} data.classes=vco",
         "class list 'vco' is neither a file nor one of voc, coco, demo; did you mean 'voc'?",
     ),
     Case(
@@ -158,7 +158,7 @@ CASES = (
     Case(
         "auto-no-names",
         "Training from images alone",
-        f"train --data album {AUTO} clip.weights=clip.safetensors --out out",
+        f"train album {AUTO} clip.weights=clip.safetensors --out out",
         NAMELESS,
         make=_album,
     ),
@@ -171,7 +171,7 @@ CASES = (
     Case(
         "auto-nothing-readable",
         "Not one image that can be read",
-        f"train --data album data.classes=voc {AUTO} clip.weights=clip.safetensors --out out",
+        f"train album data.classes=voc {AUTO} clip.weights=clip.safetensors --out out",
         "album: not one of 1 images can be read",
         files={"album/1.jpg": "no image"},
     ),

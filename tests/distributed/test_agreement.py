@@ -152,7 +152,7 @@ def commands(root: Path) -> dict[str, tuple[list[str], str]]:
             tags,
         ),
         "predict setting": (
-            ["predict", *model, *out, pictures, "--set", "eval.long_side=4{rank}"],
+            ["predict", *model, *out, pictures, "eval.long_side=4{rank}"],
             "eval.long_side is 41 there and 40 here",
         ),
     }

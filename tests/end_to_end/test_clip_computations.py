@@ -50,4 +50,4 @@ def test_a_configuration_that_is_lost_is_noticed(published, voc_world, tmp_path,
     assert (again.predict(image) == before).all()
     line = ["predict", "--model", str(run), str(image), "--out", str(tmp_path / "masks")]
     assert cli.run(line) == 2
-    assert cli.run([*line, "--set", "clip.activation=gelu"]) == 0
+    assert cli.run([*line, "clip.activation=gelu"]) == 0

@@ -115,7 +115,7 @@ def test_own_folders_need_no_clip_and_no_tags_of_predictions(tmp_path):
     files = sorted((root / "masks" / "val").glob("*.png"))
     for path in files:
         save(swapped[read(path)], tmp_path / "masks" / "val" / path.name)
-    changes = ("--data", root, "data.eval_split=val")
+    changes = (root, "data.eval_split=val")
     assert evaluate(tmp_path / "masks", tmp_path / "out", *changes) == 0
     found = record(tmp_path / "out")
     assert (found["miou"], found["boundary_iou"], found["num_images"]) == (1, 1, len(files))

@@ -104,7 +104,7 @@ def test_other_arrays_are_refused(run_folder, array):
 
 
 def test_changes_of_the_protocol(run_folder, photos, tmp_path):
-    changes = ("--set", "eval.scales=[1.0,0.75]", "--set", "eval.flip=true")
+    changes = ("eval.scales=[1.0,0.75]", "eval.flip=true")
     assert predict(run_folder, tmp_path / "out", photos / "rgb.jpg", *changes) == 0
 
 

@@ -35,7 +35,7 @@ def test_every_command_obeys_the_limit(voc_world, clip_file, run_folder, tmp_pat
         [*train, *out, FEWER],
         [*train, "--out", str(tmp_path / "cached"), FEWER, f"data.decoded_cache={tmp_path / 'c'}"],
         ["evaluate", *model, "--out", str(tmp_path / "e"), f"data.root={voc_world}", FEWER],
-        ["predict", *model, "--out", str(tmp_path / "p"), str(photo), "--set", FEWER],
+        ["predict", *model, "--out", str(tmp_path / "p"), str(photo), FEWER],
     )
     for command in commands:
         capsys.readouterr()

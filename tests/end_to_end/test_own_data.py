@@ -59,7 +59,7 @@ def described(tmp_path: Path) -> Path:
 
 
 def train(data: Path, out: Path, clip: Path, *changes: str) -> int:
-    where = ["--data", str(data), "--out", str(out), f"clip.weights={clip}"]
+    where = [str(data), "--out", str(out), f"clip.weights={clip}"]
     return cli.run(["train", *where, *worlds.SMALL, *changes])
 
 

@@ -97,7 +97,7 @@ def test_what_a_broken_image_says_is_shown_escaped(tmp_path, photos, run_folder,
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--resume", "--set", "eval.flip=true"], "made with another eval; give the same"),
+        (["--resume", "eval.flip=true"], "made with another eval; give the same"),
         (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
         ([], "is not empty; choose another folder or add --overwrite"),
     ],

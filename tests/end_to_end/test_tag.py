@@ -141,8 +141,8 @@ def test_own_images_are_tagged_where_they_are(photos, clip_file, tmp_path, capsy
 def test_the_class_list_may_be_given(photos, clip_file, tmp_path):
     (photos / "classes.yaml").rename(tmp_path / "names.yaml")
     line = ["tag", str(photos), f"clip.weights={clip_file}", "--out", str(tmp_path / "tags.csv")]
-    assert cli.run([*line, "--classes", str(tmp_path / "names.yaml")]) == 0
-    assert cli.run([*line, "--overwrite", "--classes", "voc"]) == 0
+    assert cli.run([*line, f"data.classes={tmp_path / 'names.yaml'}"]) == 0
+    assert cli.run([*line, "--overwrite", "data.classes=voc"]) == 0
     record = json.loads((tmp_path / "tags.csv.json").read_text())
     assert record["config"]["data.classes"] == "voc"
 
@@ -159,7 +159,7 @@ def test_splits_of_a_folder_are_kept(clip_file, tmp_path):
     assert cli.run(["tag", str(root), weights, "data.eval_split=val", "--out", str(again)]) == 0
     assert {row["image"]: row["tags"] for row in rows(again)} == true
     small = [*worlds.SMALL, weights, f"data.tags_file={again}", "data.eval_split=val"]
-    given = ["train", "--data", str(root), "--out", str(tmp_path / "run"), *small]
+    given = ["train", str(root), "--out", str(tmp_path / "run"), *small]
     assert cli.run([*given, "train.steps=1"]) == 0
 
 
@@ -188,14 +188,14 @@ def test_another_way_to_tag_does_not_go_on_with_the_masks(photos, clip_file, tmp
 def test_training_without_tags_goes_on_with_the_same(photos, clip_file, tmp_path, monkeypatch):
     small = [*worlds.SMALL, AUTO, f"clip.weights={clip_file}"]
     whole, out = tmp_path / "whole", tmp_path / "out"
-    assert cli.run(["train", "--data", str(photos), "--out", str(whole), *small]) == 0
+    assert cli.run(["train", str(photos), "--out", str(whole), *small]) == 0
     shutil.copytree(whole, out)
     checkpoints = sorted((out / "checkpoints").glob("*.ckpt"))
     for path in checkpoints[1:]:
         path.unlink()
     made = []
     monkeypatch.setattr(auto_tags, "make_tags", lambda *a, **k: made.append(a))
-    again = ["train", "--data", str(photos), "--out", str(out), *small, "--resume"]
+    again = ["train", str(photos), "--out", str(out), *small, "--resume"]
     assert cli.run(again) == 0
     assert not made
     one, other = (latest_checkpoint(each / "checkpoints")[0] for each in (whole, out))
@@ -236,7 +236,7 @@ def test_a_model_of_auto_tags_is_scored(voc_world, clip_file, tmp_path, capsys):
 def test_training_in_two_processes_has_the_same_tags(photos, clip_file, tmp_path):
     small = [*worlds.SMALL, AUTO, f"clip.weights={clip_file}", "train.steps=2"]
     for count, name in ((1, "one"), (2, "two")):
-        line = ["train", "--data", str(photos), "--out", str(tmp_path / name), *small]
+        line = ["train", str(photos), "--out", str(tmp_path / name), *small]
         launch.run(count, line)
     one, two = ((tmp_path / name / "auto_tags.csv").read_bytes() for name in ("one", "two"))
     assert one == two
@@ -246,7 +246,7 @@ def test_an_image_that_cannot_be_read_is_left_to_training(photos, clip_file, tmp
     (photos / "9.png").write_text("no image")
     small = [*worlds.SMALL, AUTO, f"clip.weights={clip_file}", "data.max_unreadable=0.5"]
     out = tmp_path / "run"
-    assert cli.run(["train", "--data", str(photos), "--out", str(out), *small]) == 0
+    assert cli.run(["train", str(photos), "--out", str(out), *small]) == 0
     assert {row["image"]: row["tags"] for row in rows(out / "auto_tags.csv")}["9.png"] == ""
     assert "9.png" in capsys.readouterr().out
     assert cli.run(["label", str(photos), *small[-3:-1], "--out", str(tmp_path / "labels")]) == 2

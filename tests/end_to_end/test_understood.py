@@ -50,7 +50,7 @@ def test_check(photos, capsys):
 def test_train_and_evaluate_and_predict(photos, clip_file, capsys):
     given = [f"clip.weights={clip_file}", *worlds.SMALL, "train.steps=2"]
     scored = ("data.eval_split=val", *given)
-    assert said(capsys, "train", "--data", photos, "--out", "run", *scored)[:3] == [
+    assert said(capsys, "train", photos, "--out", "run", *scored)[:3] == [
         BOTH,
         CLASSES,
         LEFT_OUT,
@@ -96,7 +96,7 @@ def test_a_table_of_foreign_tags_refuses_no_folder(photos, clip_file, capsys):
     (photos / "tags.jsonl").write_text("\n".join(map(json.dumps, rows)))
     weights = f"clip.weights={clip_file}"
     assert said(capsys, "tag", photos, weights, "--out", "t.csv")[0] == BY_CLIP
-    auto = ("--tags", "auto", "--out", "out")
+    auto = ("data.tags_file=auto", "--out", "out")
     assert said(capsys, "label", photos, weights, *auto)[0] == BY_CLIP
     assert cli.run(["label", str(photos), weights, "--out", "other"]) == 2
     assert "unknown class 'zebra'" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_a_training_split_without_any_tag_is_refused(photos, clip_file, capsys):
     rows = [json.loads(row) | {"tags": []} for row in (photos / "tags.jsonl").open()]
     (photos / "tags.jsonl").write_text("\n".join(map(json.dumps, rows)))
     weights = f"clip.weights={clip_file}"
-    for command in (["check"], ["train", "--out", "run", weights, "--data"]):
+    for command in (["check"], ["train", "--out", "run", weights]):
         assert cli.run([*command, str(photos)]) == 2
         assert (
             "photos/tags.jsonl (records, 'tags'; 0 labels): no image of split 'train' has a tag, "
@@ -134,7 +134,7 @@ def test_masks_that_cannot_be_right_are_said_before_scores(photos, clip_file, ca
         "warning: files in the mask folder that are the mask of no image",
     ]
     for command in (
-        ["train", "--data", str(photos), "--out", "run", *given],
+        ["train", str(photos), "--out", "run", *given],
         ["evaluate", "--model", "run", "--out", "scores"],
     ):
         shown = said(capsys, *command)
@@ -148,7 +148,7 @@ def test_masks_that_cannot_be_right_are_said_before_scores(photos, clip_file, ca
 
 def test_a_truth_without_any_class_is_refused(photos, clip_file, capsys):
     given = [f"clip.weights={clip_file}", *worlds.SMALL, "train.steps=2", "data.eval_split=val"]
-    said(capsys, "train", "--data", photos, "--out", "run", *given)
+    said(capsys, "train", photos, "--out", "run", *given)
     for path in (photos / "masks" / "val").iterdir():
         Image.fromarray(np.zeros((worlds.SIZE, worlds.SIZE), np.uint8)).save(path)
     assert cli.run(["evaluate", "--model", "run", "--out", "scores"]) == 2

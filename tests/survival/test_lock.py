@@ -19,7 +19,7 @@ LINES = {
     "label": ["--config", "voc", *DATA, "--out", "run"],
     "predict": ["photos/a.png", "--model", "model", "--out", "run"],
     "evaluate": ["--model", "model", "--out", "run"],
-    "evaluate --masks": ["--masks", "photos", "--data", "photos", "--out", "run"],
+    "evaluate --masks": ["--masks", "photos", "photos", "--out", "run"],
     "import": ["x.pth", "--config", "voc", *DATA, "--out", "run"],
     "demo": ["--out", "run"],
     "prepare": ["voc", "--root", "run"],

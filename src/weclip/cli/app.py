@@ -11,21 +11,21 @@ from typing import Annotated
 import typer
 
 from weclip.cli import options
-from weclip.cli.help import PlainCommand, PlainGroup
+from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
 from weclip.cli.label import label
 from weclip.cli.options import (
     Changes,
     Clip,
-    Data,
     Out,
     Overwrite,
     Plugins,
     Preset,
     at_home_in,
+    require_new_spelling,
 )
 from weclip.cli.predict import predict
 from weclip.cli.tag import tag
-from weclip.system.console import Screen, patient_streams, show_notices_in_one_line
+from weclip.system.console import patient_streams, screen, show_notices_in_one_line
 from weclip.system.errors import InputError
 from weclip.system.exits import run_app, with_what_was_printed
 from weclip.system.files import require_writable
@@ -38,10 +38,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Learn to segment images from image-level tags alone, with a frozen CLIP.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 command = partial(app.command, cls=PlainCommand)
+computing = partial(app.command, cls=ComputingCommand)
 
 
 @app.callback()
@@ -49,13 +49,11 @@ def weclip(version: options.Version = False) -> None:
     """Options that go without a command."""
 
 
-@command(epilog=options.PARTS_HELP)
+@computing(epilog=options.PARTS_HELP)
 def train(
     out: Out,
-    changes: Changes = None,
+    arguments: options.Arguments = None,
     config: Preset = None,
-    data: Data = None,
-    tags: options.TagsFile = None,
     resume: options.Resume = False,
     accept_changes: options.AcceptChanges = False,
     seeds: options.Seeds = None,
@@ -66,18 +64,18 @@ def train(
 
     A signal ends it between two steps, saved, with exit code 75; --resume continues.
 
-    For example: weclip train --data photos clip.weights=ViT-B-16.pt --out runs/photos
+    For example: weclip train photos clip.weights=ViT-B-16.pt --out runs/photos
     """
     from weclip.system.distributed import console
-    from weclip.tasks.datasets import configuration
+    from weclip.tasks.datasets import configuration, split_data
     from weclip.tasks.train.run import train as run
     from weclip.tasks.train.seeds import parse_seeds, train_seeds
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
     how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
-    given = [*options.tags_change(tags), *(changes or ())]
-    resolved, shown = configuration(config, data, given, plugins=plugin or ()), console()
+    data, changes = split_data(arguments or ())
+    resolved, shown = configuration(config, data, changes, plugins=plugin or ()), console()
     if seeds is not None:
         path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
         shown.print(f"scores: {path}", soft_wrap=True, markup=False)
@@ -108,19 +106,18 @@ def check(
         require_writable(json, "--json")
     data, changes = split_data(arguments or ())
     resolved = configuration(config, data, changes, unused=() if suspects else UNUSED)
-    return run(resolved, console=Screen(), json_file=json, suspects=suspects)
+    return run(resolved, console=screen(), json_file=json, suspects=suspects)
 
 
-@command()
+@computing()
 def evaluate(
     out: Out,
-    changes: Changes = None,
+    arguments: options.Arguments = None,
     model: options.ModelOrNone = None,
     labels: options.Labels = False,
     clip: Clip = None,
     masks: options.Masks = None,
     config: Preset = None,
-    data: Data = None,
     allow_missing: options.AllowMissing = False,
     plugin: Plugins = None,
     overwrite: Overwrite = False,
@@ -130,30 +127,32 @@ def evaluate(
     mIoU, boundary IoU, IoU of each class, accuracies.
 
     For example: weclip evaluate --model runs/voc --out runs/voc-val eval.crf=true, or
-    weclip evaluate --masks a=one --masks b=two --config voc data.root=VOC2012 --out runs/two
+    weclip evaluate photos --masks a=one --masks b=two data.eval_split=val --out runs/two
     """
-    from weclip.system.distributed import console
+    from weclip.system.distributed import chosen_device, console
+    from weclip.tasks.datasets import root_change, split_data
     from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
     from weclip.tasks.evaluate.model import evaluate as score_model
     from weclip.tasks.load import ModelAt
 
+    of_model = {"--model": model, "--labels": labels, "--clip": clip, "--plugin": plugin}
     options.require_one_of(
-        {"--model": model, "--labels": labels, "--clip": clip, "--plugin": plugin},
-        {"--masks": masks, "--config": config, "--data": data, "--allow-missing": allow_missing},
+        of_model | {"--device": chosen_device()},
+        {"--masks": masks, "--config": config, "--allow-missing": allow_missing},
     )
-    shown = console()
+    shown, (data, changes) = console(), split_data(arguments or ())
     if masks:
-        resolved = masks_configuration(config, data, changes or ())
+        resolved = masks_configuration(config, data, changes)
         how = {"allow_missing": allow_missing, "overwrite": overwrite}
         evaluate_masks(masks, resolved, out, console=shown, **how)
     elif model is not None:
-        place = ModelAt(model, clip, changes or (), plugin or ())
+        place = ModelAt(model, clip, [*root_change(data), *changes], plugin or ())
         score_model(place, out, console=shown, labels=labels, overwrite=overwrite)
 
 
-command()(predict)
-command(epilog=options.PARTS_HELP)(label)
-command()(tag)
+computing()(predict)
+computing(epilog=options.PARTS_HELP)(label)
+computing()(tag)
 
 
 @command("import")
@@ -177,7 +176,7 @@ def import_(
 
     resolved = load_config(config, changes or (), plugins=plugin or ())
     path = import_published(checkpoint, resolved, out, overwrite=overwrite)
-    Screen().print(f"model: {path}", soft_wrap=True)
+    screen().print(f"model: {path}", soft_wrap=True)
 
 
 @command()
@@ -204,7 +203,7 @@ def convert(
     choice = TagsChoice(control, untagged)
     read = run(source, target, classes=classes, choice=choice, overwrite=overwrite)
     for line in summary(read, target):
-        Screen().print(line, soft_wrap=True, markup=False, highlight=False)
+        screen().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @command()
@@ -221,7 +220,7 @@ def prepare(
     """
     from weclip.tasks.prepare import prepare as run
 
-    console = Screen()
+    console = screen()
     command, exit_code = run(
         what, root, console=console, given=given or (), name=name, void_border=void_border
     )
@@ -229,24 +228,25 @@ def prepare(
     return exit_code
 
 
-@command()
+@computing()
 def demo(
     out: Out,
+    changes: Changes = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides scenes and training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Watch the whole method work offline in minutes: make scenes, train, score, report.
 
-    For example: weclip demo --out runs/demo
+    For example: weclip demo --out runs/demo, or weclip demo train.steps=200 --out runs/quick
     """
     from weclip.demo.run import run_demo
 
-    console = Screen()
-    report = run_demo(out, seed=seed, console=console, overwrite=overwrite)
+    console = screen()
+    report = run_demo(out, seed=seed, console=console, overrides=changes or (), overwrite=overwrite)
     console.print(f"open {report}", soft_wrap=True, markup=False)
 
 
-@command()
+@computing()
 def replay(
     file: Annotated[Path, typer.Argument(help="replay.ckpt of a run that stopped at NaN.")],
     changes: Changes = None,
@@ -258,7 +258,7 @@ def replay(
     """
     from weclip.tasks.replay import replay as run
 
-    return run(file, console=Screen(), overrides=changes or (), plugins=plugin or ())
+    return run(file, console=screen(), overrides=changes or (), plugins=plugin or ())
 
 
 def main() -> None:
@@ -272,4 +272,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    return run_app(app, lambda: list(map(at_home_in, arguments)))
+    return run_app(app, lambda: _understood(arguments))
+
+
+def _understood(arguments: list[str]) -> list[str]:
+    """Arguments as the commands take them; InputError for an option that is gone."""
+    given = list(map(at_home_in, arguments))
+    require_new_spelling(given)
+    return given

@@ -9,7 +9,6 @@ def label(
     arguments: options.Arguments = None,
     config: Preset = None,
     method: options.LabelMethod = None,
-    tags: options.TagsFile = None,
     overlays: options.Overlays = False,
     soft: options.Soft = False,
     export: options.Export = None,
@@ -27,8 +26,7 @@ def label(
     from weclip.tasks.label import run as command
 
     data, changes = split_data(arguments or ())
-    given = [*options.tags_change(tags), *changes]
-    resolved = configuration(config, data, given, method=method, plugins=plugin or ())
+    resolved = configuration(config, data, changes, method=method, plugins=plugin or ())
     how = command.LabelOptions(
         overlays=overlays,
         soft=soft,

@@ -1,14 +1,20 @@
-"""Options of the commands: how each is called and what its help says."""
+"""Options of the commands: how each is called and what its help says; and those that are gone."""
 
-import json
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
+from weclip.cli.completion import (
+    complete_change,
+    complete_format,
+    complete_method,
+    complete_preset,
+)
 from weclip.parts import AFFINITY, LOSS, MAP_SOURCE
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
@@ -21,11 +27,12 @@ Clip = Annotated[
     Path | None, typer.Option("--clip", help="CLIP weights, if they are no longer where they were.")
 ]
 Preset = Annotated[
-    str | None, typer.Option("--config", help="Preset (voc, coco, folder, demo) or a YAML file.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="Your folder or dataset.yaml: --config folder data.root=DATA."),
+    str | None,
+    typer.Option(
+        "--config",
+        help="Preset (voc, coco, folder, demo) or a YAML file.",
+        autocompletion=complete_preset,
+    ),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of weclip in --out.")
@@ -33,7 +40,10 @@ Overwrite = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SECTION.KEY=VALUE]...", help="Changes of the configuration.", show_default=False
+        metavar="SECTION.KEY=VALUE",
+        help="Changes of the configuration.",
+        show_default=False,
+        autocompletion=complete_change,
     ),
 ]
 Labels = Annotated[
@@ -59,6 +69,7 @@ Arguments = Annotated[
         metavar="DATA|SECTION.KEY=VALUE",
         help="Your folder or dataset.yaml, and changes of the configuration.",
         show_default=False,
+        autocompletion=complete_change,
     ),
 ]
 Json = Annotated[
@@ -70,23 +81,40 @@ Suspects = Annotated[
         "--suspects", help="List the tags that CLIP doubts in this .csv; needs clip.weights=..."
     ),
 ]
-TagsFile = Annotated[
-    str | None,
-    typer.Option("--tags", help="Tags file, or auto for tags by CLIP: data.tags_file=..."),
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGES|SECTION.KEY=VALUE",
+        help="Image files, folders or quoted patterns, and changes of the configuration.",
+        show_default=False,
+        autocompletion=complete_change,
+    ),
 ]
 Overlays = Annotated[
     bool, typer.Option("--overlays", help="Also write the images with their masks painted on.")
 ]
 LabelMethod = Annotated[
     str | None,
-    typer.Option("--method", help="What makes the masks: clip-es (the default), excel, cd-clip."),
+    typer.Option(
+        "--method",
+        help="What makes the masks: clip-es (the default), excel, cd-clip.",
+        autocompletion=complete_method,
+    ),
 ]
 Export = Annotated[
     list[str] | None,
     typer.Option(
         "--export",
         help="Also for other tools: coco, yolo, cvat, label-studio, fiftyone, huggingface.",
+        autocompletion=complete_format,
     ),
+]
+Confidence = Annotated[
+    bool, typer.Option("--confidence", help="Also write how sure each pixel is, 8-bit grey PNGs.")
+]
+GreyIds = Annotated[bool, typer.Option("--ids", help="Masks of plain grey ids, without colours.")]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="One scale, no flip: quicker, a little less exact.")
 ]
 Soft = Annotated[bool, typer.Option("--soft", help="Also write soft maps, small and 8-bit.")]
 Shard = Annotated[
@@ -165,9 +193,57 @@ PARTS_HELP = " ".join(
 """The parts that can be chosen, for the end of a command's help."""
 
 
-def tags_change(tags: str | None) -> list[str]:
-    """The change of the configuration that `--tags` is short for."""
-    return [] if tags is None else [f"data.tags_file={json.dumps(tags, ensure_ascii=False)}"]
+class Gone(NamedTuple):
+    """An option that is no more, since a key or an argument says the same.
+
+    Attributes:
+        now: What is so now.
+        new: What is written instead; `{}` is the option's value.
+    """
+
+    now: str
+    new: str
+
+
+_DATA = Gone("data need no option now", "{}")
+_SET = Gone("changes need no option now", "{}")
+_TAGS = Gone("tags are a key now", "data.tags_file={}")
+_CLASSES = Gone("classes are a key now", "data.classes={}")
+
+GONE: Mapping[str, Mapping[str, Gone]] = {
+    "train": {"--data": _DATA, "--tags": _TAGS},
+    "evaluate": {"--data": _DATA},
+    "predict": {"--set": _SET},
+    "label": {"--tags": _TAGS},
+    "tag": {"--classes": _CLASSES},
+}
+"""Command -> option that it had -> what is written instead."""
+
+LONGEST_LINE = 300
+"""Letters of a command that is shown whole."""
+
+
+def require_new_spelling(arguments: Sequence[str]) -> None:
+    """InputError with the new command line if a command has an option that is gone."""
+    command, *rest = arguments or [""]
+    gone = GONE.get(command, {})
+    old, new, line = "", "", [command]
+    while rest:
+        given = rest.pop(0)
+        option, equals, value = given.partition("=")
+        if given == "--":
+            line += [given, *rest]
+            break
+        if option in gone:
+            value = value if equals else rest.pop(0) if rest else "..."
+            line.append(gone[option].new.format(value))
+            old, new = old or f"{option} {value}: {gone[option].now}", new or line[-1]
+        else:
+            line.append(given)
+    if old:
+        whole = f"weclip {shlex.join(line)}"
+        shown = whole if len(whole) <= LONGEST_LINE else f"weclip {command} ... {shlex.quote(new)}"
+        raise InputError(f"{old}; write: {shown}")
 
 
 def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> None:
@@ -179,12 +255,11 @@ def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> 
     """
     if (model["--model"] is None) == (not masks["--masks"]):
         raise InputError(
-            "give either --model RUN, to score a model, or --masks DIR with --data or "
-            "--config, to score masks that are there"
+            "give either --model RUN, to score a model, or --masks DIR with data or --config, to "
+            "score masks that are there"
         )
     one, others = ("--masks", model) if model["--model"] is None else ("--model", masks)
     own = "--model" if one == "--masks" else "--masks"
     wrong = [name for name, value in others.items() if value]
     if wrong:
-        hint = "; to change a model's data add data.root=..." if "--data" in wrong else ""
-        raise InputError(f"{one} takes no {' and no '.join(wrong)}, which is for {own}{hint}")
+        raise InputError(f"{one} takes no {' and no '.join(wrong)}, which is for {own}")

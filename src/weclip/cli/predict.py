@@ -1,24 +1,17 @@
 """The command line of `weclip predict`; imports of PyTorch wait until it runs, as in `app.py`."""
 
-from typing import Annotated
-
-import typer
-
 from weclip.cli import options
 from weclip.cli.options import Clip, Model, Out, Overwrite, Plugins
 
 
 def predict(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Image files, folders or quoted patterns.", metavar="IMAGES")
-    ],
+    arguments: options.Images,
     model: Model,
     out: Out,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A change of the configuration, such as eval.crf=true."),
-    ] = None,
     overlays: options.Overlays = False,
+    confidence: options.Confidence = False,
+    ids: options.GreyIds = False,
+    fast: options.Fast = False,
     clip: Clip = None,
     resume: options.Continue = False,
     plugin: Plugins = None,
@@ -26,20 +19,30 @@ def predict(
 ) -> int:
     """Segment images: one palette PNG each, at the image's own size. Needs no tags.
 
-    Images that cannot be read are left out and named. Exit code 0: all are done; 1: some are left
-    out.
+    Beside the masks: legend.json (ids, names, colours), run.json (model, settings).
 
-    For example: weclip predict --model runs/voc photos/ --out masks --overlays
+    Images that cannot be read are left out and named.
+
+    Exit code 0: all are done; 1: some are left out.
+
+    For example: weclip predict photos/ --model runs/voc --out masks --overlays
     """
+    from weclip.system.console import warnings_of
     from weclip.system.distributed import console
+    from weclip.tasks.datasets import split_changes
     from weclip.tasks.load import ModelAt
-    from weclip.tasks.predict import PredictOptions, summary
+    from weclip.tasks.predict import PredictOptions, fast_changes, skipped_line
     from weclip.tasks.predict import predict as run
 
     shown = console()
-    how = PredictOptions(overlays=overlays, resume=resume, overwrite=overwrite)
-    place = ModelAt(model, clip, change or (), plugin or ())
-    done = run(place, inputs, out, how, console=shown)
-    for line in summary(done, out):
-        shown.print(line, soft_wrap=True, markup=False)
+    inputs, changes = split_changes(arguments)
+    how = PredictOptions(
+        overlays=overlays, confidence=confidence, ids=ids, resume=resume, overwrite=overwrite
+    )
+    if fast:
+        changes = fast_changes(changes, shown)
+    done = run(ModelAt(model, clip, changes, plugin or ()), inputs, out, how, console=shown)
+    shown.print(f"{done.count} label maps in {out / 'masks'}", soft_wrap=True, markup=False)
+    if done.skipped:
+        warnings_of(shown).print(skipped_line(done), soft_wrap=True, markup=False)
     return 1 if done.skipped else 0

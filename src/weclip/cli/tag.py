@@ -12,10 +12,6 @@ def tag(
     out: Annotated[Path, typer.Option("--out", help="Tags file to write, .csv.")],
     arguments: Arguments = None,
     config: Preset = None,
-    classes: Annotated[
-        str | None,
-        typer.Option("--classes", help="voc, coco, demo or a YAML file: data.classes=..."),
-    ] = None,
     plugin: Plugins = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier tags file of this command.")
@@ -23,7 +19,7 @@ def tag(
 ) -> None:
     """Tag images by a frozen CLIP from class names alone, and score the tags if true ones exist.
 
-    For example: weclip tag photos --classes voc clip.weights=ViT-B-16.pt --out tags.csv
+    For example: weclip tag photos data.classes=voc clip.weights=ViT-B-16.pt --out tags.csv
     """
     from weclip.system.distributed import console
     from weclip.tasks.datasets import configuration, split_data
@@ -31,7 +27,6 @@ def tag(
 
     shown = console()
     data, changes = split_data(arguments or ())
-    listed = [] if classes is None else [f"data.classes={classes}"]
-    resolved = configuration(config, data, [*changes, *listed], plugins=plugin or ())
+    resolved = configuration(config, data, changes, plugins=plugin or ())
     count = run(resolved, out, console=shown, overwrite=overwrite)
     shown.print(f"{count} images in {out}", soft_wrap=True, markup=False)

@@ -22,12 +22,13 @@ from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.scores.record import scores_table
 from weclip.inference.visualize import heat_overlay, overlay
 from weclip.system.console import QUIET
-from weclip.system.errors import RunError
+from weclip.system.errors import InputError, RunError
 from weclip.system.failures import is_out_of_memory
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import parse_yaml
+from weclip.system.untrusted.text import short
 from weclip.tasks.evaluate.model import (
     RECORD_NAME,
     masked_images,
@@ -84,6 +85,9 @@ def _run_demo(
     """As `run_demo`, in a folder that is held."""
     drawings_folder()
     world, run = out / "world", out / "run"
+    for change in overrides:
+        if change.startswith(("data.root=", "train.seed=")):
+            raise InputError(f"{short(change, 99)}: the demo draws its own data, decided by --seed")
     fixed = [f"data.root={json.dumps(str(world))}", f"train.seed={seed}"]
     config = load_config("demo", [*fixed, *overrides])
     claim_folder(out, KIND, overwrite=overwrite)
@@ -115,7 +119,7 @@ def _run_demo(
 
 
 def _train(config: Config, run: Path, console: Console) -> None:
-    """Train; where memory ends, its advice is of keys that the demo does not offer."""
+    """Train; where memory ends, its advice is for a run that can go on, which the demo cannot."""
     try:
         train(config, run, console=console)
     except RunError as error:

@@ -18,7 +18,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.inference.predictor import Predictor, refined_label_map
+from weclip.inference.predictor import (
+    Crf,
+    Prediction,
+    Predictor,
+    refined_label_map,
+    refined_prediction,
+)
 from weclip.system.processes import cores
 
 Key = TypeVar("Key")
@@ -45,14 +51,31 @@ def predict_stream(
     Yields:
         The first of each pair, and its label map (H, W) uint8.
     """
+    yield from _stream(predictor, images, predictor, refined_label_map, processes)
+
+
+def confident_stream(
+    predictor: Predictor, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
+) -> Iterator[tuple[Key, Prediction]]:
+    """As `predict_stream`, with the confidence of each pixel."""
+    yield from _stream(predictor, images, predictor.with_confidence, refined_prediction, processes)
+
+
+def _stream(
+    predictor: Predictor,
+    images: Iterable[tuple[Key, Image]],
+    predict: Callable[[Image], Result],
+    refine: Callable[[Crf, Image, NDArray[np.float32]], Result],
+    processes: int | None,
+) -> Iterator[tuple[Key, Result]]:
+    """Results in order: of `predict`, or with a CRF of `refine` and what the predictor gives it."""
     crf = predictor.crf
     if crf is None:
         for key, image in images:
-            yield key, predictor(image)
+            yield key, predict(image)
         return
     calls = (
-        (key, partial(refined_label_map, crf, image, predictor.probabilities(image)))
-        for key, image in images
+        (key, partial(refine, crf, image, predictor.probabilities(image))) for key, image in images
     )
     yield from in_processes(calls, processes)
 

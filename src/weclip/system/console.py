@@ -9,6 +9,9 @@ import os
 import select
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
@@ -20,7 +23,13 @@ from weclip.system.untrusted.text import shown, shown_lines
 
 
 class Screen(Console):
-    """A console on which no text that was given moves the cursor or changes a colour."""
+    """A console on which no text that was given moves the cursor or changes a colour.
+
+    Attributes:
+        aside: Where warnings go if not here.
+    """
+
+    aside: "Screen | None" = None
 
     def render_str(self, text: str, **options: Any) -> Text:
         """As rich does, of a text whose control characters are written out."""
@@ -29,6 +38,38 @@ class Screen(Console):
 
 QUIET = Screen(quiet=True)
 """A console that shows nothing."""
+
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether the command that runs was given `--quiet`."""
+
+
+@contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Let `screen` give, for a while, consoles that show warnings only."""
+    before = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
+
+
+def screen(*, quiet: bool = False) -> Screen:
+    """The console of a command: standard output.
+
+    With `--quiet` nothing is shown there, and warnings go to standard error.
+
+    Args:
+        quiet: Whether nothing is shown at all, not even warnings.
+    """
+    made = Screen(quiet=quiet or _quiet.get())
+    if _quiet.get():
+        made.aside = Screen(stderr=True, quiet=quiet)
+    return made
+
+
+def warnings_of(console: Console) -> Console:
+    """Where the warnings of a console go."""
+    return getattr(console, "aside", None) or console
 
 
 READER_HAS_LEFT = (errno.EPIPE, errno.EIO)

@@ -5,7 +5,9 @@ is one process, and everything here is trivial.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import TypeVar
 
@@ -19,10 +21,9 @@ from accelerate.utils import (
     patch_environment,
     reduce,
 )
-from rich.console import Console
 from torch import Tensor
 
-from weclip.system.console import Screen
+from weclip.system.console import Screen, screen
 from weclip.system.errors import InputError, Notice, RunError
 
 Item = TypeVar("Item")
@@ -93,10 +94,59 @@ def _connect(*, local_rank: int, size: int) -> None:
     """Let `accelerate` connect; it looks for these two in many variables."""
     with patch_environment(LOCAL_RANK=local_rank, PMI_SIZE=size):
         try:
-            PartialState(cpu=not torch.cuda.is_available(), timeout=SILENCE)
+            PartialState(cpu=default_device() == "cpu", timeout=SILENCE)
         except BaseException:
             PartialState._reset_state()
             raise
+
+
+_device: ContextVar[str | None] = ContextVar("device", default=None)
+"""The device that was chosen for what runs, if one was."""
+
+
+def default_device() -> str:
+    """Where everything is computed: the device that was chosen, or the first GPU, or the CPU."""
+    return _device.get() or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def chosen_device() -> str | None:
+    """The device that was chosen, such as by `--device`."""
+    return _device.get()
+
+
+@contextmanager
+def on_device(name: str | None) -> Iterator[None]:
+    """Choose the device of everything that is computed meanwhile.
+
+    Args:
+        name: `cpu`, `cuda` or, for one process, `cuda:1`, which must be there; None: no choice.
+
+    Raises:
+        InputError: A GPU is chosen by its number, and there are several processes.
+    """
+    if name is None:
+        yield
+        return
+    place = torch.device(name)
+    before = _device.set(name)
+    _forget_place()
+    try:
+        if place.index is not None and connect().num_processes > 1:
+            raise InputError(
+                f"--device {name}: each of several processes takes a GPU of its own; give cuda, "
+                "and choose the GPUs with CUDA_VISIBLE_DEVICES"
+            )
+        with nullcontext() if place.index is None else torch.cuda.device(place):
+            yield
+    finally:
+        _device.reset(before)
+        _forget_place()
+
+
+def _forget_place() -> None:
+    """Let `connect` look again at which device one process computes on."""
+    if PartialState._shared_state and PartialState().num_processes == 1:
+        PartialState._reset_state()
 
 
 def _first_line(error: Exception) -> str:
@@ -116,9 +166,9 @@ def make_accelerator(precision: str) -> Accelerator:
     return Accelerator(mixed_precision="no" if precision == "float32" else precision)
 
 
-def console() -> Console:
+def console() -> Screen:
     """Standard output of the first process; silent in the others."""
-    return Screen(quiet=not connect().is_main_process)
+    return screen(quiet=not connect().is_main_process)
 
 
 def own_part(items: Sequence[Item]) -> Sequence[Item]:

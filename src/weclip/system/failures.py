@@ -37,8 +37,8 @@ ADVICE: Mapping[str, str] = {
         f"fewer folders of --masks at once, or {SCALE_DOWN}"
     ),
     "predict": (
-        "lower eval.long_side (--set eval.long_side=320), take fewer eval.scales, add --set "
-        f"eval.crf=false, or {SCALE_DOWN}"
+        "lower eval.long_side (eval.long_side=320), take fewer eval.scales, add eval.crf=false, "
+        f"or {SCALE_DOWN}"
     ),
     "label": (
         f"lower label.max_side or label.scale, leave out label.crf and label.par, or {SCALE_DOWN}"

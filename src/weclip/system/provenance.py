@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
+from weclip.system.distributed import default_device
+
 
 def versions() -> dict[str, str]:
     """What scores depend on: packages, Python, device and the git commit of the source."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    gpu = torch.cuda.get_device_name() if default_device() != "cpu" else None
     return packages() | {
         "python": platform.python_version(),
         "device": gpu or f"{platform.machine()} CPU",

@@ -21,7 +21,7 @@ from weclip.data.inspection.accounting import account
 from weclip.data.inspection.file_facts import facts_of
 from weclip.data.inspection.findings import Range, Report, Splits, SplitSummary, make_report
 from weclip.data.inspection.names import name_warnings
-from weclip.system.console import QUIET
+from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
 from weclip.system.locks import working_on
@@ -183,11 +183,12 @@ def show(report: Report, console: Console) -> None:
         console.print(_pair_table(report.class_names, report.train))
     for finding in report.findings:
         colour, count = COLOURS[finding.severity], len(finding.examples)
-        console.print(f"[{colour}]{finding.severity}[/] ({count}): {finding.text}", soft_wrap=True)
+        where = console if finding.severity == "information" else warnings_of(console)
+        where.print(f"[{colour}]{finding.severity}[/] ({count}): {finding.text}", soft_wrap=True)
         for example in finding.examples[:SHOWN_EXAMPLES]:
-            console.print(f"    {escape(shown(example))}", soft_wrap=True, highlight=False)
+            where.print(f"    {escape(shown(example))}", soft_wrap=True, highlight=False)
         if count > SHOWN_EXAMPLES:
-            console.print(f"    and {count - SHOWN_EXAMPLES} more")
+            where.print(f"    and {count - SHOWN_EXAMPLES} more")
     errors, warnings = report.count("error"), report.count("warning")
     console.print(f"{_number(errors, 'error')}, {_number(warnings, 'warning')}")
 

@@ -4,6 +4,7 @@ Nothing here imports PyTorch, since `weclip check` does without it.
 """
 
 import json
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from weclip.data.inspection.mask_content import content_findings, look_at_masks
 from weclip.data.summary import first
 from weclip.data.tags.reading import TagsChoice
 from weclip.plugins import PluginFiles
+from weclip.system.console import warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import shown
 
@@ -74,7 +76,7 @@ def require_tags(dataset: Dataset, split: str) -> None:
     source = dataset.layout.origins(split).tags
     raise InputError(
         f"{source}: no image of split '{split}' has a tag, so there is nothing to learn from; tag "
-        "some images, or let CLIP do it with --tags auto"
+        "some images, or let CLIP do it with data.tags_file=auto"
     )
 
 
@@ -145,7 +147,7 @@ def tell_of_masks(
         InputError: With `refuse`: no class is drawn in any mask of the split.
     """
     samples, _ = dataset.read_eval_split(split)
-    if not samples or (console.quiet and not refuse):
+    if not samples or (warnings_of(console).quiet and not refuse):
         return
     classes = dataset.classes
     seen, contents = look_at_masks(samples, num_classes=classes.num_classes, max_pixels=max_pixels)
@@ -163,7 +165,8 @@ def tell_of_masks(
             continue
         share = "" if kind == "orphan_masks" else f"; {of}"
         text = f"{KINDS[kind][1]}: {first(examples)}{share}"
-        console.print(f"[yellow]warning:[/] {escape(shown(text))}", soft_wrap=True)
+        warning = f"[yellow]warning:[/] {escape(shown(text))}"
+        warnings_of(console).print(warning, soft_wrap=True)
 
 
 def _listed(classes: ClassList) -> str:
@@ -194,22 +197,37 @@ def configuration(
     """
     if config is None and data is None:
         raise InputError(
-            "no data: give a folder of images or a dataset.yaml (to train after --data), or "
-            "--config with a preset or a YAML file"
+            "no data: give a folder of images or a dataset.yaml, or --config with a preset or a "
+            "YAML file"
         )
-    root = [] if data is None else [f"data.root={json.dumps(str(data), ensure_ascii=False)}"]
-    given = [*root, *changes]
+    given = [*root_change(data), *changes]
     return load_config(config or "folder", given, method=method, unused=unused, plugins=plugins)
 
 
+def root_change(data: Path | None) -> list[str]:
+    """The change of the configuration that data are short for."""
+    return [] if data is None else [f"data.root={json.dumps(str(data), ensure_ascii=False)}"]
+
+
+def split_changes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell paths among a command's arguments from changes `section.key=value`.
+
+    What looks like a change, but is there as a file or folder, is a path.
+
+    >>> split_changes(["photos", "data.eval_split=val", "./a=b.jpg"])
+    (['photos', './a=b.jpg'], ['data.eval_split=val'])
+    """
+    changes = [text for text in arguments if OVERRIDE.match(text) and not os.path.lexists(text)]
+    return [text for text in arguments if text not in changes], changes
+
+
 def split_data(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Tell the one data set among a command's arguments from changes `section.key=value`.
+    """Tell the one data set among a command's arguments from changes, as `split_changes`.
 
     >>> split_data(["photos", "data.eval_split=val"])[1]
     ['data.eval_split=val']
     """
-    paths = [text for text in arguments if not OVERRIDE.match(text)]
+    paths, changes = split_changes(arguments)
     if len(paths) > 1:
         raise InputError(f"'{paths[1]}': one data set at a time, and changes as section.key=value")
-    changes = [text for text in arguments if OVERRIDE.match(text)]
     return (Path(paths[0]) if paths else None), changes

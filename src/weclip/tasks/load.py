@@ -18,7 +18,8 @@ from weclip.inference.segmenter import SegmentationModel
 from weclip.methods.method import Method
 from weclip.plugins import Plugin, PluginFiles, load_plugins
 from weclip.prepare.weights.by_name import find_clip, pinned
-from weclip.system.console import QUIET
+from weclip.system.console import QUIET, warnings_of
+from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
 from weclip.system.untrusted.files import read_text
@@ -110,8 +111,12 @@ def load(
     return SegmentationModel(predictor, names, max_pixels=model.config.data.max_pixels)
 
 
-def usable_device(given: str | torch.device | None) -> torch.device:
+def usable_device(given: str | torch.device | None, name: str = "device=") -> torch.device:
     """A device of PyTorch that computes here; the default if none is given.
+
+    Args:
+        given: The device.
+        name: What it was given as, for the message.
 
     Raises:
         InputError: There is no such device, or this PyTorch cannot use it.
@@ -121,7 +126,7 @@ def usable_device(given: str | torch.device | None) -> torch.device:
         torch.zeros(1, device=device).cpu()  # "meta" computes nothing
     except (RuntimeError, AssertionError, TypeError, NotImplementedError):
         named = isinstance(given, str | torch.device)
-        what = f"device={str(given)[:40]}" if named else f"device is {kind_of(given)}"
+        what = f"{name}{str(given)[:40]}" if named else f"device is {kind_of(given)}"
         known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise InputError(
             f"{what}: not a device that PyTorch can use here; known: {', '.join(known)}"
@@ -238,7 +243,8 @@ def open_clip(config: Config, console: Console = QUIET) -> Clip:
             "says another; give the file that it was, or leave clip.sha256 out"
         )
     if clip.note is not None:
-        console.print(f"warning: {clip.note}", style="yellow", soft_wrap=True, markup=False)
+        warning = f"warning: {clip.note}"
+        warnings_of(console).print(warning, style="yellow", soft_wrap=True, markup=False)
     return clip
 
 
@@ -276,8 +282,3 @@ def with_pinned_clip(config: Config, console: Console, earlier: Path | None = No
     path = find_clip(given, console=console)
     clip = replace(config.clip, weights=pinned(given, path), sha256=find_weights(path).sha256())
     return replace(config, clip=clip)
-
-
-def default_device() -> str:
-    """The first GPU, or else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"

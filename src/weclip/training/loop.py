@@ -16,6 +16,7 @@ from torch import Tensor
 
 from weclip.data.batch import Batch
 from weclip.methods.method import Method, StepOutput
+from weclip.system.console import warnings_of
 from weclip.system.distributed import everyones, from_first, total
 from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
@@ -205,7 +206,7 @@ class Trainer:
             return
         self.save_model()
         if self.best_score is not None:
-            progress.console.print(
+            warnings_of(progress.console).print(
                 f"warning: the checkpoint with the best score has gone; the model is that of step "
                 f"{self.step}",
                 style="yellow",

@@ -195,7 +195,7 @@ def _require_known_ids(mask: Ids, num_classes: int, path: str | Path) -> None:
 def save_mask(
     mask: npt.NDArray[np.uint8],
     path: str | Path,
-    palette: npt.NDArray[np.uint8] = VOC_COLOURS,
+    palette: npt.NDArray[np.uint8] | None = VOC_COLOURS,
     note: str | None = None,
 ) -> None:
     """Write class ids as a palette PNG; the file appears whole or not at all.
@@ -205,7 +205,7 @@ def save_mask(
     Args:
         mask: (H, W) uint8 class ids.
         path: The PNG.
-        palette: (256, 3) colours by class id; PASCAL's if left out.
+        palette: (256, 3) colours by class id; PASCAL's if left out; None: grey, no colours.
         note: Text in ASCII that is kept in the file, for `read_note`.
 
     Raises:
@@ -214,7 +214,8 @@ def save_mask(
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise ValueError(f"mask must be (H, W) uint8, not {mask.shape} {mask.dtype}")
     image = Image.fromarray(mask)
-    image.putpalette(palette.tobytes())
+    if palette is not None:
+        image.putpalette(palette.tobytes())
     info = None
     if note is not None:
         info = PngImagePlugin.PngInfo()

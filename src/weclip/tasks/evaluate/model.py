@@ -19,7 +19,7 @@ from weclip.inference.scores.evaluate import EvaluationResult, Tally, evaluate_s
 from weclip.inference.scores.record import evaluation_record, scores_table
 from weclip.methods.method import LABEL_KINDS
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, own_part
+from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, sha256_of, write_json
 from weclip.system.locks import working_in
@@ -34,7 +34,7 @@ from weclip.tasks.evaluate.scored_report import (
     ShownScene,
     write_scored_report,
 )
-from weclip.tasks.load import LoadedModel, ModelAt, default_device
+from weclip.tasks.load import LoadedModel, ModelAt
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"

@@ -23,7 +23,7 @@ from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, own_part
+from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
@@ -34,7 +34,6 @@ from weclip.tasks.label.report import report_labels
 from weclip.tasks.load import (
     LoadedModel,
     clip_path,
-    default_device,
     load_model,
     model_path,
     open_clip,

@@ -24,9 +24,8 @@ from weclip.data.tags.tags_file import read_tags_file
 from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
-from weclip.system.distributed import everyones, from_first, own_part
+from weclip.system.distributed import default_device, everyones, from_first, own_part
 from weclip.system.errors import InputError
-from weclip.tasks.load import default_device
 from weclip.training.runlog import progress_bar
 
 AUTO_TAGS = "auto_tags.csv"

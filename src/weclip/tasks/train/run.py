@@ -20,7 +20,7 @@ from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
 from weclip.system.console import QUIET
-from weclip.system.distributed import connect, from_first, make_accelerator
+from weclip.system.distributed import connect, default_device, from_first, make_accelerator
 from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
@@ -216,7 +216,7 @@ def precision(choice: str) -> str:
     Raises:
         InputError: fp16 without a GPU.
     """
-    gpu = torch.cuda.is_available()
+    gpu = default_device() != "cpu"
     if choice == "fp16" and not gpu:
         raise InputError("train.precision=fp16 needs a GPU; use auto, float32 or bf16")
     if choice != "auto":
