@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from weclip.config import Config
     from weclip.config_file import load_config
-    from weclip.inference.segmenter import SegmentationModel
+    from weclip.inference.segmentation.model import SegmentationModel
     from weclip.system.errors import InputError
     from weclip.tasks.load import load
 
@@ -17,7 +17,7 @@ __all__ = ["Config", "InputError", "SegmentationModel", "__version__", "load", "
 _HOME = {
     "Config": "weclip.config",
     "InputError": "weclip.system.errors",
-    "SegmentationModel": "weclip.inference.segmenter",
+    "SegmentationModel": "weclip.inference.segmentation.model",
     "load": "weclip.tasks.load",
     "load_config": "weclip.config_file",
 }

@@ -8,9 +8,9 @@ from PIL import Image
 from tests.exports import decoders
 from tests.exports.decoders import NAMES, without_unsure
 
+from weclip.data.masks.outlines import outlines
 from weclip.exports.formats import EXPORTS
 from weclip.exports.label_studio import brush_code
-from weclip.exports.outlines import outlines
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def array(shape, kind=np.uint8):
         (Image.new("RGB", (0, 5)), r"image of \(0, 5\) has no pixels"),
         (Image.new("F", (5, 5)), "PIL image of mode F: floating-point pixels"),
         (Path("nothing.png"), "nothing.png: image not found"),
-        (Path(), "a folder; give one image file at a time"),
+        ([array((5, 5, 3)), 3], "x"),
         ("\0", "image cannot be read"),
     ],
 )

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from weclip.data.masks.outlines import outlines
 from weclip.exports.labelled import Labelled, Mask, foreground, link_image, write_lines
-from weclip.exports.outlines import outlines
 from weclip.system.files import write_folder_atomically, write_text
 
 YOLO_NAME = "yolo"

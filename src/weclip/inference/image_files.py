@@ -72,6 +72,11 @@ def collect_images(inputs: Sequence[str | Path]) -> Collected:
     return Collected([(path, output) for output, path in found.items()], left_out)
 
 
+def images_in(given: str) -> list[Path]:
+    """The images that one input names, in order; errors as in `collect_images`."""
+    return [path for path, _ in _expand(given, {})]
+
+
 def _expand(given: str, left_out: dict[str, list[str]]) -> list[tuple[Path, Path]]:
     """Images of one input as (image, output), sorted."""
     require_usable(given)

@@ -98,11 +98,19 @@ class Predictor:
 
     def _logits(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, C, h, w) at patch resolution."""
+        return self.logits([self.prepare(image)])
+
+    def prepare(self, image: NDArray[np.uint8]) -> Tensor:
+        """(1, 3, H', W') float32 in [0, 255] of an image (H, W, 3) uint8: what `logits` takes."""
         smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
+        return resize_long_side(image, self.long_side, smallest_side=smallest)
+
+    def logits(self, prepared: Sequence[Tensor | NDArray[np.float32]]) -> Tensor:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size."""
         with inference_mode(self.model):
-            resized = resize_long_side(image, self.long_side, smallest_side=smallest)  # 1,3,H',W'
+            batch = torch.cat([torch.as_tensor(each) for each in prepared])  # B,3,H',W'
             return multi_scale_logits(
-                self.model, resized.to(self.device), scales=self.scales, flip=self.flip
+                self.model, batch.to(self.device), scales=self.scales, flip=self.flip
             )
 
 
@@ -183,12 +191,12 @@ def multi_scale_logits(
 
     Args:
         model: Maps (B, 3, H, W) to (B, C, h, w).
-        image: (1, 3, H, W).
+        image: (B, 3, H, W).
         scales: Factors of the image size, at least one.
         flip: Also run the mirrored image, and turn its logits back.
 
     Returns:
-        (1, C, h, w) on the logit grid of scale 1 (or of the scale nearest to 1).
+        (B, C, h, w) on the logit grid of scale 1 (or of the scale nearest to 1).
     """
     total: Tensor | None = None
     for scale in sorted(scales, key=lambda s: abs(s - 1)):  # the grid's owner first

@@ -14,7 +14,7 @@ from weclip.build import build_method, build_predictor, demo_clip, load_trained
 from weclip.config import Config
 from weclip.config_file import from_yaml, override
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
-from weclip.inference.segmenter import SegmentationModel
+from weclip.inference.segmentation.model import SegmentationModel
 from weclip.methods.method import Method
 from weclip.plugins import Plugin, PluginFiles, load_plugins
 from weclip.prepare.weights.by_name import find_clip, pinned
@@ -107,8 +107,9 @@ def load(
         )
     model.method.to(place)
     predictor = build_predictor(model.config, model.method)
-    names = model.file.classes.names_with_background
-    return SegmentationModel(predictor, names, max_pixels=model.config.data.max_pixels)
+    classes, limit = model.file.classes, model.config.data.max_pixels
+    names, palette = classes.names_with_background, classes.palette
+    return SegmentationModel(predictor, names, palette=palette, max_pixels=limit)
 
 
 def usable_device(given: str | torch.device | None, name: str = "device=") -> torch.device:

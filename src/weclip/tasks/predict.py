@@ -12,9 +12,9 @@ from rich.console import Console
 
 from weclip.build import build_predictor
 from weclip.data.masks.mask_files import save_mask
+from weclip.inference.given_image import as_rgb
 from weclip.inference.image_files import collect_images
 from weclip.inference.predictor import Predictor
-from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
 from weclip.system.console import QUIET, warnings_of

@@ -9,7 +9,7 @@ from PIL import Image
 
 from weclip.data.images.decoding import read_image
 from weclip.data.inspection.file_facts import read_facts
-from weclip.inference.segmenter import as_rgb
+from weclip.inference.given_image import as_rgb
 from weclip.system.errors import InputError
 
 RED = (200, 30, 40)

@@ -15,7 +15,7 @@ from weclip.data.images.decoding import MAX_PIXELS, read_image
 from weclip.data.images.full_images import full_images
 from weclip.data.inspection.file_facts import read_facts
 from weclip.data.masks.mask_files import read_mask
-from weclip.inference.segmenter import as_rgb
+from weclip.inference.given_image import as_rgb
 from weclip.system.errors import InputError
 
 TOO_LARGE = r"too large: 50 x 40 = 2000 pixels, more than data.max_pixels=1999 allows; raise data"

@@ -18,8 +18,8 @@ from weclip.data.images.listing import AUTO
 from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
+from weclip.inference.given_image import as_rgb
 from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
-from weclip.inference.segmenter import as_rgb
 from weclip.inference.stream import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET

@@ -21,7 +21,7 @@ from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.tags.tags_file import read_tags_file
-from weclip.inference.segmenter import as_rgb
+from weclip.inference.given_image import as_rgb
 from weclip.inference.stream import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.system.distributed import default_device, everyones, from_first, own_part

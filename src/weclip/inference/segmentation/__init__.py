@@ -1,0 +1,1 @@
+"""A trained model for users, and what it gives of an image."""

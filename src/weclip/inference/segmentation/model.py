@@ -1,0 +1,185 @@
+"""A trained model for users: give it an image, get a segmentation; give it many, get a stream.
+
+Stage 6.
+"""
+
+from collections.abc import Iterable, Iterator
+from glob import has_magic
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.masks.colours import VOC_COLOURS
+from weclip.inference.arguments import kind_of, path_of, short_errors
+from weclip.inference.given_image import ImageLike, rgb_of
+from weclip.inference.image_files import images_in
+from weclip.inference.predictor import Predictor, best_class, logits_to_label_map
+from weclip.inference.segmentation.batches import Ready, batches_of
+from weclip.inference.segmentation.result import Segmentation, softmax_of
+from weclip.inference.stream import read_ahead
+from weclip.labels.dense_crf import require_memory
+from weclip.system.errors import InputError
+
+BATCH = 8
+"""Images of a stream that go through the network together, where their sizes allow it."""
+
+
+class SegmentationModel:
+    """A loaded model; make one with `weclip.load`. Several threads may use it at once.
+
+    Args:
+        predictor: The network with its test protocol.
+        class_names: C names, background first; index equals class id.
+        palette: (256, 3) uint8 colours by class id.
+        max_pixels: Width times height of the largest image file that is decoded.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        class_names: tuple[str, ...],
+        *,
+        palette: NDArray[np.uint8] = VOC_COLOURS,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.predictor = predictor
+        self.class_names = class_names
+        self.palette = palette
+        self.max_pixels = max_pixels
+
+    @overload
+    def predict(self, image: ImageLike) -> Segmentation: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, image: Iterable[ImageLike]) -> Iterator[Segmentation]: ...
+
+    def predict(
+        self, image: ImageLike | Iterable[ImageLike]
+    ) -> Segmentation | Iterator[Segmentation]:
+        """Segment one image, or many; needs no tags.
+
+        Args:
+            image: Path of an image file, a PIL image (of any mode that files may have; not turned
+                by its EXIF), or an array (H, W, 3) or (H, W) uint8 RGB or grey. Or many: a folder,
+                a pattern such as `photos/**/*.jpg`, a list or a generator; see `stream`, whose
+                result type checkers know for folders and patterns too.
+
+        Returns:
+            A segmentation, or a stream of them.
+
+        Raises:
+            InputError: Not an image file, one that is too large, or an image or array of another
+                shape or type.
+        """
+        with short_errors():
+            if isinstance(image, np.ndarray | Image.Image | str | PathLike):
+                path = image if not isinstance(image, str | PathLike) else path_of(image, "image")
+                if not (isinstance(path, Path) and _is_many(path)):
+                    return self._segment([self._prepare(path)])[0]
+            return self.stream(image)
+
+    def stream(
+        self, images: ImageLike | Iterable[ImageLike], *, batch_size: int = BATCH
+    ) -> Iterator[Segmentation]:
+        """Segment images one after the other, read ahead and in batches.
+
+        Args:
+            images: A folder (searched to any depth), a pattern, or images of `predict` in a list, a
+                generator or anything else that can be gone through. Arrays are copied, so a camera
+                may use its buffer again.
+            batch_size: How many images of one size go through the network together; 1 to have each
+                result as soon as its image is there.
+
+        Yields:
+            A segmentation of each image, in order.
+
+        Raises:
+            InputError: As in `predict`, when an image's turn comes; what is no images at once.
+        """
+        with short_errors():
+            if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+                raise InputError("batch_size must be a whole number from 1")
+            return self._stream(sources_of(images), batch_size)
+
+    def _stream(self, sources: Iterable[ImageLike], batch_size: int) -> Iterator[Segmentation]:
+        read = read_ahead(map(_kept, sources), self._prepare_or_say, ahead=max(4, batch_size))
+        for batch in batches_of((each for _, each in read), batch_size):
+            if isinstance(batch, InputError):
+                raise batch
+            yield from self._segment(batch)
+
+    def _prepare_or_say(self, source: ImageLike) -> Ready | InputError:
+        """An image for the network, or what is wrong with it: others before it come first."""
+        try:
+            with short_errors():
+                return self._prepare(source)
+        except InputError as error:
+            return error
+
+    def _prepare(self, source: ImageLike) -> Ready:
+        """Read an image, and resize it for the network."""
+        pixels = rgb_of(source, max_pixels=self.max_pixels)
+        size = (pixels.shape[0], pixels.shape[1])
+        prepared = self.predictor.prepare(pixels).numpy()
+        return Ready(source, size, prepared, pixels if self.predictor.crf is not None else None)
+
+    def _segment(self, batch: list[Ready]) -> list[Segmentation]:
+        """Segment images that are prepared to one size."""
+        logits = self.predictor.logits([each.prepared for each in batch])  # B,C,h,w
+        crf, results = self.predictor.crf, []
+        for index, each in enumerate(batch):
+            own, confidence = logits[index : index + 1], None
+            if crf is None or each.pixels is None:
+                label_map = logits_to_label_map(own, each.size).cpu().numpy()
+            else:
+                require_memory(own.shape[1], each.size)
+                refined = crf(each.pixels, softmax_of(own[0].cpu(), each.size))
+                label_map, confidence = best_class(refined), refined.max(0)
+            result = Segmentation(
+                label_map=label_map,
+                class_names=self.class_names,
+                image=each.source,
+                logits=own[0].cpu().numpy().copy(),  # its own, not the whole batch's
+                palette=self.palette,
+                crf=crf,
+                refined_confidence=confidence,
+                max_pixels=self.max_pixels,
+            )
+            results.append(result)
+        return results
+
+
+def sources_of(images: object) -> Iterable[ImageLike]:
+    """The images that a caller means: those of a folder or pattern, one, or what it goes through.
+
+    Raises:
+        InputError: None of these; or a folder or pattern without images.
+    """
+    if isinstance(images, np.ndarray | Image.Image):
+        return [images]
+    if isinstance(images, str | PathLike):
+        path = path_of(images, "images")
+        return images_in(str(path)) if _is_many(path) else [path]
+    if isinstance(images, Iterable) and not isinstance(images, bytes | bytearray):
+        return images
+    raise InputError(
+        f"images is {kind_of(images)}; give an image (a path, a PIL image or an array), a folder, "
+        "a pattern, or a list or generator of images"
+    )
+
+
+def _is_many(path: Path) -> bool:
+    """Whether a path is a folder or a pattern."""
+    try:
+        return path.is_dir() or (has_magic(str(path)) and not path.exists())
+    except (OSError, ValueError):  # no path of this system: said when it is read
+        return False
+
+
+def _kept(source: ImageLike) -> ImageLike:
+    """An image that its owner may change from now on."""
+    return source.copy() if isinstance(source, np.ndarray | Image.Image) else source
