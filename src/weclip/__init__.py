@@ -7,20 +7,68 @@ if TYPE_CHECKING:
     from weclip.config import Config
     from weclip.config_file import load_config
     from weclip.inference.segmentation.model import SegmentationModel
-    from weclip.system.errors import InputError
+    from weclip.inference.segmentation.result import Segmentation
+    from weclip.system.errors import InputError, RunError
     from weclip.tasks.load import load
+    from weclip.tasks.public.check import check
+    from weclip.tasks.public.evaluate import evaluate
+    from weclip.tasks.public.label import label
+    from weclip.tasks.public.predict import predict
+    from weclip.tasks.public.results import (
+        CheckResult,
+        EvaluateResult,
+        LabelResult,
+        PredictResult,
+        TagResult,
+    )
+    from weclip.tasks.public.tag import tag
+    from weclip.tasks.public.train import train
+    from weclip.tasks.train.result import TrainResult
 
 __version__ = metadata.version("weclip")
 
-__all__ = ["Config", "InputError", "SegmentationModel", "__version__", "load", "load_config"]
+__all__ = [
+    "CheckResult",
+    "Config",
+    "EvaluateResult",
+    "InputError",
+    "LabelResult",
+    "PredictResult",
+    "RunError",
+    "Segmentation",
+    "SegmentationModel",
+    "TagResult",
+    "TrainResult",
+    "__version__",
+    "check",
+    "evaluate",
+    "label",
+    "load",
+    "load_config",
+    "predict",
+    "tag",
+    "train",
+]
 
 _HOME = {
-    "Config": "weclip.config",
-    "InputError": "weclip.system.errors",
-    "SegmentationModel": "weclip.inference.segmentation.model",
-    "load": "weclip.tasks.load",
-    "load_config": "weclip.config_file",
+    "Config": "config",
+    "InputError": "system.errors",
+    "RunError": "system.errors",
+    "Segmentation": "inference.segmentation.result",
+    "SegmentationModel": "inference.segmentation.model",
+    "TrainResult": "tasks.train.result",
+    "load": "tasks.load",
+    "load_config": "config_file",
+    **{
+        f"{command.title()}Result": "tasks.public.results"
+        for command in ("check", "label", "tag", "evaluate", "predict")
+    },
+    **{
+        command: f"tasks.public.{command}"
+        for command in ("check", "train", "label", "tag", "evaluate", "predict")
+    },
 }
+"""The module, below `weclip`, of each public name."""
 
 
 def __dir__() -> list[str]:
@@ -34,4 +82,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'weclip' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(f"weclip.{_HOME[name]}"), name)

@@ -5,7 +5,7 @@ the run folder and in every model file.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from importlib import resources
@@ -26,6 +26,8 @@ from weclip.system.untrusted.files import read_text
 from weclip.system.untrusted.text import one_line, short
 
 OVERRIDE = re.compile(r"\w+(\.\w+)*=")
+Change = str | Mapping[str, object]
+"""`section.key=value`, or values by dotted key as Python gives them."""
 KINDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -79,13 +81,13 @@ def label_methods() -> list[str]:
 
 def load_config(
     name_or_path: str,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[Change] = (),
     *,
     method: str | None = None,
     unused: Collection[str] = (),
     plugins: PluginFiles = (),
 ) -> Config:
-    """Read a preset or a YAML file, and apply `section.key=value` overrides.
+    """Read a preset or a YAML file, and apply changes.
 
     Args:
         name_or_path: Preset or file.
@@ -109,7 +111,7 @@ def load_config(
 
 
 def _apply_method(
-    config: DictConfig, method: str, overrides: Sequence[str], kind: type[Config]
+    config: DictConfig, method: str, overrides: Sequence[Change], kind: type[Config]
 ) -> None:
     """Apply a method's differences, and those that it has only under conditions."""
     if method not in label_methods():
@@ -132,14 +134,14 @@ def _is(config: DictConfig, condition: str) -> bool:
     return str(OmegaConf.select(config, key)).lower() == value
 
 
-def override(config: Config, overrides: Sequence[str]) -> Config:
+def override(config: Config, overrides: Sequence[Change]) -> Config:
     """A copy with `section.key=value` overrides applied; errors as in `load_config`."""
     return _resolve(OmegaConf.structured(config), overrides, "configuration", type(config))
 
 
 def _resolve(
     config: DictConfig,
-    overrides: Sequence[str],
+    overrides: Sequence[Change],
     origin: str,
     kind: type[Config],
     unused: Collection[str] = (),
@@ -162,17 +164,24 @@ def _resolve(
 
 
 def _apply_overrides(
-    config: DictConfig, overrides: Sequence[str], kind: type[Config], unused: Collection[str] = ()
+    config: DictConfig,
+    overrides: Sequence[Change],
+    kind: type[Config],
+    unused: Collection[str] = (),
 ) -> None:
-    for text in overrides:
-        if not OVERRIDE.match(text):
-            raise InputError(f"'{text}' is not of the form section.key=value")
-        where = f"'{one_line(text)}'"
-        key, _, value = text.partition("=")
-        change = _value(value, _kind_of(key, kind), where)
-        for name in reversed(key.split(".")):
-            change = {name: change}
-        _apply(config, change, where, kind, unused)
+    for given in overrides:
+        if isinstance(given, str):
+            if not OVERRIDE.match(given):
+                raise InputError(f"'{given}' is not of the form section.key=value")
+            where = f"'{one_line(given)}'"
+            key, _, value = given.partition("=")
+            values: Mapping[str, object] = {key: _value(value, _kind_of(key, kind), where)}
+        else:
+            values, where = given, "changes"
+        for key, change in values.items():
+            for name in reversed(key.split(".")):
+                change = {name: change}
+            _apply(config, change, where, kind, unused)
 
 
 def _kind_of(key: str, kind: Any) -> Any:

@@ -49,7 +49,7 @@ def test_it_trains_predicts_and_changes_the_result(name, plugins, voc_world, cli
     mine, plain = weights(tmp_path / "mine"), weights(tmp_path / "plain")
     assert mine.keys() != plain.keys() or any((mine[k] != plain[k]).any() for k in mine)
     model = weclip.load(tmp_path / "mine", plugins=[plugins[name]])
-    assert model.predict(np.zeros((40, 50, 3), np.uint8)).shape == (40, 50)
+    assert model.predict(np.zeros((40, 50, 3), np.uint8)).label_map.shape == (40, 50)
 
 
 def test_a_map_source_and_a_loss_together(plugins, voc_world, clip_file, tmp_path):

@@ -14,15 +14,17 @@ __all__ = ["clip_file", "run_folder", "voc_world"]
 
 ENDLESS = "x" * 9000
 PATH = r"is {}; give a path: a text or a pathlib\.Path"
+LISTS = [([], "of type list"), (["a.png"], "of type list")]
 NO_PATHS = [
-    (None, PATH.format("None")),
-    ([], PATH.format("of type list")),
-    (["a.png"], PATH.format("of type list")),
-    (3, PATH.format("of type int")),
-    (True, PATH.format("of type bool")),
-    (float("nan"), PATH.format("of type float")),
-    (b"\xff" * 9000, PATH.format("of type bytes")),
-    (object(), PATH.format("of type object")),
+    (None, "None"),
+    (3, "of type int"),
+    (True, "of type bool"),
+    (float("nan"), "of type float"),
+    (b"\xff" * 9000, "of type bytes"),
+    (object(), "of type object"),
+]
+WRONG_PATHS = [
+    *((given, PATH.format(kind)) for given, kind in (*NO_PATHS, *LISTS)),
     ("", "is an empty text; give a path"),
     (ENDLESS, "xxx"),
 ]
@@ -59,7 +61,7 @@ def refused(call, match):
     assert len(str(error.value)) <= 300
 
 
-@pytest.mark.parametrize(("given", "match"), NO_PATHS)
+@pytest.mark.parametrize(("given", "match"), WRONG_PATHS)
 def test_no_model(given, match):
     refused(lambda: weclip.load(given), match)
 
@@ -83,9 +85,26 @@ def test_a_device_may_be_one_of_pytorch(run_folder):
     weclip.load(run_folder, device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize(("given", "match"), NO_PATHS)
-def test_no_image(model, given, match):
-    refused(lambda: model.predict(given), match)
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        *((given, f"images is {kind}; give an image .*, a folder") for given, kind in NO_PATHS),
+        ("", "image is an empty text"),
+        (ENDLESS, "xxx"),
+        (["a.png"], "a.png: image not found"),
+        ([3], r"image is of type int; give a path"),
+        ([Path()], "a folder; give it alone, or one image file at a time"),
+        ("nothing/*.png", "the folder of the pattern"),
+        (Path(__file__).parent, "holds no image"),
+    ],
+)
+def test_no_images(model, given, match):
+    refused(lambda: list(model.predict(given)), match)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 1.5, "8", None])
+def test_wrong_sizes_of_batches(model, size):
+    refused(lambda: model.stream([], batch_size=size), "batch_size must be a whole number from 1")
 
 
 def array(shape, kind=np.uint8):
@@ -107,11 +126,10 @@ def array(shape, kind=np.uint8):
         (np.full((5, 5, 3), np.nan), "float64; give"),
         (array((5, 5, 3), object), "object; give"),
         (np.array([ENDLESS]), "give"),
-        (torch.zeros(5, 5, 3), "image is of type Tensor; give a path"),
+        (object, "images is of type type; give an image"),
         (Image.new("RGB", (0, 5)), r"image of \(0, 5\) has no pixels"),
         (Image.new("F", (5, 5)), "PIL image of mode F: floating-point pixels"),
         (Path("nothing.png"), "nothing.png: image not found"),
-        ([array((5, 5, 3)), 3], "x"),
         ("\0", "image cannot be read"),
     ],
 )

@@ -27,7 +27,7 @@ import sys
 import numpy as np
 import weclip
 model = weclip.load(sys.argv[1])
-assert model.predict(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
+assert model.predict(np.zeros((20, 30, 3), np.uint8)).label_map.shape == (20, 30)
 print([name for name in sys.modules if name.split(".")[0] in ("numba", "llvmlite")])
 """
 

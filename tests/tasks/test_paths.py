@@ -149,7 +149,7 @@ def test_a_run_at_home(home, voc_world, clip_file, capsys, monkeypatch):
     assert not (home / "~").exists()
     assert f"model: {home}/run/model.safetensors" in capsys.readouterr().out
     images = np.zeros((20, 30, 3), np.uint8)
-    assert weclip.load("~/run").predict(images).shape == (20, 30)
+    assert weclip.load("~/run").predict(images).label_map.shape == (20, 30)
 
 
 def test_a_model_loads_from_another_folder(tmp_path, monkeypatch, voc_world, clip_file):

@@ -60,6 +60,18 @@ def check(
     Raises:
         InputError: Lists, tags or files are missing or wrong, as in training.
     """
+    report = examine(config, console=console, json_file=json_file, suspects=suspects)
+    return 2 if report.count("error") else 1 if report.count("warning") else 0
+
+
+def examine(
+    config: Config,
+    *,
+    console: Console = QUIET,
+    json_file: Path | None = None,
+    suspects: Path | None = None,
+) -> Report:
+    """As `check`; what was found."""
     if suspects is not None:
         _require_suspects(config, suspects)
     if json_file is None:
@@ -78,8 +90,10 @@ def _require_suspects(config: Config, path: Path) -> None:
     require_files(config)
 
 
-def _check(config: Config, console: Console, json_file: Path | None, suspects: Path | None) -> int:
-    """As `check`, with a file that is held."""
+def _check(
+    config: Config, console: Console, json_file: Path | None, suspects: Path | None
+) -> Report:
+    """As `examine`, with a file that is held."""
     dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
     extra = names_found(config, dataset.classes) | dataset.doubts()
@@ -96,7 +110,7 @@ def _check(config: Config, console: Console, json_file: Path | None, suspects: P
         from weclip.tasks.tag.suspects import list_suspects
 
         list_suspects(config, dataset, console, suspects)
-    return 2 if report.count("error") else 1 if report.count("warning") else 0
+    return report
 
 
 def read_splits(config: Config, dataset: Dataset) -> Splits:

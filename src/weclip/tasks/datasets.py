@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from weclip.config import Config, DataConfig
-from weclip.config_file import OVERRIDE, load_config
+from weclip.config_file import OVERRIDE, Change, load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
 from weclip.data.images.listing import AUTO
@@ -176,7 +176,7 @@ def _listed(classes: ClassList) -> str:
 def configuration(
     config: str | None,
     data: Path | None,
-    changes: Sequence[str],
+    changes: Sequence[Change],
     *,
     method: str | None = None,
     unused: Collection[str] = (),
@@ -200,7 +200,7 @@ def configuration(
             "no data: give a folder of images or a dataset.yaml, or --config with a preset or a "
             "YAML file"
         )
-    given = [*root_change(data), *changes]
+    given: list[Change] = [*root_change(data), *changes]
     return load_config(config or "folder", given, method=method, unused=unused, plugins=plugins)
 
 

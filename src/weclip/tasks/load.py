@@ -12,7 +12,7 @@ from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import build_method, build_predictor, demo_clip, load_trained
 from weclip.config import Config
-from weclip.config_file import from_yaml, override
+from weclip.config_file import Change, from_yaml, override
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.inference.segmentation.model import SegmentationModel
 from weclip.methods.method import Method
@@ -23,6 +23,7 @@ from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
 from weclip.system.untrusted.files import read_text
+from weclip.tasks.public.arguments import changes_of
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -60,7 +61,7 @@ class ModelAt:
 
     run_or_file: str | PathLike[str]
     clip: str | PathLike[str] | None = None
-    overrides: Sequence[str] = ()
+    overrides: Sequence[Change] = ()
     plugins: PluginFiles = ()
 
     def open(self, *, maps: bool = False) -> LoadedModel:
@@ -81,6 +82,7 @@ def load(
     device: str | torch.device | None = None,
     overrides: Sequence[str] = (),
     plugins: PluginFiles = (),
+    **changes: object,
 ) -> SegmentationModel:
     """Load a trained model.
 
@@ -90,10 +92,19 @@ def load(
         device: Such as `cuda`; by default the GPU if there is one.
         overrides: Changes of the model's configuration, such as `data.max_pixels=400000000`.
         plugins: Python files with parts of the user's own, which a model was trained with.
+        changes: The same changes as values: `**{"eval.crf": True}`, or by section.
 
     Raises:
         InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
             an argument of another type; in at most 300 letters.
+
+    For example::
+
+        model = weclip.load("runs/photos")
+        found = model.predict("photo.jpg")
+        found.save("photo.png")
+        for each in model.stream("photos"):
+            print(each.image, each.classes)
     """
     with short_errors():
         require_list(overrides, "overrides", (str,))
@@ -102,7 +113,7 @@ def load(
         model = load_model(
             path_of(run_or_file, "run_or_file"),
             clip=None if clip is None else path_of(clip, "clip"),
-            overrides=overrides,
+            overrides=changes_of({}, overrides, changes),
             plugins=plugins,
         )
     model.method.to(place)
@@ -139,7 +150,7 @@ def load_model(
     run_or_file: str | PathLike[str],
     *,
     clip: str | PathLike[str] | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[Change] = (),
     plugins: PluginFiles = (),
     maps: bool = False,
 ) -> LoadedModel:

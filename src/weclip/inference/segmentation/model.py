@@ -12,6 +12,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.masks.colours import VOC_COLOURS
@@ -33,7 +34,7 @@ class SegmentationModel:
     """A loaded model; make one with `weclip.load`. Several threads may use it at once.
 
     Args:
-        predictor: The network with its test protocol.
+        predictor: The network with its test protocol; a module is put in eval mode.
         class_names: C names, background first; index equals class id.
         palette: (256, 3) uint8 colours by class id.
         max_pixels: Width times height of the largest image file that is decoded.
@@ -47,6 +48,8 @@ class SegmentationModel:
         palette: NDArray[np.uint8] = VOC_COLOURS,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
+        if isinstance(predictor.model, nn.Module):
+            predictor.model.eval()  # for good: no thread may change the mode under another
         self.predictor = predictor
         self.class_names = class_names
         self.palette = palette

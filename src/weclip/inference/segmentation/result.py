@@ -18,7 +18,6 @@ from PIL import Image
 
 from weclip.data.bands import bands, count_ids
 from weclip.data.images.decoding import MAX_PIXELS
-from weclip.data.masks.colours import VOC_COLOURS
 from weclip.data.masks.mask_files import save_mask
 from weclip.data.masks.outlines import outlines
 from weclip.inference.arguments import path_of, short_errors
@@ -56,7 +55,7 @@ class Segmentation:
     class_names: tuple[str, ...]
     image: ImageLike
     logits: NDArray[np.float32]
-    palette: NDArray[np.uint8] = VOC_COLOURS
+    palette: NDArray[np.uint8]
     crf: Crf | None = None
     refined_confidence: NDArray[np.float32] | None = None
     max_pixels: int = MAX_PIXELS

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from weclip.build import build_eval_crf
 from weclip.config import Config
+from weclip.config_file import Change
 from weclip.data.masks.mask_labels import mask_labels
 from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
 from weclip.inference.predictor import Crf
@@ -156,7 +157,7 @@ def predicted_in(scenes: Sequence[Scene]) -> Iterator[Seen]:
     return ((scene.sample.name, None, scene.files) for scene in scenes)
 
 
-def masks_configuration(config: str | None, data: Path | None, changes: Sequence[str]) -> Config:
+def masks_configuration(config: str | None, data: Path | None, changes: Sequence[Change]) -> Config:
     """As `configuration`, without the weights of a CLIP, which masks that are there do not need."""
     return configuration(config, data, changes, unused=UNUSED)
 

@@ -1,0 +1,1 @@
+"""The commands as Python functions, in the same words; `weclip.train` and the like are these."""

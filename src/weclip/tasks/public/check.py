@@ -1,0 +1,59 @@
+"""`weclip.check`."""
+
+from collections.abc import Sequence
+
+from weclip.inference.arguments import path_of
+from weclip.system.files import require_writable
+from weclip.tasks.check import UNUSED, examine, record
+from weclip.tasks.datasets import configuration
+from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.results import CheckResult
+
+
+def check(
+    data: AnyPath | None = None,
+    *,
+    config: AnyPath | None = None,
+    tags: AnyPath | None = None,
+    json: AnyPath | None = None,
+    overrides: Sequence[str] = (),
+    progress: bool = False,
+    **changes: object,
+) -> CheckResult:
+    """Read all images, masks and tags that `train` would read, and say what is wrong with them.
+
+    Needs no weights and no PyTorch, and changes nothing.
+
+    Args:
+        data: Your folder of images, or its `dataset.yaml`.
+        config: Preset (`voc`, `coco`, `folder`, `demo`) or YAML file; `folder` by default.
+        tags: Tags file; by default the one in the folder. `"auto"`: CLIP will make them.
+        json: Where the record is written too.
+        overrides: Changes of the configuration as texts: `["data.eval_split=val"]`.
+        progress: Whether a bar is shown.
+        changes: Changes of the configuration: `**{"data.eval_split": "val"}`, or by section.
+
+    Raises:
+        InputError: Lists, tags or files are missing or wrong, as in training.
+
+    For example::
+
+        found = weclip.check("photos")
+        for finding in found.findings:
+            print(finding.severity, finding.text, finding.examples[:3])
+    """
+    with called(progress=progress) as console:
+        target = None if json is None else path_of(json, "json")
+        if target is not None:
+            require_writable(target, "json")
+        short = {"data.tags_file": text_of(tags, "tags")}
+        resolved = configuration(
+            text_of(config, "config"),
+            path_or_none(data, "data"),
+            changes_of(short, overrides, changes),
+            unused=UNUSED,
+        )
+        report = examine(resolved, console=console, json_file=target)
+    return CheckResult(
+        report.count("error"), report.count("warning"), report.findings, record(report, resolved)
+    )
