@@ -23,7 +23,7 @@ from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
 from weclip.system.untrusted.files import read_text
-from weclip.tasks.public.arguments import changes_of
+from weclip.tasks.public.arguments import Overrides, changes_of
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -80,7 +80,7 @@ def load(
     *,
     clip: str | PathLike[str] | None = None,
     device: str | torch.device | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     plugins: PluginFiles = (),
     **changes: object,
 ) -> SegmentationModel:
@@ -90,9 +90,10 @@ def load(
         run_or_file: A run folder of `weclip train`, or its `model.safetensors`.
         clip: CLIP weights; by default those that it was trained with, where they were.
         device: Such as `cuda`; by default the GPU if there is one.
-        overrides: Changes of the model's configuration, such as `data.max_pixels=400000000`.
+        overrides: Changes of the model's configuration: `{"data.max_pixels": 400_000_000}`, or
+            texts, `["data.max_pixels=400000000"]`.
         plugins: Python files with parts of the user's own, which a model was trained with.
-        changes: The same changes as values: `**{"eval.crf": True}`, or by section.
+        changes: The same by keyword: a section, `eval={"crf": True}`.
 
     Raises:
         InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
@@ -107,13 +108,13 @@ def load(
             print(each.image, each.classes)
     """
     with short_errors():
-        require_list(overrides, "overrides", (str,))
+        given = changes_of({}, overrides, changes)
         require_list(plugins, "plugins", (str, PathLike, Plugin))
         place = usable_device(device)
         model = load_model(
             path_of(run_or_file, "run_or_file"),
             clip=None if clip is None else path_of(clip, "clip"),
-            overrides=changes_of({}, overrides, changes),
+            overrides=given,
             plugins=plugins,
         )
     model.method.to(place)

@@ -34,7 +34,7 @@ def test_training_from_python(voc_world, clip_file, tmp_path, capfd, caplog):
     assert capfd.readouterr() == ("", "")
     said = [record.getMessage() for record in caplog.records if record.name == "weclip"]
     assert any("8 images in train" in line for line in said)
-    with pytest.raises(weclip.InputError, match="exists"):
+    with pytest.raises(weclip.InputError, match="is not empty; choose another"):
         weclip.train(voc_world, clip=clip_file, config="voc", out=tmp_path / "run", **VOC)
 
 

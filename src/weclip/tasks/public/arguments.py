@@ -13,24 +13,30 @@ from weclip.system.errors import InputError
 from weclip.tasks.public.logs import LogScreen
 
 AnyPath = str | PathLike[str]
+Overrides = Sequence[str] | Mapping[str, object]
+"""Changes of a configuration: texts `section.key=value`, or values by dotted key or section."""
 
 
 def changes_of(
-    short: Mapping[str, object], overrides: Sequence[str], changes: Mapping[str, object]
+    short: Mapping[str, object], overrides: Overrides, changes: Mapping[str, object]
 ) -> list[Change]:
     """Changes of a configuration, in the order in which they count.
 
     Args:
         short: Values by key of arguments that are short for one; None: not given.
-        overrides: Texts such as `train.steps=30`.
+        overrides: Texts such as `train.steps=30`, or values by key.
         changes: Values by dotted key, or sections of them.
 
     Raises:
-        InputError: `overrides` is no list of texts.
+        InputError: `overrides` is no list of texts and has no keys.
     """
-    require_list(overrides, "overrides", (str,))
-    given = {key: value for key, value in short.items() if value is not None}
-    return [given, *overrides, {key: plain(value) for key, value in changes.items()}]
+    given: list[Change] = [{key: value for key, value in short.items() if value is not None}]
+    if isinstance(overrides, Mapping):
+        given.append({str(key): plain(value) for key, value in overrides.items()})
+    else:
+        require_list(overrides, "overrides", (str,))
+        given.extend(overrides)
+    return [*given, {key: plain(value) for key, value in changes.items()}]
 
 
 def plain(value: object) -> object:

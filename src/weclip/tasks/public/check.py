@@ -1,12 +1,17 @@
 """`weclip.check`."""
 
-from collections.abc import Sequence
-
 from weclip.inference.arguments import path_of
 from weclip.system.files import require_writable
 from weclip.tasks.check import UNUSED, examine, record
 from weclip.tasks.datasets import configuration
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.public.results import CheckResult
 
 
@@ -16,7 +21,7 @@ def check(
     config: AnyPath | None = None,
     tags: AnyPath | None = None,
     json: AnyPath | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> CheckResult:
@@ -29,9 +34,10 @@ def check(
         config: Preset (`voc`, `coco`, `folder`, `demo`) or YAML file; `folder` by default.
         tags: Tags file; by default the one in the folder. `"auto"`: CLIP will make them.
         json: Where the record is written too.
-        overrides: Changes of the configuration as texts: `["data.eval_split=val"]`.
+        overrides: Changes of the configuration: `{"data.eval_split": "val"}`, or texts as in the
+            command, `["data.eval_split=val"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration: `**{"data.eval_split": "val"}`, or by section.
+        changes: The same by keyword, `**{"data.eval_split": "val"}`, or a section.
 
     Raises:
         InputError: Lists, tags or files are missing or wrong, as in training.

@@ -9,7 +9,14 @@ from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate as evaluate_model
 from weclip.tasks.evaluate.scored_report import REPORT_NAME
 from weclip.tasks.load import ModelAt
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.public.results import EvaluateResult
 
 Masks = AnyPath | Sequence[AnyPath] | Mapping[str, AnyPath]
@@ -28,7 +35,7 @@ def evaluate(
     allow_missing: bool = False,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> EvaluateResult:
@@ -49,16 +56,17 @@ def evaluate(
         allow_missing: Score the masks that are there.
         plugins: Python files with parts of your own that the model was trained with.
         overwrite: Replace an earlier output in `out`.
-        overrides: Changes of the configuration as texts: `["eval.crf=true"]`.
+        overrides: Changes of the configuration: `{"eval.crf": True}`, or texts as in the
+            command, `["eval.crf=true"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration as values: `**{"eval.crf": True}`, or by section.
+        changes: The same by keyword: a section, `eval={"crf": True}`.
 
     Raises:
         InputError: Anything given cannot be used; the message names it.
 
     For example::
 
-        scored = weclip.evaluate("runs/photos", out="runs/scores", **{"data.eval_split": "val"})
+        scored = weclip.evaluate("runs/photos", out="runs/scores", overrides=["eval.crf=true"])
         print(scored.scores["Segmentation"]["miou"])
     """
     flags = {"labels": labels, "allow_missing": allow_missing, "overwrite": overwrite}

@@ -7,7 +7,14 @@ from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.datasets import configuration
 from weclip.tasks.label.run import LabelOptions
 from weclip.tasks.label.run import label as run
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.public.results import LabelResult
 
 
@@ -26,7 +33,7 @@ def label(
     resume: bool = False,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> LabelResult:
@@ -49,9 +56,10 @@ def label(
         resume: Do only what is missing in `out`.
         plugins: Python files with parts of your own. They are run.
         overwrite: Replace an earlier output in `out`.
-        overrides: Changes of the configuration as texts.
+        overrides: Changes of the configuration: `{"label.crf": True}`, or texts as in the
+            command, `["label.crf=true"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration as values: `**{"label.crf": True}`, or by section.
+        changes: The same by keyword: a section, `label={"crf": True}`.
 
     Raises:
         InputError: Anything given cannot be used, or an image cannot be read; finished masks stay.

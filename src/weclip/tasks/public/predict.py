@@ -8,7 +8,7 @@ from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.load import ModelAt
 from weclip.tasks.predict import PredictOptions
 from weclip.tasks.predict import predict as run
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none
+from weclip.tasks.public.arguments import AnyPath, Overrides, called, changes_of, path_or_none
 from weclip.tasks.public.results import PredictResult
 
 
@@ -23,7 +23,7 @@ def predict(
     resume: bool = False,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> PredictResult:
@@ -42,9 +42,10 @@ def predict(
         resume: Do only what is missing in `out`.
         plugins: Python files with parts of your own that the model was trained with.
         overwrite: Replace an earlier output in `out`.
-        overrides: Changes of the configuration as texts: `["eval.crf=true"]`.
+        overrides: Changes of the configuration: `{"eval.crf": True}`, or texts as in the
+            command, `["eval.crf=true"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration as values: `**{"eval.crf": True}`, or by section.
+        changes: The same by keyword: a section, `eval={"crf": True}`.
 
     Raises:
         InputError: Anything given cannot be used, or no image can be read.

@@ -6,7 +6,14 @@ from pathlib import Path
 from weclip.inference.arguments import path_of, require_list
 from weclip.system.untrusted.documents import read_json
 from weclip.tasks.datasets import configuration
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.public.results import TagResult
 from weclip.tasks.tag.run import record_path
 from weclip.tasks.tag.run import tag as run
@@ -22,7 +29,7 @@ def tag(
     device: str | None = None,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> TagResult:
@@ -39,10 +46,10 @@ def tag(
         device: Such as `cpu` or `cuda`; by default the GPU if there is one.
         plugins: Python files with parts of your own. They are run.
         overwrite: Replace an earlier tags file of this function or command.
-        overrides: Changes of the configuration as texts.
+        overrides: Changes of the configuration: `{"tags.threshold": "split"}`, or texts as in the
+            command, `["tags.threshold=split"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration as values: `**{"tags.threshold": "split"}`, or by
-            section.
+        changes: The same by keyword, `**{"data.eval_split": "val"}`, or a section.
 
     Raises:
         InputError: Anything given cannot be used, or an image cannot be read.

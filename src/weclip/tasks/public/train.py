@@ -7,7 +7,14 @@ from weclip.config import Config
 from weclip.inference.arguments import path_of, require_list
 from weclip.system.errors import InputError
 from weclip.tasks.datasets import configuration
-from weclip.tasks.public.arguments import AnyPath, called, changes_of, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.train.result import TrainResult
 from weclip.tasks.train.run import train as run
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
@@ -25,7 +32,7 @@ def train(
     accept_changes: bool = False,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     progress: bool = False,
     **changes: object,
 ) -> TrainResult:
@@ -44,10 +51,10 @@ def train(
         accept_changes: Resume though what results depend on has changed.
         plugins: Python files with parts of your own. They are run.
         overwrite: Replace an earlier run in `out`.
-        overrides: Changes of the configuration as texts: `["train.steps=300"]`.
+        overrides: Changes of the configuration: `{"train.steps": 300}`, or texts as in the
+            command, `["train.steps=300"]`.
         progress: Whether a bar is shown.
-        changes: Changes of the configuration as values, with the same keys:
-            `**{"train.steps": 300}`, or by section, `train={"steps": 300}`.
+        changes: The same by keyword: a section, `train={"steps": 300}`.
 
     Raises:
         InputError: Anything given cannot be used; the message names it.
