@@ -11,13 +11,13 @@ from tests.test_layout import PACKAGE, ROOT, relative
 MAX_DATA_BYTES = 16 * 2**20
 ROOT_NAMES = set(
     ".ci .gitattributes .gitignore .pre-commit-config.yaml CHANGELOG.md CITATION.cff LICENSE "
-    "MANIFEST.in Makefile NOTICE README.md benchmarks constraints.txt docs pyproject.toml src "
-    "tests tools".split()
+    "MANIFEST.in Makefile NOTICE README.md benchmarks constraints.txt docs examples pyproject.toml "
+    "src tests tools".split()
 )
 # A machine's own folders. Preceded by a letter, a dot or a brace they are part of something else.
 MACHINE_PATH = re.compile(r"(?<![\w./{}<>-])/(?:work|root|home)\b")
 GENERATED = {"runs", "build", "dist", "__pycache__"}
-TEXT_SUFFIXES = {"", ".cfg", ".cff", ".css", ".html", ".in", ".md", ".py", ".toml", ".txt", ".yaml"}
+TEXT_SUFFIXES = set(" .cfg .cff .css .html .in .ipynb .md .py .toml .txt .yaml".split(" "))
 
 
 def tracked_files() -> list[str]:
