@@ -48,9 +48,18 @@ def test_predicting_writes_what_the_model_gives(run_folder, voc_world, tmp_path)
         assert np.array_equal(read_mask(done.masks / Path(each.image).name), each)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"")
-    again = weclip.predict([broken, images], model=run_folder, out=tmp_path / "some")
-    assert again.count == 11
+    given = {"images": [broken, images], "model": run_folder, "out": tmp_path / "some"}
+    again = weclip.predict(**given, confidence=True, ids=True, fast=True, device="cpu")
+    assert again.count == len(list((again.out / "confidence").iterdir())) == 11
     assert "broken.png" in again.skipped[0]
+    with pytest.raises(weclip.InputError, match=r"--fast and eval\.flip= contradict"):
+        weclip.predict(**given, fast=True, eval={"flip": True})
+
+
+def test_a_device_that_is_not_there(run_folder, voc_world, tmp_path):
+    images = voc_world / "JPEGImages"
+    with pytest.raises(weclip.InputError, match="device=nonsense: not a device"):
+        weclip.predict(images, model=run_folder, out=tmp_path / "out", device="nonsense")
 
 
 def test_evaluating_models_and_masks(run_folder, voc_world, tmp_path):
@@ -126,7 +135,8 @@ def test_wrong_arguments_are_named(wrong, said, tmp_path, monkeypatch):
     [
         ({}, "give either a model, or masks="),
         ({"model": "run", "masks": "a"}, "give either a model, or masks="),
-        ({"model": "run", "data": "a", "config": "voc"}, "with a model there is no data and no"),
+        ({"model": "run", "masks": (), "config": "voc"}, "with a model there is no config"),
+        ({"masks": ["a"], "device": "cpu"}, "with masks there is no device"),
         ({"masks": ["a"], "labels": True}, "with masks there is no labels"),
         ({"masks": 3}, "masks is of type int; give a folder"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
+from weclip.system.console import warnings_of
 from weclip.tasks.public import logs
 from weclip.tasks.public.logs import LogScreen
 from weclip.training.runlog import progress_bar
@@ -26,6 +27,7 @@ def test_lines_are_logged_by_their_weight(said):
     screen.print("[red]error[/] (2): broken files", soft_wrap=True)
     screen.print("errorless: fine")
     screen.print("\x1b[2Jmoved")
+    warnings_of(screen).print("an example")
     assert said() == [
         ("INFO", "12 images in train"),
         ("WARNING", "no masks"),
@@ -33,6 +35,7 @@ def test_lines_are_logged_by_their_weight(said):
         ("WARNING", "error (2): broken files"),
         ("INFO", "errorless: fine"),
         ("INFO", r"\x1b[2Jmoved"),
+        ("WARNING", "an example"),
     ]
 
 

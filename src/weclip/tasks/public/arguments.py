@@ -1,7 +1,7 @@
 """What a Python caller gives, as the command line's parser would give it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -39,6 +39,23 @@ def changes_of(
     return [*given, {key: plain(value) for key, value in changes.items()}]
 
 
+def keys_of(changes: Sequence[Change]) -> list[str]:
+    """What changes change, as `section.key=`.
+
+    >>> keys_of(["eval.flip=true", {"eval": {"crf": True}, "data.root": "photos"}])
+    ['eval.flip=', 'eval.crf=', 'data.root=']
+    """
+    keys = []
+    for change in changes:
+        if isinstance(change, str):
+            keys.append(change.partition("=")[0] + "=")
+            continue
+        for key, value in change.items():
+            inner = keys_of([value]) if isinstance(value, Mapping) else ["="]
+            keys.extend(key + ("" if each == "=" else ".") + each for each in inner)
+    return keys
+
+
 def plain(value: object) -> object:
     """A value as YAML would give it.
 
@@ -66,8 +83,13 @@ def called(*, progress: bool, device: str | None = None, **flags: object) -> Ite
     Raises:
         InputError: One of these is something else.
     """
-    with short_errors():
+    with short_errors(), ExitStack() as stack:
         require_flags(progress=progress, **flags)
+        if device is not None:  # PyTorch, which `check` does without
+            from weclip.system.distributed import on_device
+            from weclip.tasks.load import usable_device
+
+            stack.enter_context(on_device(str(usable_device(device))))
         yield LogScreen(progress=progress)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from weclip.inference.arguments import kind_of, path_of, require_list
 from weclip.system.errors import InputError
+from weclip.tasks.datasets import root_change
 from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate as evaluate_model
 from weclip.tasks.evaluate.scored_report import REPORT_NAME
@@ -46,7 +47,8 @@ def evaluate(
     Args:
         model: Run folder of `train`, or its model file.
         out: Output folder, new or empty: `evaluation.json` and `report.html`.
-        data: For masks: your folder of images, or its `dataset.yaml`.
+        data: Your folder of images, or its `dataset.yaml`; of a model by default what it was
+            trained with.
         masks: In place of a model: a folder of PNGs of ids or colours, or several, to compare, in a
             list or by name: `{"mine": "masks", "theirs": "others"}`.
         config: For masks: preset or YAML file; `folder` by default.
@@ -74,9 +76,10 @@ def evaluate(
         require_list(plugins, "plugins", (str, Path))
         folder, given = path_of(out, "out"), changes_of({}, overrides, changes)
         named = named_masks(masks)
+        of_model = {"labels": labels, "clip": clip, "plugins": plugins, "device": device}
         require_one_of(
-            {"model": model, "labels": labels, "clip": clip, "plugins": plugins},
-            {"masks": named, "data": data, "config": config, "allow_missing": allow_missing},
+            {"model": model, **of_model},
+            {"masks": named, "config": config, "allow_missing": allow_missing},
         )
         if named:
             resolved = masks_configuration(
@@ -86,7 +89,8 @@ def evaluate(
             scores = evaluate_masks(named, resolved, folder, console=console, **how)
         else:
             files = [path_of(each, "plugins") for each in plugins]
-            place = ModelAt(path_of(model, "model"), path_or_none(clip, "clip"), given, files)
+            moved = [*root_change(path_or_none(data, "data")), *given]
+            place = ModelAt(path_of(model, "model"), path_or_none(clip, "clip"), moved, files)
             scores = evaluate_model(
                 place, folder, console=console, labels=labels, overwrite=overwrite
             )
@@ -120,5 +124,4 @@ def require_one_of(model: Mapping[str, object], masks: Mapping[str, object]) -> 
     one, others = ("masks", model) if model["model"] is None else ("a model", masks)
     wrong = [name for name, value in others.items() if value]
     if wrong:
-        hint = "; to change a model's data give data.root" if "data" in wrong else ""
-        raise InputError(f"with {one} there is no {' and no '.join(wrong)}{hint}")
+        raise InputError(f"with {one} there is no {' and no '.join(wrong)}")

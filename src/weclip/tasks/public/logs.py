@@ -32,13 +32,16 @@ class LogScreen(Screen):
 
     Args:
         progress: Whether a bar is drawn, on standard error or in the notebook.
+        warns: Whether all that is said are warnings.
     """
 
-    def __init__(self, *, progress: bool = False) -> None:
+    def __init__(self, *, progress: bool = False, warns: bool = False) -> None:
         if progress:
             super().__init__(stderr=True)
         else:
             super().__init__(file=_Nowhere(), force_jupyter=False, force_terminal=False)
+        self._warns = warns
+        self.aside = None if warns else LogScreen(warns=True)
         self._as_text = Screen(file=_Nowhere(), width=WIDTH, force_jupyter=False, record=False)
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -46,7 +49,7 @@ class LogScreen(Screen):
         if not objects or not all(isinstance(each, str | Table) for each in objects):
             super().print(*objects, **options)
             return
-        log(text_of(self._as_text, *objects, **options))
+        log(text_of(self._as_text, *objects, **options), warns=self._warns)
 
 
 def text_of(console: Console, *objects: Any, **options: Any) -> str:
@@ -56,10 +59,10 @@ def text_of(console: Console, *objects: Any, **options: Any) -> str:
     return captured.get().strip("\n")
 
 
-def log(text: str) -> None:
-    """Log a text: what begins as a warning does as a warning."""
+def log(text: str, *, warns: bool = False) -> None:
+    """Log a text: what begins as a warning does as a warning, and all that `warns`."""
     first, colon, rest = text.partition(":")
-    if colon and first.split(" ")[0] in WARNINGS:
+    if warns or (colon and first.split(" ")[0] in WARNINGS):
         LOGGER.warning("%s", rest.strip() if first == "warning" else text)
     else:
         LOGGER.info("%s", f"\n{text}" if "\n" in text else text)

@@ -6,9 +6,16 @@ from pathlib import Path
 
 from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.load import ModelAt
-from weclip.tasks.predict import PredictOptions
+from weclip.tasks.predict import FAST, PredictOptions, fast_changes
 from weclip.tasks.predict import predict as run
-from weclip.tasks.public.arguments import AnyPath, Overrides, called, changes_of, path_or_none
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    keys_of,
+    path_or_none,
+)
 from weclip.tasks.public.results import PredictResult
 
 
@@ -18,6 +25,9 @@ def predict(
     model: AnyPath,
     out: AnyPath,
     overlays: bool = False,
+    confidence: bool = False,
+    ids: bool = False,
+    fast: bool = False,
     clip: AnyPath | None = None,
     device: str | None = None,
     resume: bool = False,
@@ -35,8 +45,11 @@ def predict(
     Args:
         images: An image file, a folder (sub-folders are kept) or a pattern; or a list of them.
         model: Run folder of `train`, or its model file.
-        out: Output folder, new or empty: `masks/`.
+        out: Output folder, new or empty: `masks/`, `legend.json`, `run.json`.
         overlays: Also write the images with their label maps painted on.
+        confidence: Also write how sure each pixel is, as 8-bit grey; 255 is 1.
+        ids: Masks of plain grey ids, without colours.
+        fast: One scale, no flip: quicker, and a little worse.
         clip: CLIP weights, if they are no longer where they were.
         device: Such as `cpu` or `cuda`; by default the GPU if there is one.
         resume: Do only what is missing in `out`.
@@ -55,16 +68,26 @@ def predict(
         done = weclip.predict("photos", model="runs/photos", out="runs/masks", overlays=True)
         print(done.count, "label maps in", done.masks, done.skipped)
     """
-    flags = {"overlays": overlays, "resume": resume, "overwrite": overwrite}
-    with called(progress=progress, device=device, **flags) as console:
+    flags = {
+        "overlays": overlays,
+        "confidence": confidence,
+        "ids": ids,
+        "resume": resume,
+        "overwrite": overwrite,
+    }
+    with called(progress=progress, device=device, fast=fast, **flags) as console:
         require_list(plugins, "plugins", (str, Path))
         if isinstance(images, str | PathLike):
             images = [images]
         require_list(images, "images", (str, PathLike))
+        given = changes_of({}, overrides, changes)
+        if fast:
+            fast_changes(keys_of(given), console)
+            given = [*FAST, *given]
         place = ModelAt(
             path_of(model, "model"),
             path_or_none(clip, "clip"),
-            changes_of({}, overrides, changes),
+            given,
             [path_of(each, "plugins") for each in plugins],
         )
         folder = path_of(out, "out")
