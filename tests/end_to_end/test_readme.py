@@ -13,6 +13,7 @@ from PIL import Image
 from tests.data.builders import write_annotation
 from tests.end_to_end import worlds
 
+import weclip
 import weclip.demo.run
 from weclip.cli import app as cli
 from weclip.demo.sprites import CLASS_DRAWINGS
@@ -104,14 +105,32 @@ def test_command_runs(line: str, capsys: pytest.CaptureFixture[str]):
         assert code == 0, capsys.readouterr().err
 
 
-def test_python_example_runs(capsys: pytest.CaptureFixture[str]):
+def test_five_lines_of_python_predict(capsys: pytest.CaptureFixture[str]):
     if not Path("runs/demo/run").exists():
         pytest.skip("needs the demo's run, which needs the extra 'demo'")
     namespace: dict[str, object] = {}
     exec(blocks("python")[0], namespace)
-    label_map = namespace["label_map"]
-    assert isinstance(label_map, np.ndarray)
+    label_map = np.asarray(namespace["found"])
     assert label_map.shape == (128, 128)
     assert label_map.dtype == np.uint8
     shown = ast.literal_eval(capsys.readouterr().out)
-    assert shown <= {"background", *CLASS_DRAWINGS}
+    assert set(shown) <= {"background", *CLASS_DRAWINGS}
+
+
+def test_ten_lines_of_python_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(weclip, "train", functools.partial(weclip.train, overrides=worlds.SMALL))
+    namespace: dict[str, object] = {}
+    exec(blocks("python")[1], namespace)
+    assert namespace["data"].errors == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert sum(share for _, share, _ in ast.literal_eval(first)) == pytest.approx(1)
+    assert sorted(line.split()[0] for line in others) == ["photos/b.jpg", "photos/beach/a.jpg"]
+    assert Path("runs/b.png").is_file()
+    assert len(list(Path("runs/python-masks/overlays").rglob("*.png"))) == 2
+
+
+def test_python_of_the_readme_is_ten_lines():
+    lines = [line for line in blocks("python")[1].splitlines() if line.strip()]
+    assert len(lines) <= 10

@@ -85,15 +85,11 @@ class Segmentation:
         for rows in bands(self.size):
             ids, weights = self.label_map[rows].ravel(), self.confidence[rows].ravel()
             sums += np.bincount(ids, weights, minlength=256)
+        found = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+        shares, confidences = counts / self.label_map.size, sums / np.maximum(counts, 1)
         return [
-            ClassShare(
-                self.class_names[i],
-                int(i),
-                counts[i] / self.label_map.size,
-                min(1.0, sums[i] / counts[i]),
-            )
-            for i in np.argsort(-counts, kind="stable")
-            if counts[i]
+            ClassShare(self.class_names[i], i, float(shares[i]), min(1.0, float(confidences[i])))
+            for i in found
         ]
 
     def probabilities(self, dtype: Precision = "float32") -> NDArray[np.floating[Any]]:
