@@ -38,5 +38,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (once; some minutes where torch is downloaded)"
 	@$(PIP) install -c constraints.txt torch
-	@$(PIP) install -c constraints.txt -e ".[demo,dev,prepare]"
+	@$(PIP) install -c constraints.txt -e ".[demo,dev,prepare,tracking]"
 	@touch $@

@@ -15,7 +15,7 @@ from measuring import device, seconds, show, write
 from par import natural_image
 from step import full_size_method, random_batch
 from weclip.build import label_settings
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
 from weclip.labels.tag_slots import pack_tags
 from weclip.methods.weclip import WeClip
@@ -34,7 +34,7 @@ def par_job(side: int, maps: int) -> Job:
 
 def cam_job(method: WeClip, tags: int) -> Job:
     """Grad-CAM of four images with so many tags each."""
-    size = Config().data.crop_size
+    size = whole(Config().data.crop_size)
     view = method.maps.see(torch.randint(0, 256, (4, 3, size, size), device=device()))
     assert view.tokens  # the encoder has run
     rows = torch.zeros(4, len(method.maps.class_text), dtype=torch.bool, device=device())

@@ -22,7 +22,7 @@ from published_form import PublishedForm, PublishedMaps
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.build import assemble, build_method
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
@@ -57,7 +57,7 @@ def demo_method() -> tuple[WeClip, Config]:
 
 def random_batch(method: WeClip, config: Config) -> Batch:
     """Random pixels with one, two or three tags an image."""
-    size, count = config.data.crop_size, config.train.batch_size
+    size, count = whole(config.data.crop_size), whole(config.train.batch_size)
     tags = torch.zeros(count, len(method.maps.class_text), dtype=torch.bool)
     for index, row in enumerate(tags):
         row[torch.randperm(len(row))[: 1 + index % 3]] = True

@@ -21,7 +21,6 @@ DISTRIBUTION = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "pydensecrf": "pydensecrf2",
-    "torch.utils.tensorboard": "tensorboard",
     "yaml": "pyyaml",
 }
 """Imported name -> distribution, where they differ by more than `_` and `-`."""

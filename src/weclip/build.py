@@ -250,7 +250,7 @@ def demo_clip() -> Path:
 def check_crop(config: Config, image_encoder: ClipImageEncoder) -> None:
     """InputError unless the crop is whole patches of this CLIP."""
     crop, patch = config.data.crop_size, image_encoder.patch_size
-    if crop % patch:
+    if isinstance(crop, int) and crop % patch:  # what `auto` chooses is
         raise InputError(
             f"data.crop_size={crop} is not a multiple of the CLIP's patch size {patch}; "
             f"use {crop // patch * patch or patch} or {(crop // patch + 1) * patch}"

@@ -12,8 +12,23 @@ from omegaconf import MISSING
 
 from weclip import parts
 from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.listing import AUTO
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
+
+WholeOrAuto = int | str
+"""A whole number, or `auto`: the start of a training chooses it (`tasks/train/fit_to_data.py`)."""
+
+
+def whole(value: WholeOrAuto) -> int:
+    """The number of a key that may be `auto`, where a number is needed.
+
+    Raises:
+        InputError: It is `auto` still; only trainings choose.
+    """
+    if isinstance(value, str):
+        raise InputError(f"{AUTO} is for trainings, which choose a number; give a number here")
+    return value
 
 
 @dataclass
@@ -28,7 +43,7 @@ class DataConfig:
     untagged: str | None = None  # background: an export's images without tags are; None: left out
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
-    crop_size: int = 320  # released code
+    crop_size: WholeOrAuto = 320  # released code
     scale_range: tuple[float, float] = (0.5, 2.0)  # released code
     flip_probability: float = 0.5
     workers: int = 2
@@ -113,7 +128,7 @@ class OptimConfig:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
-    warmup_steps: int = 50
+    warmup_steps: WholeOrAuto = 50
     warmup_ratio: float = 1e-6
     power: float = 1.0
 
@@ -122,17 +137,19 @@ class OptimConfig:
 class TrainConfig:
     """The training run."""
 
-    steps: int = 30_000
-    batch_size: int = 4  # of all processes together
+    steps: WholeOrAuto = 30_000
+    epochs: float | None = None  # how often each image is seen, in place of a number of steps
+    batch_size: WholeOrAuto = 4  # of all processes together
     seed: int = 0
     precision: str = "auto"  # auto | float32 | bf16 | fp16
-    log_every: int = 50
-    image_every: int = 1000  # pictures for TensorBoard
-    eval_every: int = 2000  # 0: only at the end
-    save_every: int = 1000
+    log_every: WholeOrAuto = 50
+    image_every: WholeOrAuto = 1000  # pictures of what is learnt
+    eval_every: WholeOrAuto = 2000  # 0: only at the end
+    save_every: WholeOrAuto = 1000
     keep_last: int = 2  # checkpoints that stay, the best one apart
     deterministic: bool = False  # slower algorithms where the faster ones vary from run to run
     best_metric: str = "miou"
+    tracker: str | None = None  # tensorboard | wandb | mlflow, beside `log.jsonl`
 
 
 @dataclass

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from weclip.config import Config
+from weclip.config import Config, WholeOrAuto
 from weclip.config_rules import validate
 from weclip.config_schema import PART_SECTIONS, schema
+from weclip.data.images.listing import AUTO
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import at_home
@@ -33,6 +34,7 @@ KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    WholeOrAuto: "a whole number or auto",
     str | None: "a text or null",
     int | None: "a whole number or null",
     float | None: "a number or null",
@@ -265,6 +267,8 @@ def _apply(
         if "${" in short(value, 2000):
             raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
         try:
+            if wanted == WholeOrAuto and isinstance(value, str) and value not in (AUTO, "???"):
+                raise ValidationError
             OmegaConf.update(config, key, value, merge=False)
         except OmegaConfBaseException:
             said = KINDS.get(wanted) or str(wanted)

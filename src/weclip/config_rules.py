@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import partial, reduce
 from math import isfinite
-from operator import ge
 from typing import Any, cast
 
 from weclip import parts
 from weclip.config import Config
+from weclip.data.images.listing import AUTO
 from weclip.system.errors import InputError, did_you_mean
 
 POSITIVE = (
@@ -61,6 +61,7 @@ CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "clip.activation": ("auto", "quick_gelu", "gelu"),
     "train.precision": ("auto", "float32", "bf16", "fp16"),
+    "train.tracker": (None, "tensorboard", "wandb", "mlflow"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }
 
@@ -71,17 +72,18 @@ def validate(config: Config) -> None:
         _require(config, key, _is_finite, "finite")
         _require(config, key, _is_small, f"from -{LARGEST} to {LARGEST}")
     for key in POSITIVE:
-        _require(config, key, lambda v: v > 0, "more than 0")
+        _require(config, key, lambda v: v == AUTO or v > 0, "more than 0")
     for key in NOT_NEGATIVE:
-        _require(config, key, lambda v: v >= 0, "0 or more")
+        _require(config, key, lambda v: v == AUTO or v >= 0, "0 or more")
     for key in SHARES:
         _require(config, key, lambda v: 0 <= v <= 1, "from 0 to 1")
     for key, most in MOST.items():
-        _require(config, key, partial(ge, most), f"at most {most}")
+        _require(config, key, partial(_at_most, most), f"at most {most}")
     for key in SIDES:
         _require(config, key, _is_side, f"from 32 to {LONGEST_SIDE}, or null")
     for key, choices in CHOICES.items():
-        _require(config, key, choices.__contains__, " or ".join(choices))
+        allowed = " or ".join("null" if choice is None else choice for choice in choices)
+        _require(config, key, choices.__contains__, allowed)
     scale = LARGEST_SCALE
     _require(
         config,
@@ -130,6 +132,14 @@ def validate(config: Config) -> None:
     if config.label.crf and config.label.par:
         raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
+    _require(
+        config, "train.epochs", lambda v: v is None or 0 < v <= 10**6, "from 0 to 1000000, or null"
+    )
+    if config.train.epochs is not None and config.train.steps != AUTO:
+        raise InputError(
+            f"train.epochs={config.train.epochs:g} and train.steps={config.train.steps} both say "
+            "how long; add train.steps=auto, or leave train.epochs out"
+        )
     if config.KNOWN:
         _validate_parts(config)
 
@@ -177,6 +187,10 @@ def _numbers(section: Any, prefix: str = "") -> Iterator[str]:
             yield from _numbers(value, f"{prefix}{each.name}.")
         elif isinstance(value, float) or _is_list_of_numbers(value):
             yield prefix + each.name
+
+
+def _at_most(most: int, value: int | str) -> bool:
+    return isinstance(value, str) or value <= most
 
 
 def _is_side(value: int | None) -> bool:

@@ -13,19 +13,19 @@ CHANGES = (
         "section-as-value",
         "A value for a section",
         "train=3",
-        "'train=3': train is a section; its keys are steps, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric",
+        "'train=3': train is a section; its keys are steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric",
     ),
     (
         "word-for-number",
         "A word for a number",
         "train.steps=many",
-        "'train.steps=many': train.steps must be a whole number, not 'many'",
+        "'train.steps=many': train.steps must be a whole number or auto, not 'many'",
     ),
     (
         "fraction-for-whole",
         "A fraction for a whole number",
         "train.steps=1.5",
-        "'train.steps=1.5': train.steps must be a whole number, not 1.5",
+        "'train.steps=1.5': train.steps must be a whole number or auto, not 1.5",
     ),
     (
         "comma-for-point",

@@ -15,7 +15,6 @@ CONTEXT.set_forkserver_preload(
         "weclip.tasks.train.run",
         "weclip.tasks.label.run",
         "torch._dynamo",
-        "torch.utils.tensorboard.writer",
     ]
 )
 

@@ -119,7 +119,7 @@ def test_a_run_folder_that_goes_away_is_not_made_anew(tmp_path, changes, at_step
     at_step(5, lambda: shutil.move(out, tmp_path / "unmounted"))
     assert worlds.train(out, *changes) == 1
     line = capsys.readouterr().err
-    assert f"cannot write {out}" in line  # the checkpoint or, if it is sooner, TensorBoard
+    assert f"cannot write {out}" in line
     assert "is the disk still there and writable?" in line
     assert not (out / "checkpoints").exists()
     assert last(tmp_path / "unmounted").step == 4

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 from tests.training.tiny_run import (
     Interruption,
@@ -16,8 +15,10 @@ from tests.training.tiny_run import (
 )
 
 from weclip.inference.predictor import inference_mode
+from weclip.system.console import QUIET
 from weclip.system.distributed import make_accelerator
 from weclip.system.errors import DivergedError, RunError, StoppedError
+from weclip.tasks.train.shown import StepView
 from weclip.training.checkpoint import load_checkpoint
 from weclip.training.replay import load_replay
 from weclip.training.runlog import LOG_NAME, RunLog, read_log
@@ -263,7 +264,7 @@ def test_a_worker_that_took_its_tensors_with_it_is_no_full_disk(tmp_path, error)
     with (
         pytest.raises(RunError, match=r"a process that reads images died .* after step 1 is int"),
         log,
-        Progress(disable=True) as progress,
+        StepView(QUIET, 6, on_cpu=True) as view,
     ):
-        trainer.fit(broken(), log, progress)
+        trainer.fit(broken(), log, view)
     assert newest(tmp_path).step == 1

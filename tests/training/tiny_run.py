@@ -4,11 +4,12 @@ from itertools import count
 
 import numpy as np
 import torch
-from rich.progress import Progress
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
+from weclip.system.console import QUIET
 from weclip.system.distributed import make_accelerator
 from weclip.system.files import RUN_MARKER, write_json
+from weclip.tasks.train.shown import StepView
 from weclip.training.checkpoint import latest_checkpoint
 from weclip.training.loop import Trainer
 from weclip.training.plan import FitSettings, Hooks
@@ -82,9 +83,9 @@ def fit(trainer, folder, stop_at=None):
     """Run the trainer from its current step, with a log."""
     with (
         RunLog(folder, trainer.step, evaluated_step=trainer.evaluated_step) as log,
-        Progress(disable=True) as progress,
+        StepView(QUIET, trainer.settings.steps, on_cpu=True) as view,
     ):
-        trainer.fit(batches(trainer.step, stop_at), log, progress)
+        trainer.fit(batches(trainer.step, stop_at), log, view)
 
 
 def state_of(trainer):

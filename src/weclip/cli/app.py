@@ -70,6 +70,7 @@ def train(
     from weclip.tasks.datasets import configuration, split_data
     from weclip.tasks.train.run import train as run
     from weclip.tasks.train.seeds import parse_seeds, train_seeds
+    from weclip.tasks.train.shown import show_result
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite contradict each other; give one of them")
@@ -80,8 +81,7 @@ def train(
         path = train_seeds(resolved, out, parse_seeds(seeds), console=shown, **how)
         shown.print(f"scores: {path}", soft_wrap=True, markup=False)
         return
-    path = run(resolved, out, console=shown, **how)
-    shown.print(f"model: {path}", soft_wrap=True, markup=False)
+    show_result(run(resolved, out, console=shown, **how), shown)
 
 
 @command()

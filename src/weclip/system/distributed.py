@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -153,8 +154,10 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:160]
 
 
-def make_accelerator(precision: str) -> Accelerator:
-    """The engine of a run at `float32`, `bf16` or `fp16`.
+def make_accelerator(
+    precision: str, *, tracker: str | None = None, out: Path = Path()
+) -> Accelerator:
+    """The engine of a run at `float32`, `bf16` or `fp16`, with a tracker that writes to `out`.
 
     `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
     process run several trainings. Process groups stay.
@@ -163,7 +166,11 @@ def make_accelerator(precision: str) -> Accelerator:
     connect()
     if torch.distributed.is_initialized():  # a 1 x 1 convolution has two right layouts
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    return Accelerator(mixed_precision="no" if precision == "float32" else precision)
+    return Accelerator(
+        mixed_precision="no" if precision == "float32" else precision,
+        log_with=tracker,
+        project_dir=out,
+    )
 
 
 def console() -> Screen:

@@ -32,13 +32,23 @@ LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_by
 
 def free_memory() -> int | None:
     """Bytes that this process can hardly take more than; None where the system does not say."""
+    return _memory("MemAvailable")
+
+
+def total_memory() -> int | None:
+    """Bytes of the machine, or of the container; None where the system does not say."""
+    return _memory("MemTotal")
+
+
+def _memory(line: str) -> int | None:
+    """The bytes of a line of /proc/meminfo, at most what the container may take."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        facts = dict(line.split(":", 1) for line in lines)
-        free = 1024 * int(facts["MemAvailable"].split()[0])
+        facts = dict(each.split(":", 1) for each in lines)
+        found = 1024 * int(facts[line].split()[0])
     except (OSError, ValueError, LookupError):
         return None
-    return min([free, *filter(None, map(_number, LIMITS))])
+    return min([found, *filter(None, map(_number, LIMITS))])
 
 
 def _number(file: str) -> int | None:

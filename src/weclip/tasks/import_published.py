@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from weclip.build import build_method, load_trained
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.methods.published import load_published_decoder
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
@@ -48,7 +48,7 @@ def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> 
     inputs = [checkpoint, Path(config.clip.weights)]
     claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-    steps = config.train.steps
+    steps = whole(config.train.steps)
     trained = method.trained.state_dict()
     file = ModelFile(
         trained, to_yaml(with_whole_paths(config)), classes, frozen_backbones(clip), steps

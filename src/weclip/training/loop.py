@@ -11,22 +11,23 @@ from math import isfinite
 
 import torch
 from accelerate import Accelerator
-from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from weclip.data.batch import Batch
 from weclip.methods.method import Method, StepOutput
-from weclip.system.console import warnings_of
 from weclip.system.distributed import everyones, from_first, total
 from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
 from weclip.training.failures import explained_failures
-from weclip.training.plan import Evaluate, FitSettings, Hooks
+from weclip.training.plan import Evaluate, FitSettings, Hooks, View
 from weclip.training.replay import Replay
 from weclip.training.run_folder import ADVICE, RunFolder
 from weclip.training.runlog import RunLog
 from weclip.training.schedule import RATE_FACTOR, require_own_shapes, step_seed
 from weclip.training.signals import StopRequests
+
+FIRST_LOOK = 20.0
+"""Seconds of a run after which there is something to see: a picture, a checkpoint, a model."""
 
 
 class Trainer:
@@ -80,13 +81,13 @@ class Trainer:
         self.best_score = checkpoint.best_score
         self.evaluated_step = checkpoint.evaluated_step
 
-    def fit(self, batches: Iterable[Batch], log: RunLog, progress: Progress) -> None:
+    def fit(self, batches: Iterable[Batch], log: RunLog, view: View) -> None:
         """Run the remaining steps.
 
         Args:
             batches: Batches from the current step on.
             log: Where numbers and pictures go.
-            progress: Bar to advance.
+            view: What is shown of it.
 
         Raises:
             DivergedError: A loss is not finite.
@@ -94,26 +95,27 @@ class Trainer:
             RunError: Memory, disk or another process failed.
             InputError: The data cannot be read any more; the steps before were saved.
         """
-        task = progress.add_task("training", total=self.settings.steps, status="")
-        progress.update(task, completed=self.step)
+        view.begin(self.step)
         self.method.train()
         self.clock = (time.monotonic(), self.step)
+        self.first_look: float | None = time.monotonic() + FIRST_LOOK
         with self.stop, explained_failures(lambda: (self.step, self.folder.kept())):
             if self.step:  # death or a signal may have come before the scores or the model
-                self.make_up_for_what_is_missing(log, progress)
+                self.make_up_for_what_is_missing(log, view)
             for batch in self.saving_before_failing(batches):
                 if self.step >= self.settings.steps:
                     break
                 on_device = batch.to(self.accelerator.device)
                 rate, output, stop = self.train_step(on_device)
                 self.step += 1
-                progress.update(task, completed=self.step)
-                self.report(on_device, output, rate, log, progress, task)
-                if stop or self.due(self.settings.save_every):
-                    self.save()
+                view.advance(self.step, output.terms["loss"].item())
+                look = self.is_first_look()
+                self.report(on_device, output, rate, log, look=look)
+                if stop or look or self.due(self.settings.save_every):
+                    self.save(model=look and self.best_score is None)
                 if stop:
                     raise self.stopped()
-                self.evaluate_if_due(log)
+                self.evaluate_if_due(log, view)
 
     def saving_before_failing(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches; where one cannot be read, the steps before are saved first."""
@@ -171,8 +173,8 @@ class Trainer:
         output: StepOutput,
         rate: float,
         log: RunLog,
-        progress: Progress,
-        task: TaskID,
+        *,
+        look: bool,
     ) -> None:
         """Log losses, rate and speed, and draw, when it is time."""
         if self.due(self.settings.log_every):
@@ -182,22 +184,27 @@ class Trainer:
             values = {name: float(f"{value.item():.8g}") for name, value in output.terms.items()}
             values |= {"learning_rate": rate, "images_per_second": round(speed, 2)}
             log.scalars(self.step, values)
-            status = f"loss {values['loss']:.3f}  rate {rate:.1e}  {speed:.1f} images/s"
-            progress.update(task, status=status)
             self.clock = (time.monotonic(), self.step)
-        if self.due(self.settings.image_every):
+        if look or self.due(self.settings.image_every):
             log.picture(
                 self.step, "image, CAM, pseudo-label, prediction", self.hooks.draw(batch, output)
             )
 
-    def make_up_for_what_is_missing(self, log: RunLog, progress: Progress) -> None:
+    def is_first_look(self) -> bool:
+        """Whether it is time for something to see; only the first process's clock counts."""
+        if self.first_look is None or time.monotonic() < self.first_look:
+            return False
+        self.first_look = None
+        return self.saved_step == 0
+
+    def make_up_for_what_is_missing(self, log: RunLog, view: View) -> None:
         """After a resume: scores of this step that are due or not in the log, and the model file.
 
         The model is that of the best score; where its checkpoint has gone, that of this step.
         """
         if self.evaluated_step == self.step and not from_first(lambda: log.has_scores(self.step)):
             self.evaluated_step = 0
-        self.evaluate_if_due(log)
+        self.evaluate_if_due(log, view)
         if self.hooks.has_model() or not self.folder.writes:
             return
         best = self.folder.best()
@@ -206,13 +213,12 @@ class Trainer:
             return
         self.save_model()
         if self.best_score is not None:
-            warnings_of(progress.console).print(
-                f"warning: the checkpoint with the best score has gone; the model is that of step "
-                f"{self.step}",
-                style="yellow",
+            view.warn(
+                "the checkpoint with the best score has gone; the model is that of step "
+                f"{self.step}"
             )
 
-    def evaluate_if_due(self, log: RunLog) -> None:
+    def evaluate_if_due(self, log: RunLog, view: View) -> None:
         """Score the model when it is time, and keep it if it is the best.
 
         All is saved before, so that scores that cannot be made cost no step and no model.
@@ -231,7 +237,9 @@ class Trainer:
         log.scalars(self.step, {f"eval_{name}": value for name, value in scores.items()})
         self.evaluated_step = self.step
         score = scores[self.settings.best_metric]
-        if self.best_score is None or score > self.best_score:
+        best = self.best_score is None or score > self.best_score
+        view.scored(self.step, scores, best=best)
+        if best:
             self.best_score = score
             self.folder.save_best(self.checkpoint())
             if not first:
@@ -258,9 +266,9 @@ class Trainer:
             "the same command with --resume continues"
         )
 
-    def save(self) -> None:
-        """Write the checkpoint of this step; where nothing is scored, the model before it."""
-        if self.hooks.evaluate is None:
+    def save(self, *, model: bool = False) -> None:
+        """Write the checkpoint of this step; where nothing is scored, or so told, the model too."""
+        if model or self.hooks.evaluate is None:
             self.save_model()
         self.folder.save_step(self.checkpoint())
         self.saved_step = self.step

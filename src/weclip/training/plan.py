@@ -5,6 +5,7 @@ Stage 5.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,22 @@ from weclip.methods.method import StepOutput
 
 Evaluate = Callable[[Callable[[], bool]], Mapping[str, float] | None]
 Draw = Callable[[Batch, StepOutput], NDArray[np.uint8]]
+
+
+class View(Protocol):
+    """What is shown of a run while it goes."""
+
+    def begin(self, step: int) -> None:
+        """The run starts, or goes on after a number of steps."""
+
+    def advance(self, step: int, loss: float) -> None:
+        """A step has ended: how many have, and its loss."""
+
+    def scored(self, step: int, scores: Mapping[str, float], *, best: bool) -> None:
+        """The model was scored; `best` if it is better than all before."""
+
+    def warn(self, message: str) -> None:
+        """Something that the user should know."""
 
 
 @dataclass(frozen=True, kw_only=True)

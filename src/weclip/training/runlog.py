@@ -1,4 +1,4 @@
-"""What a run says while it goes: a JSONL log, TensorBoard, and a progress bar.
+"""What a run says while it goes: a JSONL log, pictures, a tracker, and a progress bar.
 
 Stage 5.
 """
@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,16 +25,30 @@ from rich.progress import (
 )
 
 from weclip.system.errors import InputError
-from weclip.system.files import write_text
+from weclip.system.files import write_atomically, write_text
 from weclip.system.untrusted.documents import parse_json
 
 Item = TypeVar("Item")
 
 LOG_NAME = "log.jsonl"
+PICTURES = "pictures"
+
+
+class Board(Protocol):
+    """Where the numbers and pictures of a run are shown beside its folder."""
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Show numbers of a step."""
+
+    def picture(self, step: int, name: str, image: NDArray[np.uint8], file: Path) -> None:
+        """Show an (H, W, 3) uint8 picture, which also is in a file."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
 
 
 class RunLog:
-    """Log of a run folder: `log.jsonl` and `tensorboard/`.
+    """Log of a run folder: `log.jsonl` and `pictures/`, and a board if there is one.
 
     Args:
         folder: Run folder.
@@ -42,20 +57,25 @@ class RunLog:
         evaluated_step: Steps before the last evaluation that counts; lines of later ones, which a
             kill parted from their checkpoint, are dropped too.
         writes: Whether this process writes; all but one of several processes do not.
+        board: Is told the same.
 
     Attributes:
         damaged: Lines that were damaged and are left out.
     """
 
     def __init__(
-        self, folder: Path, first_step: int, *, evaluated_step: int = 0, writes: bool = True
+        self,
+        folder: Path,
+        first_step: int,
+        *,
+        evaluated_step: int = 0,
+        writes: bool = True,
+        board: Board | None = None,
     ) -> None:
-        self.writes = writes
+        self.writes, self.board = writes, board
         self.damaged = 0
         if not writes:
             return
-        from torch.utils.tensorboard.writer import SummaryWriter  # slow; the bar needs none of it
-
         self.path = folder / LOG_NAME
         rows, self.damaged = parse_log(self.path)
         kept = [
@@ -66,26 +86,28 @@ class RunLog:
         self.scored = {int(row["step"]) for row in kept if is_evaluation(row)}
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         self.file = self.path.open("a", encoding="utf-8")
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first_step + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one line, and one TensorBoard point per value."""
+        """Write one line."""
         if not self.writes:
             return
         self.file.write(json.dumps({"step": step, **values}) + "\n")
         self.file.flush()
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        if self.board is not None:
+            self.board.scalars(step, values)
 
     def has_scores(self, step: int) -> bool:
         """Whether the log held scores of a step when the run was resumed."""
         return self.writes and step in self.scored
 
     def picture(self, step: int, name: str, image: NDArray[np.uint8]) -> None:
-        """Show an (H, W, 3) uint8 picture in TensorBoard."""
+        """Keep an (H, W, 3) uint8 picture."""
         if not self.writes:
             return
-        self.board.add_image(name, image, step, dataformats="HWC")
+        file = self.path.parent / PICTURES / f"step-{step:09d}.png"
+        write_atomically(file, lambda path: Image.fromarray(image).save(path, "PNG"))
+        if self.board is not None:
+            self.board.picture(step, name, image, file)
 
     def __enter__(self) -> "RunLog":
         self.hook = threading.excepthook
@@ -107,7 +129,8 @@ class RunLog:
         with suppress(OSError) if error else nullcontext():
             if self.writes:
                 self.file.close()
-                self.board.close()
+                if self.board is not None:
+                    self.board.close()
         threading.excepthook = self.hook
 
 
@@ -164,7 +187,7 @@ def progress_bar(console: Console) -> Progress:
     """A bar with steps, elapsed and remaining time, and a `status` field for numbers."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("eta"),

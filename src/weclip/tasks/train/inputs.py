@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from weclip.backbones.clip.weights import Clip
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import SHIPPED, ClassList
 from weclip.data.images.crops import Augmentation
@@ -120,9 +120,11 @@ def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
         inputs.images,
         classes=inputs.classes,
         augmentation=Augmentation(
-            data.crop_size, (data.scale_range[0], data.scale_range[1]), data.flip_probability
+            whole(data.crop_size),
+            (data.scale_range[0], data.scale_range[1]),
+            data.flip_probability,
         ),
-        batch_size=config.train.batch_size,
+        batch_size=whole(config.train.batch_size),
         workers=data.workers,
         seed=config.train.seed,
         read=inputs.read,

@@ -1,7 +1,15 @@
 """What a training gives back."""
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from weclip.config import Config, whole
+from weclip.tasks.load import MODEL_NAME
+from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
+
+REPORT_NAME = "report.html"
 
 
 @dataclass(frozen=True)
@@ -23,3 +31,30 @@ class TrainResult:
     scores: dict[str, float] | None
     report: Path | None
     images: Path
+
+
+def read_result(out: Path, config: Config, images: Sequence[Path]) -> TrainResult:
+    """What a finished run has left in its folder.
+
+    Args:
+        out: Run folder.
+        config: The run's configuration.
+        images: Files that it learnt from.
+    """
+    rows = [scores_of(row) for row in read_log(out / LOG_NAME) if is_evaluation(row)]
+    report = out / REPORT_NAME
+    return TrainResult(
+        out=out,
+        model=out / MODEL_NAME,
+        steps=whole(config.train.steps),
+        scores=max(rows, key=lambda scores: scores[config.train.best_metric], default=None),
+        report=report if report.is_file() else None,
+        images=Path(os.path.commonpath([path.parent for path in images])),
+    )
+
+
+def scores_of(row: Mapping[str, float]) -> dict[str, float]:
+    """Scores of an evaluation's line of the log."""
+    return {
+        name.removeprefix("eval_"): value for name, value in row.items() if name.startswith("eval_")
+    }

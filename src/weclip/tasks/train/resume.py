@@ -3,21 +3,58 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from weclip.config import Config
 from weclip.data.images.listing import AUTO
+from weclip.system.distributed import from_first
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import parse_yaml
+from weclip.system.untrusted.files import read_text
+from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
 from weclip.tasks.train.inputs import Inputs
 from weclip.training.checkpoint import Checkpoint
 
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
-    "train.image_every train.save_every train.keep_last clip.weights clip.sha256"
+    "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
+
+
+CONFIG_NAME = "config.yaml"
+
+
+def with_fitting_numbers(
+    config: Config, inputs: Inputs, before: dict[str, object], *, keep_steps: bool
+) -> Config:
+    """The configuration with a number for each `auto`, which the first process decides for all.
+
+    Args:
+        config: What was asked for.
+        inputs: What the run reads.
+        before: `settings_before` of the run that goes on, whose numbers stay, whatever images have
+            come since; empty for a new run.
+        keep_steps: Whether its number of steps stays even if `train.epochs` gives another now.
+    """
+    known = dict(before)
+    if config.train.epochs is not None and not keep_steps:
+        known.pop("train.steps", None)  # `changes` names a difference
+    patch = inputs.clip.image.patch_size
+    chosen = from_first(lambda: choose(config, facts_of(inputs.images, patch), known))
+    return with_numbers(config, chosen)
+
+
+def settings_before(checkpoint: Checkpoint | None, out: Path) -> dict[str, object]:
+    """What the run in a folder was started with, by dotted key; empty if there is none."""
+    with suppress(InputError):
+        if checkpoint is not None:
+            return flatten(checkpoint.config)
+        return flatten(read_text(out / CONFIG_NAME, "configuration"))
+    return {}
 
 
 def digests(inputs: Inputs) -> dict[str, str]:

@@ -10,11 +10,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from weclip.build import build_method
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.inference.visualize import draw_step
 from weclip.labels.pixel_refine import compile_for
@@ -44,17 +43,26 @@ from weclip.tasks.train.inputs import (
     warn,
 )
 from weclip.tasks.train.report import report_training
-from weclip.tasks.train.resume import changes, digests, require_same
+from weclip.tasks.train.result import TrainResult, read_result
+from weclip.tasks.train.resume import (
+    CONFIG_NAME,
+    changes,
+    digests,
+    require_same,
+    settings_before,
+    with_fitting_numbers,
+)
+from weclip.tasks.train.shown import StepView, show_start
+from weclip.tasks.train.trackers import open_tracker, require_tracker
 from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.plan import FitSettings, Hooks
 from weclip.training.run_folder import CHECKPOINTS, RunFolder
-from weclip.training.runlog import LOG_NAME, RunLog, progress_bar
+from weclip.training.runlog import LOG_NAME, RunLog
 from weclip.training.schedule import build_optimizer, learning_rate
 
 KIND = "training"
-CONFIG_NAME = "config.yaml"
 
 
 def train(
@@ -65,7 +73,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     accept_changes: bool = False,
-) -> Path:
+) -> TrainResult:
     """Train a model from images and tags.
 
     Args:
@@ -77,7 +85,7 @@ def train(
         accept_changes: Resume though results depend on what has changed since.
 
     Returns:
-        The model file.
+        The model file and what is known of it.
 
     Raises:
         InputError: Anything given cannot be used; nothing was written. Or a run is in `out`.
@@ -102,11 +110,12 @@ def _train(
     resume: bool,
     overwrite: bool,
     accept_changes: bool,
-) -> Path:
+) -> TrainResult:
     """As `train`, in a folder that is held."""
     place = connect()
     how = {"resume": resume, "overwrite": overwrite, "accept_changes": accept_changes}
     agree_on_settings(config, **how)
+    require_tracker(config.train.tracker)
     goes_on = resume and from_first(lambda: is_output(out, KIND))
     new = not (goes_on or overwrite)
     if place.is_main_process and new:
@@ -116,11 +125,14 @@ def _train(
     digest = digests(inputs)
     agree_on_inputs(chain(seen_in(inputs.images), seen_in(inputs.masked)), **digest)
     checkpoint = find_checkpoint(out, console) if resume else None
+    before = settings_before(checkpoint, out) if goes_on else {}
+    config = with_fitting_numbers(config, inputs, before, keep_steps=accept_changes)
     if checkpoint and not accept_changes:
         require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
     seed_everything(config)
     method = build_method(config, inputs.clip, inputs.classes)
-    accelerator = make_accelerator(precision(config.train.precision))
+    tracker = config.train.tracker
+    accelerator = make_accelerator(precision(config.train.precision), tracker=tracker, out=out)
     loader = make_loader(config, inputs)
     batches = loader.batches(
         start_step=checkpoint.step if checkpoint else 0,
@@ -128,8 +140,10 @@ def _train(
         process_count=accelerator.num_processes,
         report=lambda message: warn(console, f"skipped: {message}"),
     )
-    progress = progress_bar(console)
-    trainer = make_trainer(config, inputs, method, accelerator, out, digest, progress)
+    show_start(config, inputs, method, accelerator, console)
+    cpu = accelerator.device.type == "cpu"
+    view = StepView(console, whole(config.train.steps), on_cpu=cpu)
+    trainer = make_trainer(config, inputs, method, accelerator, out, digest, view)
     if checkpoint:
         resume_from(checkpoint, trainer, out)
     if accelerator.is_main_process:
@@ -144,15 +158,17 @@ def _train(
         trainer.step,
         evaluated_step=trainer.evaluated_step,
         writes=accelerator.is_main_process,
+        board=open_tracker(config, accelerator, out, first_step=trainer.step, warn=view.warn),
     )
     if log.damaged:
         warn(console, f"{out / LOG_NAME}: {log.damaged} damaged lines are left out")
-    with progress, log:
-        trainer.fit(batches, log, progress)
+    with view, log:
+        trainer.fit(batches, log, view)
     if loader.unreadable:
         warn(console, f"{len(loader.unreadable)} training images could not be read")
     report_training(out, config, inputs, trainer, checkpoint.step if checkpoint else 0, console)
-    return out / MODEL_NAME
+    accelerator.wait_for_everyone()
+    return read_result(out, config, [image.path for image in inputs.images])
 
 
 def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
@@ -233,7 +249,7 @@ def make_trainer(
     accelerator: Accelerator,
     out: Path,
     digest: Mapping[str, str],
-    progress: Progress,
+    view: StepView,
 ) -> Trainer:
     """Put the parts of a run together."""
     optim, run = config.optim, config.train
@@ -244,19 +260,19 @@ def make_trainer(
         eps=optim.eps,
     )
     settings = FitSettings(
-        steps=run.steps,
+        steps=whole(run.steps),
         learning_rate=lambda step: learning_rate(
             step,
             peak=optim.learning_rate,
-            steps=run.steps,
-            warmup_steps=optim.warmup_steps,
+            steps=whole(run.steps),
+            warmup_steps=whole(optim.warmup_steps),
             warmup_ratio=optim.warmup_ratio,
             power=optim.power,
         ),
-        log_every=run.log_every,
-        image_every=run.image_every,
-        eval_every=run.eval_every,
-        save_every=run.save_every,
+        log_every=whole(run.log_every),
+        image_every=whole(run.image_every),
+        eval_every=whole(run.eval_every),
+        save_every=whole(run.save_every),
         seed=run.seed,
         best_metric=run.best_metric,
     )
@@ -277,7 +293,7 @@ def make_trainer(
         config=to_yaml(config),
         inputs=digest,
         hooks=Hooks(
-            make_evaluate(config, inputs, method, progress),
+            make_evaluate(config, inputs, method, view.progress),
             partial(draw_step, palette=inputs.classes.palette),
             save_model,
             (out / MODEL_NAME).is_file,
