@@ -268,3 +268,17 @@ def test_a_worker_that_took_its_tensors_with_it_is_no_full_disk(tmp_path, error)
     ):
         trainer.fit(broken(), log, view)
     assert newest(tmp_path).step == 1
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_young_run_soon_has_something_to_see(tmp_path, monkeypatch, scored):
+    monkeypatch.setattr("weclip.training.loop.FIRST_LOOK", -1.0)
+    models = []
+    evaluate = (lambda stopped: {"miou": 0.5}) if scored else None
+    save = lambda trained, step: models.append(step)  # noqa: E731
+    trainer = make_trainer(tmp_path, save_every=0, evaluate=evaluate, save_model=save)
+    with pytest.raises(Interruption):
+        fit(trainer, tmp_path, stop_at=2)
+    assert models == [1]
+    assert newest(tmp_path).step == 1
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["step-000000001.png"]

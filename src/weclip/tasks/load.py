@@ -22,7 +22,7 @@ from weclip.system.console import QUIET, warnings_of
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
-from weclip.system.untrusted.files import read_text
+from weclip.system.untrusted.documents import read_yaml
 from weclip.tasks.public.arguments import Overrides, changes_of
 from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
 
@@ -288,7 +288,7 @@ def with_pinned_clip(config: Config, console: Console, earlier: Path | None = No
     """
     given = config.clip.weights
     if earlier is not None and earlier.is_file():
-        before = from_yaml(read_text(earlier, "configuration"), str(earlier)).clip.weights
+        before = str(read_yaml(earlier, "configuration")["clip"]["weights"])
         given = before if before.startswith(f"{given}@") else given
     if given == "demo" or Path(given).exists():
         return config

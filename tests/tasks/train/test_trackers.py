@@ -39,6 +39,13 @@ def test_tensorboard_has_each_step_of_a_resumed_run_once(tmp_path):
     assert board.Tags()["images"] == ["image"]
 
 
+def test_a_tracker_that_does_not_open_is_one_line(tmp_path, monkeypatch):
+    accelerator = make_accelerator("float32")
+    monkeypatch.setattr(accelerator, "init_trackers", lambda *_, **__: 1 / 0)
+    with pytest.raises(InputError, match=r"tracker=mlflow cannot be opened \(division by zero\)"):
+        Tracker(accelerator, "mlflow", tmp_path, settings={}, first_step=0, warn=print)
+
+
 def test_a_tracker_that_fails_is_left_and_ends_no_run(tmp_path):
     pytest.importorskip("tensorboard", reason="weclip[tracking] is not installed")
     said = []

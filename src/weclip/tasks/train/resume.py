@@ -7,15 +7,20 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console
+
 from weclip.config import Config
 from weclip.data.images.listing import AUTO
 from weclip.system.distributed import from_first
 from weclip.system.errors import InputError
+from weclip.system.files import is_output
 from weclip.system.untrusted.documents import parse_yaml
 from weclip.system.untrusted.files import read_text
 from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
-from weclip.tasks.train.inputs import Inputs
-from weclip.training.checkpoint import Checkpoint
+from weclip.tasks.train.inputs import Inputs, warn
+from weclip.training.checkpoint import Checkpoint, latest_checkpoint
+from weclip.training.loop import Trainer
+from weclip.training.run_folder import CHECKPOINTS
 
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
@@ -25,6 +30,7 @@ FREE_ON_RESUME = (
 those of the section `label`, which training does not read."""
 
 
+KIND = "training"
 CONFIG_NAME = "config.yaml"
 
 
@@ -55,6 +61,29 @@ def settings_before(checkpoint: Checkpoint | None, out: Path) -> dict[str, objec
             return flatten(checkpoint.config)
         return flatten(read_text(out / CONFIG_NAME, "configuration"))
     return {}
+
+
+def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
+    """The newest whole checkpoint of the run in `out`, in every process; None to start the run."""
+    checkpoint, damaged = from_first(
+        lambda: latest_checkpoint(out / CHECKPOINTS) if is_output(out, KIND) else (None, [])
+    )
+    for message in damaged:
+        warn(console, f"{message}; an earlier checkpoint is used")
+    if checkpoint is None:
+        console.print(f"no checkpoint in {out}; starting", soft_wrap=True, markup=False)
+    return checkpoint
+
+
+def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
+    """Restore a run; InputError if the checkpoint has other tensors than this model."""
+    try:
+        trainer.resume(checkpoint)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+        raise InputError(
+            f"--resume {out}: its checkpoint of step {checkpoint.step} does not fit the model of "
+            "this configuration; start anew in another --out"
+        ) from None
 
 
 def digests(inputs: Inputs) -> dict[str, str]:

@@ -46,23 +46,24 @@ from weclip.tasks.train.report import report_training
 from weclip.tasks.train.result import TrainResult, read_result
 from weclip.tasks.train.resume import (
     CONFIG_NAME,
+    KIND,
     changes,
     digests,
+    find_checkpoint,
     require_same,
+    resume_from,
     settings_before,
     with_fitting_numbers,
 )
 from weclip.tasks.train.shown import StepView, show_start
 from weclip.tasks.train.trackers import open_tracker, require_tracker
-from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
+from weclip.training.checkpoint import Checkpoint, keep_checkpoints
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.plan import FitSettings, Hooks
 from weclip.training.run_folder import CHECKPOINTS, RunFolder
 from weclip.training.runlog import LOG_NAME, RunLog
 from weclip.training.schedule import build_optimizer, learning_rate
-
-KIND = "training"
 
 
 def train(
@@ -171,18 +172,6 @@ def _train(
     return read_result(out, config, [image.path for image in inputs.images])
 
 
-def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
-    """The newest whole checkpoint of the run in `out`, in every process; None to start the run."""
-    checkpoint, damaged = from_first(
-        lambda: latest_checkpoint(out / CHECKPOINTS) if is_output(out, KIND) else (None, [])
-    )
-    for message in damaged:
-        warn(console, f"{message}; an earlier checkpoint is used")
-    if checkpoint is None:
-        console.print(f"no checkpoint in {out}; starting", soft_wrap=True, markup=False)
-    return checkpoint
-
-
 def enter_folder(
     config: Config,
     out: Path,
@@ -205,17 +194,6 @@ def enter_folder(
     write_text(out / CONFIG_NAME, to_yaml(config))
     if auto_tags is not None:
         write_text(out / AUTO_TAGS, auto_tags)
-
-
-def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
-    """Restore a run; InputError if the checkpoint has other tensors than this model."""
-    try:
-        trainer.resume(checkpoint)
-    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
-        raise InputError(
-            f"--resume {out}: its checkpoint of step {checkpoint.step} does not fit the model of "
-            "this configuration; start anew in another --out"
-        ) from None
 
 
 def seed_everything(config: Config) -> None:

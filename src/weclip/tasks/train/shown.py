@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
+from statistics import mean
 
 import torch
 from accelerate import Accelerator
@@ -52,12 +53,11 @@ def show_start(
     steps, batch = whole(run.steps), whole(run.batch_size)
     tags = [len(image.tags) for image in images]
     used = len({index for image in images for index in image.tags})
-    mean = sum(tags) / len(tags)
     frozen = parameters(inputs.clip.image) + parameters(inputs.clip.text)
     scores = f"on {len(inputs.masked)} images with masks" if inputs.masked else "none: no masks"
     rows = {
         "images": f"{len(images)}, of {used} classes; {min(tags)} to {max(tags)} tags each, "
-        f"{mean:.1f} on average",
+        f"{mean(tags):.1f} on average",
         "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs; "
         f"crops of {whole(config.data.crop_size)} pixels",
         "machine": machine(accelerator),
@@ -228,7 +228,9 @@ def show_result(result: TrainResult, console: Console) -> None:
         if result.scores is not None and result.scores != last:
             say(f"best      {in_percent(result.scores)}  <- the model")
     if not scored and losses:
-        say(f"loss      {losses[0]:.3f} at first, {losses[-1]:.3f} at last; no masks to score on")
+        part = max(1, len(losses) // 10)
+        first, last_ones = mean(losses[:part]), mean(losses[-part:])
+        say(f"loss      {first:.3f} at first, {last_ones:.3f} at last; no masks to score on")
     say(f"model: {result.model}")
     if result.report is not None:
         say(f"report: {result.report}")

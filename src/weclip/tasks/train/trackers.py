@@ -20,6 +20,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import write_json
 from weclip.system.untrusted.documents import parse_json
 from weclip.system.untrusted.files import read_text
+from weclip.system.untrusted.text import one_line
 from weclip.tasks.train.resume import flatten
 
 PROJECT = "weclip"
@@ -81,7 +82,13 @@ class Tracker:
         options, project = _options(name, out, run, first_step)
         keeps = run is None and name != "tensorboard"  # whose table of settings is a run of its own
         texts = {key: str(value) for key, value in settings.items()} if keeps else None
-        accelerator.init_trackers(project, config=texts, init_kwargs={name: options})
+        try:
+            accelerator.init_trackers(project, config=texts, init_kwargs={name: options})
+        except Exception as error:  # no server, no account, a store that it cannot read
+            raise InputError(
+                f"train.tracker={name} cannot be opened ({one_line(error, 160)}); set {name} up as "
+                "its documentation says, or leave train.tracker out"
+            ) from None
         self.tracker: Any = accelerator.get_tracker(name)
         if name == "mlflow":
             run = self.tracker.tracker.info.run_id
@@ -114,7 +121,7 @@ class Tracker:
             call()
         except Exception as error:  # a server, a disk, a quota: whatever the tracker meets
             self.lost = True
-            reason = " ".join(str(error).split())[:160]
+            reason = one_line(error, 160)
             self.warn(f"{self.name} failed and is left ({reason}); log.jsonl has all numbers")
 
 
