@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from weclip.config import Config
 from weclip.inference.arguments import path_of, require_list
 from weclip.system.errors import InputError
 from weclip.tasks.datasets import configuration
@@ -17,7 +16,6 @@ from weclip.tasks.public.arguments import (
 )
 from weclip.tasks.train.result import TrainResult
 from weclip.tasks.train.run import train as run
-from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
 
 
 def train(
@@ -77,16 +75,4 @@ def train(
             changes_of(short, overrides, changes),
             plugins=[path_of(each, "plugins") for each in plugins],
         )
-        model = run(resolved, path_of(out, "out"), console=console, **flags)
-        return result_of(model, resolved)
-
-
-def result_of(model: Path, config: Config) -> TrainResult:
-    """What a run that has ended gives."""
-    rows = [row for row in read_log(model.parent / LOG_NAME) if is_evaluation(row)]
-    best = max(rows, key=lambda row: row[f"eval_{config.train.best_metric}"], default=None)
-    scores = best and {
-        name.removeprefix("eval_"): value for name, value in best.items() if name != "step"
-    }
-    images = Path(config.data.root)
-    return TrainResult(model.parent, model, config.train.steps, scores, None, images)
+        return run(resolved, path_of(out, "out"), console=console, **flags)
