@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.masks.mask_files import read_mask
+from weclip.inference.given_image import as_rgb
 from weclip.inference.report.overview.cards import Panels
 from weclip.inference.report.overview.picture import Panel, outlined, photo
 from weclip.inference.report.overview.scene import Scene
-from weclip.inference.segmenter import as_rgb
 from weclip.system.errors import InputError
 
 

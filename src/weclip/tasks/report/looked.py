@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.images.full_images import EvalDataset
+from weclip.inference.given_image import as_rgb
 from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview.looking import look
 from weclip.inference.report.overview.picture import Panel, outlined, photo
 from weclip.inference.report.overview.scene import Scene, shares_of
 from weclip.inference.scores.evaluate import Tally
 from weclip.inference.scores.metrics import confusion_matrix, scores_from_confusion
-from weclip.inference.segmenter import as_rgb
 from weclip.system.errors import InputError
 
 MOST_LOOKED = 200
