@@ -188,7 +188,7 @@ def test_an_image_whose_tags_have_changed_is_made_again(line, whole, tmp_path) -
     assert cli.run(arguments) == 0
     after = content(tmp_path / "out")
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"masks/train_2.png", "manifest.jsonl"}
+    assert changed == {"masks/train_2.png", "manifest.jsonl", "scenes.csv"}
     assert read_manifest(tmp_path / "out")[2]["tags"] == ["bird"]
 
 
