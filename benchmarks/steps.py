@@ -10,6 +10,7 @@ held-out scenes at one scale. Points that FILE holds already are not trained aga
 
 import argparse
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,8 +60,6 @@ def measure(world: Path, out: Path, images: int, steps: int) -> Point:
 
 def chart(points: Sequence[Point]) -> str:
     """mIoU against steps on a scale of logarithms, one line for each number of images: an SVG."""
-    import math
-
     width, height, left, bottom = 560, 320, 50, 270
     most = max((point["miou"] for point in points), default=1.0)
     low, high = math.log(STEPS[0]), math.log(STEPS[-1])
@@ -91,6 +90,8 @@ def chart(points: Sequence[Point]) -> str:
                 f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
                 f'<text x="{int(x) + 6}" y="{int(y) + 4}" fill="{colour}">{size} images</text>'
             )
+            for x, y in (pair.split(",") for pair in line.split()):
+                parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
     parts.append(
         f'<text x="{(left + width - 90) / 2}" y="{height - 8}" text-anchor="middle">steps of 4 '
         "images; mIoU (%) on 60 held-out scenes</text></svg>\n"
@@ -116,14 +117,15 @@ def main() -> None:
     points: list[Point] = json.loads(arguments.out.read_text())["points"] if known else []
     done = {(point["images"], point["steps"]) for point in points}
     wanted = [tuple(map(int, text.split(":"))) for text in arguments.points.split(",") if text]
+    todo = [point for point in wanted if point not in done]
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world"
-        make_world(world)
-        for images, steps in wanted:
-            if (images, steps) not in done:
-                points.append(measure(world, Path(folder) / "run", images, steps))
-                print(points[-1], flush=True)
-                write(arguments.out, {"points": points})
+        if todo:
+            make_world(world)
+        for images, steps in todo:
+            points.append(measure(world, Path(folder) / "run", images, steps))
+            print(points[-1], flush=True)
+            write(arguments.out, {"points": points})
     show("mIoU by images and steps", ("images", *map(str, STEPS)), table(points))
     if arguments.chart is not None:
         arguments.chart.write_text(chart(points), encoding="utf-8")
