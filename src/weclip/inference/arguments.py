@@ -11,7 +11,7 @@ from pathlib import Path
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
 
-LONGEST = 300
+LONGEST = 600
 """Letters of a message; whoever gave something endless need not read it again."""
 END = 100
 """Letters of its end that are kept, since there is told what to do."""

@@ -1,6 +1,7 @@
 """The commands as Python functions: what they write, give back and log."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,14 @@ def test_predicting_writes_what_the_model_gives(run_folder, voc_world, tmp_path)
     assert "broken.png" in again.skipped[0]
     with pytest.raises(weclip.InputError, match=r"--fast and eval\.flip= contradict"):
         weclip.predict(**given, fast=True, eval={"flip": True})
+
+
+def test_threads_may_share_a_trained_model(run_folder, voc_world):
+    model, images = weclip.load(run_folder), sorted((voc_world / "JPEGImages").iterdir())
+    expected = [model.predict(image).label_map for image in images]
+    with ThreadPoolExecutor(2) as pool:
+        for found, label_map in zip(pool.map(model.predict, images), expected, strict=True):
+            assert np.array_equal(found, label_map)
 
 
 def test_a_device_that_is_not_there(run_folder, voc_world, tmp_path):
