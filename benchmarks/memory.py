@@ -97,6 +97,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
     return {
         "predict, 81 classes": predict,
         "predict, 81 classes, overlay": [*predict, "--overlays"],
+        "predict, 81 classes, confidence": [*predict, "--confidence"],
         "evaluate, 81 classes": ["evaluate", "--model", model, *data],
         "evaluate, 2 folders of masks": ["evaluate", *given, "--config", "folder", *data],
         "label, 1 tag": [*label, f"data.tags_file={folder / '1.csv'}"],

@@ -98,6 +98,7 @@ def test_what_a_broken_image_says_is_shown_escaped(tmp_path, photos, run_folder,
     ("arguments", "line"),
     [
         (["--resume", "eval.flip=true"], "made with another eval; give the same"),
+        (["--resume", "--ids"], "made with another palette; give the same"),
         (["--resume", "--overwrite"], "--resume and --overwrite contradict each other"),
         ([], "is not empty; choose another folder or add --overwrite"),
     ],
@@ -137,4 +138,4 @@ def test_names_of_all_lengths_that_the_disk_allows(tmp_path, photos, run_folder)
     assert predict(run_folder, tmp_path / "out", photos) == 0
     assert set(names) <= worlds.folder_content(tmp_path / "out" / "masks").keys()
     recipe = json.loads((tmp_path / "out" / "predict.json").read_text())
-    assert recipe.keys() == {"model", "backbones", "eval"}
+    assert recipe.keys() == {"model", "backbones", "eval", "palette"}
