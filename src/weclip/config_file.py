@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from weclip.config import Config, WholeOrAuto
 from weclip.config_rules import validate
-from weclip.config_schema import PART_SECTIONS, schema
+from weclip.config_schema import PART_SECTIONS, in_a_section, schema
 from weclip.data.images.listing import AUTO
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
@@ -284,7 +284,7 @@ def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tup
     for key, value in change.items():
         if key not in known or prefix + str(key) == "plugins":
             where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
-            hint = did_you_mean(str(key)[:99], known)
+            hint = in_a_section(key, known) or did_you_mean(str(key)[:99], known)
             listed = f"known {where}: {', '.join(known)}"
             if prefix.rstrip(".") in PART_SECTIONS:
                 listed += "; a part of your own needs --plugin FILE.py"

@@ -3,8 +3,8 @@
 Parts may be a user's own, so these classes are made when they are needed.
 """
 
-from collections.abc import Sequence
-from dataclasses import field, fields, make_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -85,3 +85,16 @@ def _section(name: str, base: type, added: list[Any]) -> tuple[str, type, Any]:
     """A field of `Config`: a section with more keys than its base has."""
     section = make_dataclass(base.__name__, added, bases=(base,))
     return name, section, field(default_factory=section)
+
+
+def in_a_section(key: object, known: Mapping[str, Any]) -> str:
+    """ "did you mean 'train.steps'?" for the key of a section that was given without it.
+
+    Args:
+        key: As it was given.
+        known: Types of keys and sections by name.
+    """
+    for name, kind in known.items():
+        if is_dataclass(kind) and key in {each.name for each in fields(kind)}:
+            return f"did you mean '{name}.{key}'?"
+    return ""

@@ -113,6 +113,9 @@ Confidence = Annotated[
     bool, typer.Option("--confidence", help="Also write how sure each pixel is, 8-bit grey PNGs.")
 ]
 GreyIds = Annotated[bool, typer.Option("--ids", help="Masks of plain grey ids, without colours.")]
+WithReport = Annotated[
+    bool, typer.Option("--report", help="Also write report.html: what was found in which image.")
+]
 Fast = Annotated[
     bool, typer.Option("--fast", help="One scale, no flip: quicker, a little less exact.")
 ]

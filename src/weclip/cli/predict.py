@@ -11,6 +11,7 @@ def predict(
     overlays: options.Overlays = False,
     confidence: options.Confidence = False,
     ids: options.GreyIds = False,
+    report: options.WithReport = False,
     fast: options.Fast = False,
     clip: Clip = None,
     resume: options.Continue = False,
@@ -37,7 +38,12 @@ def predict(
     shown = console()
     inputs, changes = split_changes(arguments)
     how = PredictOptions(
-        overlays=overlays, confidence=confidence, ids=ids, resume=resume, overwrite=overwrite
+        overlays=overlays,
+        confidence=confidence,
+        ids=ids,
+        report=report,
+        resume=resume,
+        overwrite=overwrite,
     )
     if fast:
         changes = fast_changes(changes, shown)

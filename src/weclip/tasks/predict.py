@@ -1,5 +1,6 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from weclip.data.masks.mask_files import save_mask
 from weclip.inference.given_image import as_rgb
 from weclip.inference.image_files import collect_images
 from weclip.inference.predictor import Predictor
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
 from weclip.system.console import QUIET, warnings_of
@@ -38,6 +40,8 @@ from weclip.tasks.prediction_folder import (
     enter,
     is_done,
 )
+from weclip.tasks.report.harmless import harmless
+from weclip.tasks.report.prediction import write_prediction_report
 from weclip.training.runlog import progress_bar
 
 FAST = ("eval.scales=[1.0]", "eval.flip=false")
@@ -61,6 +65,7 @@ class PredictOptions:
         overlays: Also write each image with its label map painted over it.
         confidence: Also write how sure each pixel is.
         ids: Write masks of plain grey ids, without a palette.
+        report: Also write `report.html`.
         resume: Do only what is missing in the output folder.
         overwrite: Replace an earlier output there.
     """
@@ -68,6 +73,7 @@ class PredictOptions:
     overlays: bool = False
     confidence: bool = False
     ids: bool = False
+    report: bool = False
     resume: bool = False
     overwrite: bool = False
 
@@ -121,7 +127,19 @@ def predict(
     with working_in(out, KIND, first=connect().is_main_process):
         if connect().is_main_process:
             require_names_fit(out, (output for _, output in images))
-        return _predict(model_at.open(), images, out, options, console)
+        model = model_at.open()
+        done = _predict(model, images, out, options, console)
+        if options.report and connect().is_main_process:
+            with harmless(console, REPORT_NAME):
+                write_prediction_report(
+                    out,
+                    images,
+                    model.file.classes,
+                    command=repeated(model_at, inputs, out, options),
+                    confidence=out / CONFIDENCE if options.confidence else None,
+                    max_pixels=model.config.data.max_pixels,
+                )
+        return done
 
 
 def _predict(
@@ -175,6 +193,15 @@ def predictions(
     else:
         for key, label_map in predict_stream(predictor, pictures):
             yield key, label_map, None
+
+
+def repeated(model_at: ModelAt, inputs: Sequence[str], out: Path, options: PredictOptions) -> str:
+    """The command that does the same again, quoted."""
+    flags = [f"--{name}" for name in ("overlays", "confidence", "ids", "report")]
+    wanted = [flag for flag in flags if getattr(options, flag.removeprefix("--"))]
+    clip = [] if model_at.clip is None else ["--clip", str(model_at.clip)]
+    where = ["--model", str(model_at.run_or_file), *clip, "--out", str(out)]
+    return shlex.join(["weclip", "predict", *inputs, *model_at.overrides, *where, *wanted])
 
 
 def skipped_line(done: Predicted) -> str:

@@ -116,6 +116,7 @@ GIVEN = {"config": "voc", "out": "out", "clip": "clip.pt"}
         ({"train": 3}, "train is a section; its keys are"),
         ({"train.step": 3}, r"unknown key train\.step; did you mean 'steps'"),
         ({"nonsense": 3}, "unknown key nonsense"),
+        ({"steps": 3}, r"unknown key steps; did you mean 'train\.steps'\?"),
         ({"": 3}, "unknown key"),
         ({"eval.scales": [1.0, "x"]}, r"eval\.scales must be a list of numbers"),
         ({"eval.flip": "perhaps"}, r"eval\.flip must be true or false"),

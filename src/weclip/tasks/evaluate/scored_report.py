@@ -19,12 +19,12 @@ from weclip.inference.report.comparison import (
     method_colour,
     most_different,
 )
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.report.page import Report, write_report
 from weclip.inference.report.scenes import SceneRow, small
 from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.inference.visualize import overlay
 
-REPORT_NAME = "report.html"
 SHOWN = 6
 """Scenes on which records differ most; of one record its worst."""
 SHOWN_BESIDE = 3

@@ -20,6 +20,8 @@ def check(
     *,
     config: AnyPath | None = None,
     tags: AnyPath | None = None,
+    clip: AnyPath | None = None,
+    suspects: AnyPath | None = None,
     json: AnyPath | None = None,
     overrides: Overrides = (),
     progress: bool = False,
@@ -27,12 +29,14 @@ def check(
 ) -> CheckResult:
     """Read all images, masks and tags that `train` would read, and say what is wrong with them.
 
-    Needs no weights and no PyTorch, and changes nothing.
+    Needs no weights and no PyTorch, unless `suspects` are asked for, and changes nothing.
 
     Args:
         data: Your folder of images, or its `dataset.yaml`.
         config: Preset (`voc`, `coco`, `folder`, `demo`) or YAML file; `folder` by default.
         tags: Tags file; by default the one in the folder. `"auto"`: CLIP will make them.
+        clip: CLIP weights for `suspects`: short for `clip.weights`.
+        suspects: Where the tags that CLIP doubts are listed, a `.csv`.
         json: Where the record is written too.
         overrides: Changes of the configuration: `{"data.eval_split": "val"}`, or texts as in the
             command, `["data.eval_split=val"]`.
@@ -52,14 +56,15 @@ def check(
         target = None if json is None else path_of(json, "json")
         if target is not None:
             require_writable(target, "json")
-        short = {"data.tags_file": text_of(tags, "tags")}
+        listed = None if suspects is None else path_of(suspects, "suspects")
+        short = {"clip.weights": text_of(clip, "clip"), "data.tags_file": text_of(tags, "tags")}
         resolved = configuration(
             text_of(config, "config"),
             path_or_none(data, "data"),
             changes_of(short, overrides, changes),
-            unused=UNUSED,
+            unused=UNUSED if listed is None else (),
         )
-        report = examine(resolved, console=console, json_file=target)
+        report = examine(resolved, console=console, json_file=target, suspects=listed)
     return CheckResult(
         report.count("error"), report.count("warning"), report.findings, record(report, resolved)
     )

@@ -27,6 +27,7 @@ def predict(
     overlays: bool = False,
     confidence: bool = False,
     ids: bool = False,
+    report: bool = False,
     fast: bool = False,
     clip: AnyPath | None = None,
     device: str | None = None,
@@ -49,6 +50,7 @@ def predict(
         overlays: Also write the images with their label maps painted on.
         confidence: Also write how sure each pixel is, as 8-bit grey; 255 is 1.
         ids: Masks of plain grey ids, without colours.
+        report: Also write `report.html`: what was found in which image.
         fast: One scale, no flip: quicker, and a little worse.
         clip: CLIP weights, if they are no longer where they were.
         device: Such as `cpu` or `cuda`; by default the GPU if there is one.
@@ -72,6 +74,7 @@ def predict(
         "overlays": overlays,
         "confidence": confidence,
         "ids": ids,
+        "report": report,
         "resume": resume,
         "overwrite": overwrite,
     }

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weclip.config import Config, whole
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.tasks.load import MODEL_NAME
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
-
-REPORT_NAME = "report.html"
 
 
 @dataclass(frozen=True)
