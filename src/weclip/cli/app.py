@@ -95,8 +95,9 @@ def check(
 
     Changes nothing. Exit code 0: all is well; 1: warnings; 2: errors.
 
-    For example: weclip check photos, or weclip check --config voc data.root=VOC2012; with a CLIP:
-    weclip check photos --suspects doubtful.csv clip.weights=ViT-B/16
+    --suspects compares the tags with what a CLIP sees, so it needs clip.weights=...
+
+    For example: weclip check photos, or weclip check --config voc data.root=VOC2012
     """
     from weclip.tasks.check import UNUSED
     from weclip.tasks.check import check as run

@@ -16,6 +16,7 @@ from weclip.data.images.full_images import full_images
 from weclip.demo.sprites import CREDIT, drawings_folder
 from weclip.demo.world import write_world
 from weclip.inference.label_maps import make_label_maps
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.report.page import Report, write_report
 from weclip.inference.report.scenes import SceneRow, small
 from weclip.inference.scores.evaluate import EvaluationResult
@@ -35,7 +36,6 @@ from weclip.tasks.evaluate.model import (
     score_labels,
     score_segmentation,
 )
-from weclip.tasks.evaluate.scored_report import REPORT_NAME
 from weclip.tasks.load import LoadedModel, load_model
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, read_log

@@ -18,6 +18,7 @@ from weclip.data.masks.mask_labels import mask_labels
 from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
 from weclip.inference.predictor import Crf
 from weclip.inference.report.comparison import Comparison
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
 from weclip.inference.scores.record import evaluation_record
 from weclip.inference.stream import in_processes, read_ahead
@@ -40,7 +41,6 @@ from weclip.tasks.evaluate.mask_folders import (
 )
 from weclip.tasks.evaluate.model import KIND, claim, eval_split, keep
 from weclip.tasks.evaluate.scored_report import (
-    REPORT_NAME,
     About,
     Record,
     Scored,

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weclip.inference.arguments import kind_of, path_of, require_list
+from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.system.errors import InputError
 from weclip.tasks.datasets import root_change
 from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate as evaluate_model
-from weclip.tasks.evaluate.scored_report import REPORT_NAME
 from weclip.tasks.load import ModelAt
 from weclip.tasks.public.arguments import (
     AnyPath,
