@@ -110,3 +110,15 @@ def test_a_gpu_that_is_not_there_is_said_before_anything(tmp_path, photos, run_f
     line = "--device cuda:1: not a device that PyTorch can use here; known: cpu\n"
     assert capsys.readouterr().err.endswith(line)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_of_predictions(tmp_path, photos, run_folder):
+    out = tmp_path / "out"
+    assert predict(run_folder, out, photos, "--report", "--confidence", "eval.flip=true") == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "b.png" in page
+    assert "eval.flip=true" in page
+    assert "--confidence --report" in page
+    assert (out / "scenes.csv").read_text().count("\n") == 3
+    assert predict(run_folder, tmp_path / "other", photos) == 0
+    assert not (tmp_path / "other" / "report.html").exists()

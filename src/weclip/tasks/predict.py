@@ -1,7 +1,8 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
+import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -201,7 +202,15 @@ def repeated(model_at: ModelAt, inputs: Sequence[str], out: Path, options: Predi
     wanted = [flag for flag in flags if getattr(options, flag.removeprefix("--"))]
     clip = [] if model_at.clip is None else ["--clip", str(model_at.clip)]
     where = ["--model", str(model_at.run_or_file), *clip, "--out", str(out)]
-    return shlex.join(["weclip", "predict", *inputs, *model_at.overrides, *where, *wanted])
+    changes = [text for each in model_at.overrides for text in change_texts(each)]
+    return shlex.join(["weclip", "predict", *inputs, *changes, *where, *wanted])
+
+
+def change_texts(change: str | Mapping[str, object]) -> list[str]:
+    """A change as the command line writes it; a mapping of keys comes from Python."""
+    if isinstance(change, str):
+        return [change]
+    return [f"{key}={json.dumps(value)}" for key, value in change.items()]
 
 
 def skipped_line(done: Predicted) -> str:
