@@ -31,7 +31,7 @@ from weclip.training.model_file import ModelFile, save_model_file
 SIZES = {"predict": (6000, 9000), "label": (6300, 9524)}
 """Height and width by command: 54 and 60 million pixels; `evaluate` has the image of `predict`."""
 
-LIMITS = {"predict": 1.2, "evaluate": 1.6, "label": 2.5}
+LIMITS = {"predict": 1.2, "evaluate": 1.2, "label": 2.5}
 """GB that a command may take, whatever its options."""
 
 CLASSES = "coco"
