@@ -7,7 +7,7 @@ CHANGES = (
         "key-misspelt",
         "A misspelt key",
         "train.stepz=3",
-        "'train.stepz=3': unknown key train.stepz; did you mean 'steps'? known under train: steps, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric, tracker",
+        "'train.stepz=3': unknown key train.stepz; did you mean 'steps'? known under train: steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric, tracker",
     ),
     (
         "section-as-value",

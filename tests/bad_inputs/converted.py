@@ -163,7 +163,7 @@ CASES = (
         "prepare-name",
         "A CLIP that is not known",
         "prepare clip --root data --name ViT-B-16",
-        "--name ViT-B-16: unknown; known: ViT-B/16, ViT-L/14. did you mean 'ViT-B/16'?",
+        "--name ViT-B-16: unknown; known: ViT-B/16, ViT-L/14, or OWNER/NAME of the Hugging Face hub. did you mean 'ViT-B/16'?",
     ),
     Case(
         "prepare-from-missing",

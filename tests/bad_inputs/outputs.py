@@ -100,7 +100,12 @@ CASES = (
         files={"scores/run.json": '{"kind": "evaluation"}'},
         make=lambda: shutil.copy("run/model.safetensors", "scores"),
     ),
-    Case("predict-nothing", "No input", PREDICT, "Missing argument 'IMAGES'. (see weclip --help)"),
+    Case(
+        "predict-nothing",
+        "No input",
+        PREDICT,
+        "Missing argument 'IMAGES|SECTION.KEY=VALUE'. (see weclip --help)",
+    ),
     Case(
         "predict-not-found",
         "A photo that is not there",

@@ -29,11 +29,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+FEW = ("train.image_every=2", "optim.warmup_steps=50")
+"""Of four steps none is a large one, so that some classes are predicted."""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, photos: Path, clip_file: Path) -> Path:
     """A finished run on it; do not change it."""
     out = tmp_path_factory.mktemp("runs") / "own"
-    changes = [*data_of(photos), f"clip.weights={clip_file}", *worlds.SMALL, "train.image_every=2"]
+    changes = [*data_of(photos), f"clip.weights={clip_file}", *worlds.SMALL, *FEW]
     assert worlds.train(out, *changes, config="folder") == 0
     return out
 

@@ -4,6 +4,7 @@ import ast
 import functools
 import re
 import shlex
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -60,11 +61,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def in_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    small = functools.partial(
-        weclip.demo.run.run_demo,
-        overrides=["train.steps=2", "train.batch_size=2"],
-        scenes=(16, 8),
-    )
+    whole = weclip.demo.run.run_demo
+
+    def small(out: Path, *, overrides: Sequence[str], **options: object) -> Path:
+        few = [*overrides, "train.steps=2", "train.batch_size=2"]
+        return whole(out, overrides=few, scenes=(16, 8), **options)
+
     monkeypatch.setattr(weclip.demo.run, "run_demo", small)
 
 

@@ -5,8 +5,9 @@ Nothing here imports PyTorch, since `weclip check` does without it.
 
 import json
 import os
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -228,6 +229,15 @@ def split_data(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
     ['data.eval_split=val']
     """
     paths, changes = split_changes(arguments)
+    for text in filter(_is_half_a_change, paths):
+        raise InputError(f"'{text}' is not of the form section.key=value")
     if len(paths) > 1:
         raise InputError(f"'{paths[1]}': one data set at a time, and changes as section.key=value")
     return (Path(paths[0]) if paths else None), changes
+
+
+def _is_half_a_change(text: str) -> bool:
+    """Whether a text names a key and no file, as where `=` is missing or has blanks round it."""
+    sections = {each.name for each in fields(Config)}
+    named = re.fullmatch(r"\w+(\.\w+)+", text) is not None and text.split(".")[0] in sections
+    return named and not Path(text).exists()

@@ -29,6 +29,9 @@ from weclip.system.untrusted.text import one_line
 REPOSITORY = re.compile(r"(?P<name>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>\w[\w./-]*))?", re.ASCII)
 """`owner/name`, perhaps with a revision: `laion/CLIP-ViT-B-16-laion2B-s34B-b88K@main`."""
 
+OPENAIS = re.compile(r"(ViT-\w|RN\d+)/\d+")
+"""Names of OpenAI's, misspelt or not, which no repository has."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
 BESIDE = (
     "config.json",
@@ -65,7 +68,12 @@ def repository_of(text: str) -> Repository | None:
     (None, None, None)
     """
     found = REPOSITORY.fullmatch(text)
-    if found is None or found["name"].endswith(SUFFIXES) or Path(text.split("/")[0]).exists():
+    if (
+        found is None
+        or OPENAIS.fullmatch(text)
+        or found["name"].endswith(SUFFIXES)
+        or Path(text.split("/")[0]).exists()
+    ):
         return None
     return Repository(found["name"], found["revision"])
 
