@@ -25,7 +25,7 @@ from weclip.tasks.datasets import open_configured
 from weclip.tasks.load import MODEL_NAME
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.harmless import harmless
-from weclip.tasks.report.looked import Looked, look_at_masked, look_at_tagged
+from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.inputs import Inputs
 from weclip.tasks.train.resume import flatten
@@ -61,6 +61,10 @@ def report_training(
         return None
     if began >= trainer.settings.steps and path.is_file():
         return path
+    console.print(
+        f"looking at images for the report, {SECONDS / 60:.0f} minutes at most of each split",
+        highlight=False,
+    )
     with harmless(console, REPORT_NAME):
         method = trainer.method
         method.trained = trainer.accelerator.unwrap_model(method.trained)
