@@ -1,4 +1,4 @@
-"""Wrong arguments of the Python functions are an `InputError` of at most 600 letters."""
+"""Wrong arguments of the Python functions are an `InputError` of at most 300 letters."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def model(run_folder):
 def refused(call, match):
     with pytest.raises(weclip.InputError, match=match) as error:
         call()
-    assert len(str(error.value)) <= 600
+    assert len(str(error.value)) <= 300
 
 
 @pytest.mark.parametrize(("given", "match"), WRONG_PATHS)

@@ -11,27 +11,27 @@ from pathlib import Path
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
 
-LONGEST = 600
+LONGEST = 300
 """Letters of a message; whoever gave something endless need not read it again."""
 END = 100
 """Letters of its end that are kept, since there is told what to do."""
 
 
 @contextmanager
-def short_errors() -> Iterator[None]:
+def short_errors(most: int = LONGEST) -> Iterator[None]:
     """Cut messages in the middle, and say what the system refuses as an `InputError`."""
     try:
         yield
     except InputError as error:
-        raise InputError(_shortened(str(error))) from error.__cause__
+        raise InputError(_shortened(str(error), most)) from error.__cause__
     except OSError as error:  # such as a name that is too long
         if error.filename is None:
             raise
-        raise InputError(_shortened(f"{error.filename}: {error.strerror}")) from None
+        raise InputError(_shortened(f"{error.filename}: {error.strerror}", most)) from None
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - END - 5]} ... {text[-END:]}"
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - END - 5]} ... {text[-END:]}"
 
 
 def path_of(value: object, name: str) -> Path:

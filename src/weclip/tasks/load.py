@@ -97,7 +97,7 @@ def load(
 
     Raises:
         InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
-            an argument of another type; in at most 600 letters.
+            an argument of another type; in at most 300 letters.
 
     For example::
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from weclip.config_file import Change
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
+from weclip.system.errors import LONGEST as MESSAGE
 from weclip.system.errors import InputError
 from weclip.tasks.public.logs import LogScreen
 
@@ -73,7 +74,7 @@ def plain(value: object) -> object:
 
 @contextmanager
 def called(*, progress: bool, device: str | None = None, **flags: object) -> Iterator[LogScreen]:
-    """What every function of a command has: short messages, a log, perhaps a bar and a device.
+    """What every function of a command has: its messages, a log, perhaps a bar and a device.
 
     Args:
         progress: Whether a bar is shown.
@@ -83,7 +84,7 @@ def called(*, progress: bool, device: str | None = None, **flags: object) -> Ite
     Raises:
         InputError: One of these is something else.
     """
-    with short_errors(), ExitStack() as stack:
+    with short_errors(MESSAGE), ExitStack() as stack:  # what a command says is not cut
         require_flags(progress=progress, **flags)
         if device is not None:  # PyTorch, which `check` does without
             from weclip.system.distributed import on_device

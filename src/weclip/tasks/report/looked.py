@@ -6,7 +6,7 @@ Bounded: at most `MOST_LOOKED` images of each kind, chosen by their names alone,
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -79,17 +79,7 @@ def look_at_tagged(
         except InputError:
             continue
         ids, confidence = look(predictor, pixels)
-        shares, _ = shares_of(ids)
-        looked.scenes.append(
-            Scene(
-                name=image.name,
-                split=split,
-                size=(ids.shape[0], ids.shape[1]),
-                tags=image.tags,
-                shares=shares,
-                confidence=confidence,
-            )
-        )
+        looked.scenes.append(scene_of(image, split, ids, confidence))
         looked.pictures[image.name] = [
             photo(pixels),
             outlined(pixels, ids, palette, "prediction"),
@@ -116,18 +106,8 @@ def look_at_masked(
         except InputError:
             continue
         ids, confidence = look(predictor, item.image)
-        shares, _ = shares_of(ids)
-        looked.scenes.append(
-            Scene(
-                name=image.name,
-                split=split,
-                size=(ids.shape[0], ids.shape[1]),
-                tags=image.tags,
-                shares=shares,
-                confidence=confidence,
-                miou=_miou(ids, item.mask, num_classes),
-            )
-        )
+        scene = scene_of(image, split, ids, confidence)
+        looked.scenes.append(replace(scene, miou=_miou(ids, item.mask, num_classes)))
         assert looked.tally is not None  # it is made above
         looked.tally.add(image.name, ids, item.mask)
         looked.pictures[image.name] = [
@@ -135,6 +115,21 @@ def look_at_masked(
             outlined(item.image, item.mask, palette, "mask"),
         ]
     return looked
+
+
+def scene_of(
+    image: TaggedImage | MaskedImage, split: str, ids: NDArray[np.uint8], confidence: float
+) -> Scene:
+    """An image with what the model found in it, (H, W) ids."""
+    shares, _ = shares_of(ids)
+    return Scene(
+        name=image.name,
+        split=split,
+        size=(ids.shape[0], ids.shape[1]),
+        tags=image.tags,
+        shares=shares,
+        confidence=confidence,
+    )
 
 
 def _miou(ids: NDArray[np.uint8], mask: NDArray[np.uint8], num_classes: int) -> float | None:

@@ -3,18 +3,10 @@
 Stage 6. One pass of the model, and full-size probabilities window by window, as in prediction.
 """
 
-from math import ceil
-
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.inference.predictor import (
-    LARGEST_PATCH,
-    Predictor,
-    inference_mode,
-    multi_scale_logits,
-    resize_long_side,
-)
+from weclip.inference.predictor import Predictor
 from weclip.labels.windows import resized, windows
 
 
@@ -26,15 +18,7 @@ def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uin
         image: (H, W, 3) uint8, RGB.
     """
     size = (image.shape[0], image.shape[1])
-    smallest = ceil(LARGEST_PATCH / min(1.0, *predictor.scales))
-    with inference_mode(predictor.model):
-        small = resize_long_side(image, predictor.long_side, smallest_side=smallest)
-        logits = multi_scale_logits(
-            predictor.model,
-            small.to(predictor.device),
-            scales=predictor.scales,
-            flip=predictor.flip,
-        )[0]
+    logits = predictor.logits([predictor.prepare(image)])[0]  # (C, h, w)
     label_map, total = np.empty(size, np.uint8), 0.0
     for window in windows(size, len(logits)):
         best, ids = resized(logits, size, window).softmax(0).max(0)
