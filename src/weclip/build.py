@@ -30,6 +30,7 @@ from weclip.methods.method import Ingredients, LabelSettings, Method
 from weclip.methods.tag_clip import MORE_TEMPLATES, RELEASED_NAMES, TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import one_line
 
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
@@ -124,7 +125,7 @@ def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> Non
     try:
         method.trained.load_state_dict(state)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(
             f"{path}: its weights do not fit the configuration ({reason}); "
             "check data.classes, method.* and clip.weights"

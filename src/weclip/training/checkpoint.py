@@ -21,6 +21,7 @@ from weclip.backbones.weight_files.stored import RefusedNameError
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import remove_temporaries, what_it_is, write_atomically
 from weclip.system.untrusted.files import read_bytes
+from weclip.system.untrusted.text import one_line
 
 MAX_CHECKPOINT = 2**35
 """Bytes; a decoder and its optimiser have a thousandth of that."""
@@ -198,7 +199,7 @@ def read_checked(path: Path) -> object:
             path, "it asks for more than tensors; nothing in it was executed"
         ) from None
     except Exception as error:  # an unpickler that is fed with garbage raises anything
-        reason = ascii(" ".join(str(error).split())[:200])[1:-1]
+        reason = one_line(error)
         raise _unreadable(path, f"damaged: {reason}") from None
 
 

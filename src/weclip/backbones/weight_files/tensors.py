@@ -17,7 +17,7 @@ from weclip.backbones.weight_files.safe import read_safetensors
 from weclip.backbones.weight_files.stored import RefusedNameError, with_tensors
 from weclip.system.errors import InputError
 from weclip.system.files import what_it_is
-from weclip.system.untrusted.text import short
+from weclip.system.untrusted.text import one_line, short
 
 HOLDERS = ("state_dict", "model_state_dict", "model")
 """Keys of a training's checkpoint that the state dict lies under, first to last choice."""
@@ -129,7 +129,7 @@ def refused(file: Path, error: RefusedNameError, advice: str) -> InputError:
 
 def damaged(file: Path, error: Exception) -> InputError:
     """The error for a file of a known format that is not whole."""
-    reason = ascii(" ".join(str(error).split())[:200])[1:-1] or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     return InputError(f"{file}: damaged ({reason}); download the weights again")
 
 

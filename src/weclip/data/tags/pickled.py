@@ -18,7 +18,7 @@ from weclip.data.classes import ClassList
 from weclip.data.images.file_names import require_usable
 from weclip.system.errors import InputError
 from weclip.system.untrusted.pickles import ENCODED, Machine, StandIn
-from weclip.system.untrusted.text import short
+from weclip.system.untrusted.text import one_line, short
 
 VOC_DIGITS = 10  # 2007_000032 without the line
 COCO_DIGITS = 12
@@ -57,7 +57,7 @@ def read_pickled_tags(path: Path, classes: ClassList) -> dict[str, tuple[int, ..
     except InputError:
         raise
     except Exception as error:  # a hostile or damaged pickle can fail in any way
-        reason = ascii(str(error)[:200])[1:-1] or type(error).__name__
+        reason = one_line(error) or type(error).__name__
         raise InputError(f"{path}: not a pickled .npy of tags ({reason})") from None
 
 
