@@ -29,7 +29,8 @@ from weclip.inference.scores.evaluate import Tally
 from weclip.methods.training_free import TrainingFree
 from weclip.parts import AFFINITY, MAP_SOURCE
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import load_model, open_clip
+from weclip.tasks.load.backbones import open_clip
+from weclip.tasks.load.model import load_model
 
 REFINED = "attention + refinement module"
 ENDS = {"plain": (), "PAR": ("label.par=true",), "CRF": ("label.crf=true",)}

@@ -25,7 +25,8 @@ from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
 from weclip.data.masks.mask_files import save_mask
 from weclip.system.processes import cores
-from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip
+from weclip.tasks.load.backbones import frozen_backbones, open_backbones
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.training.model_file import ModelFile, save_model_file
 
 SIZES = {"predict": (6000, 9000), "label": (6300, 9524)}
@@ -62,10 +63,10 @@ def write_model(folder: Path) -> Path:
     """A model file of a random decoder for `CLASSES`, trained for no step."""
     config = load_config("coco", ["data.root=.", "clip.weights=demo"])
     config.data.crop_size = 320
-    clip, classes = open_clip(config), load_classes(CLASSES)
+    backbones, classes = open_backbones(config), load_classes(CLASSES)
     torch.manual_seed(0)
-    trained = build_method(config, clip, classes).trained.state_dict()
-    model = ModelFile(trained, to_yaml(config), classes, frozen_backbones(clip), 0)
+    trained = build_method(config, backbones, classes).trained.state_dict()
+    model = ModelFile(trained, to_yaml(config), classes, frozen_backbones(backbones), 0)
     save_model_file(folder / MODEL_NAME, model)
     return folder / MODEL_NAME
 

@@ -60,11 +60,9 @@ class PublishedForm(WeClip):
     """WeCLIP whose PAR has the published form."""
 
     @torch.no_grad()
-    def make_label(
-        self, cam: Tensor, slots: TagSlots, guide: Tensor, size: tuple[int, int] | None = None
-    ) -> PseudoLabel:
+    def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
         """PAR image by image."""
-        size = size or (guide.shape[-2], guide.shape[-1])
+        size = (guide.shape[-2], guide.shape[-1])
         cam = resize_cam(cam, slots, size, self.labels.min_max_eps)
         scores = with_background(cam, self.labels.background_power)
         filled = F.pad(slots.filled, (1, 0), value=True)

@@ -28,7 +28,7 @@ from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.methods.weclip import WeClip
 from weclip.system.memory import keep_freed_memory
-from weclip.tasks.load import open_clip
+from weclip.tasks.load.backbones import open_backbones
 from weclip.training.schedule import build_optimizer
 
 STAGES = {
@@ -52,7 +52,7 @@ def full_size_method() -> tuple[WeClip, Config]:
 def demo_method() -> tuple[WeClip, Config]:
     """WeCLIP at the demo's size, with the published affinity, which both forms have."""
     config = load_config("demo", ["data.root=.", "affinity.source=attention"])
-    return build_method(config, open_clip(config), load_classes("demo")), config
+    return build_method(config, open_backbones(config), load_classes("demo")), config
 
 
 def random_batch(method: WeClip, config: Config) -> Batch:

@@ -22,7 +22,7 @@ from weclip.demo.world import write_world
 from weclip.inference.scores.suspects import Suspect, find_suspects
 from weclip.system.console import QUIET
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import open_clip
+from weclip.tasks.load.backbones import open_clip
 from weclip.tasks.tag.auto_tags import make_tags
 from weclip.tasks.tag.suspects import given_tags
 

@@ -13,7 +13,7 @@ from weclip.config_file import load_config
 from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import load_classes, parse_classes
 from weclip.system.errors import InputError
-from weclip.tasks.load import open_clip
+from weclip.tasks.load.backbones import open_clip
 
 TEMPLATE = "a clean origami {}."
 

@@ -7,6 +7,7 @@ import torch
 from demo_captions import Pool
 from demo_composition import LabelledPool
 from weclip.backbones.clip.weights import load_clip
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.build import build_method
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
@@ -35,7 +36,7 @@ def label_objects(weights: Path, pool: Pool) -> LabelledPool:
     """
     config = load_config("demo", LABEL_SETTINGS)
     classes = load_classes("demo")
-    method = build_method(config, load_clip(weights), classes).eval()
+    method = build_method(config, LoadedBackbones(load_clip(weights)), classes).eval()
     maps = []
     for start in range(0, len(pool.images), BATCH):
         image = torch.from_numpy(pool.images[start : start + BATCH]).permute(0, 3, 1, 2)

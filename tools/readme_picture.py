@@ -12,7 +12,7 @@ from rich.console import Console
 from weclip.demo.run import scene_row
 from weclip.inference.visualize import picture_row
 from weclip.tasks.evaluate.model import masked_images, score_segmentation
-from weclip.tasks.load import load_model
+from weclip.tasks.load.model import load_model
 
 RANKS = (0.05, 0.25, 0.5, 0.75)
 """Which scenes, as shares of the list from the best to the worst."""

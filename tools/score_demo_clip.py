@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
 from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.build import demo_clip, encode_classes
+from weclip.build import demo_weights, encode_classes
 from weclip.config import ClipConfig
 from weclip.data.classes import load_classes
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
@@ -52,7 +52,7 @@ def accuracy(clip: Clip, kind: str, scenes: int) -> float:
 def main() -> None:
     """Parse and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clip", type=Path, default=demo_clip())
+    parser.add_argument("--clip", type=Path, default=demo_weights("clip"))
     parser.add_argument("--scenes", type=int, default=500)
     args = parser.parse_args()
     clip = load_clip(args.clip)

@@ -19,6 +19,8 @@ from weclip.backbones.clip.text_features import (
     mean_unit,
 )
 from weclip.backbones.clip.weights import Clip
+from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD, DinoImageEncoder
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import ClassList
@@ -26,25 +28,29 @@ from weclip.inference.predictor import Crf, Predictor
 from weclip.labels.dense_crf import dense_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import TagMaps
-from weclip.methods.method import Ingredients, LabelSettings, Method
+from weclip.methods.labelling import LabelSettings
+from weclip.methods.method import Ingredients, Method
 from weclip.methods.tag_clip import MORE_TEMPLATES, RELEASED_NAMES, TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import one_line
 
-IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
-IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
 
-
-def build_method(config: Config, clip: Clip, classes: ClassList) -> Method:
-    """The configured method on a loaded CLIP, for a class list."""
+def build_method(config: Config, backbones: LoadedBackbones, classes: ClassList) -> Method:
+    """The configured method on loaded backbones, for a class list."""
+    clip, dino = backbones.clip, backbones.dino
     check_crop(config, clip.image)
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
-    return assemble(config, clip.image, text, classes.num_classes)
+    guide = None if dino is None else dino.image
+    return assemble(config, clip.image, text, classes.num_classes, guide)
 
 
 def assemble(
-    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, num_classes: int
+    config: Config,
+    image_encoder: ClipImageEncoder,
+    text: TextFeatures,
+    num_classes: int,
+    guide: DinoImageEncoder | None = None,
 ) -> Method:
     """The configured method of finished parts, for C classes with background."""
     part = config.part(parts.METHOD, config.method.name)
@@ -52,7 +58,11 @@ def assemble(
         Ingredients(
             num_classes=num_classes,
             maps=build_maps(
-                config, image_encoder, text, imagenet=config.quirk("imagenet_normalisation")
+                config,
+                image_encoder,
+                text,
+                imagenet=config.quirk("imagenet_normalisation"),
+                guide=guide,
             ),
             labels=label_settings(config),
             losses={name: config.part(parts.LOSS, name) for name in config.loss.terms},
@@ -92,9 +102,22 @@ def _encode(
 
 
 def build_maps(
-    config: Config, image_encoder: ClipImageEncoder, text: TextFeatures, *, imagenet: bool
+    config: Config,
+    image_encoder: ClipImageEncoder,
+    text: TextFeatures,
+    *,
+    imagenet: bool,
+    guide: DinoImageEncoder | None = None,
 ) -> TagMaps:
-    """Maps of tags from the frozen CLIP, and what spreads them; `imagenet`: whose mean and std."""
+    """Maps of tags from the frozen CLIP, and what spreads them.
+
+    Args:
+        config: Names of the parts, and their settings.
+        image_encoder: The CLIP.
+        text: Text features of classes and background words.
+        imagenet: Whether CLIP's images get ImageNet's mean and deviation.
+        guide: The second encoder, which has its own.
+    """
     return TagMaps(
         image_encoder=image_encoder,
         text=text,
@@ -102,6 +125,7 @@ def build_maps(
         affinity=config.part(parts.AFFINITY, config.affinity.source),
         mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
         std=IMAGENET_STD if imagenet else CLIP_STD,
+        guide=guide,
     )
 
 
@@ -128,7 +152,7 @@ def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> Non
         reason = one_line(error)
         raise InputError(
             f"{path}: its weights do not fit the configuration ({reason}); "
-            "check data.classes, method.* and clip.weights"
+            "check data.classes, method.*, clip.weights and dino.weights"
         ) from None
 
 
@@ -243,9 +267,9 @@ def build_label_crf(config: Config) -> Crf | None:
     )
 
 
-def demo_clip() -> Path:
-    """Weights of the tiny CLIP that ships for the demo."""
-    return Path(str(resources.files("weclip.demo").joinpath("clip.safetensors")))
+def demo_weights(backbone: str) -> Path:
+    """Weights that ship for the demo, of the tiny `clip` or the tiny `dino`."""
+    return Path(str(resources.files("weclip.demo").joinpath(f"{backbone}.safetensors")))
 
 
 def check_crop(config: Config, image_encoder: ClipImageEncoder) -> None:

@@ -70,6 +70,14 @@ class ClipConfig:
 
 
 @dataclass
+class DinoConfig:
+    """The second frozen encoder, of methods that need one."""
+
+    weights: str | None = None  # file or folder as published; dinov2_vits14; OWNER/NAME of the hub
+    sha256: str | None = None  # as clip.sha256
+
+
+@dataclass
 class CamConfig:
     """Maps of tags, and what becomes of them at pixels."""
 
@@ -214,6 +222,7 @@ class Config:
     plugins: dict[str, str] = field(default_factory=dict)  # name -> SHA-256, of `--plugin`
     data: DataConfig = field(default_factory=DataConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
+    dino: DinoConfig = field(default_factory=DinoConfig)
     cam: CamConfig = field(default_factory=CamConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
     par: ParConfig = field(default_factory=ParConfig)

@@ -53,6 +53,7 @@ PATHS = (
     ("data", "decoded_cache"),
     ("clip", "weights"),
     ("clip", "descriptions"),
+    ("dino", "weights"),
     ("label", "model"),
 )
 """Keys of files and folders, which may begin with `~`."""
@@ -211,15 +212,15 @@ def to_yaml(config: Config) -> str:
 
 
 def with_whole_paths(config: Config) -> Config:
-    """A copy for a model file, which finds its CLIP from whatever folder it is used in.
+    """A copy for a model file, which finds its encoders from whatever folder it is used in.
 
     The data stay as they were given, since a project is moved together with them.
     """
     copy = deepcopy(config)
-    for key in ("weights", "descriptions"):
-        value = getattr(copy.clip, key)
+    for section, key in (path for path in PATHS if path[0] in ("clip", "dino")):
+        value = getattr(getattr(copy, section), key)
         if value and value != "demo" and Path(value).exists():
-            setattr(copy.clip, key, str(Path(value).absolute()))
+            setattr(getattr(copy, section), key, str(Path(value).absolute()))
     return copy
 
 

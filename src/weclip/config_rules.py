@@ -150,10 +150,19 @@ def _validate_parts(config: Config) -> None:
         section = next(kind.section for kind in parts.KINDS if kind.name == kind_name)
         for key, (ok, allowed) in parts.rules_of(part):
             _require(config, f"{section}.{name}.{key}", ok, allowed)
+    provided = _provided(config)
     for kind in parts.KINDS:
         for name in chosen(config, kind):
             part = config.part(kind, name)
-            parts.require_readable(f"{kind.name} '{name}'", getattr(part, "reads", ()))
+            reads = getattr(part, "reads", ())
+            parts.require_readable(f"{kind.name} '{name}'", reads, provided)
+
+
+def _provided(config: Config) -> tuple[str, ...]:
+    """What parts may read of `parts.PROVIDED`."""
+    method = config.part(parts.METHOD, *chosen(config, parts.METHOD))
+    guide = ("guide",) if "dino" in method.needs else ()
+    return (*guide, *getattr(method, "provides", ()))
 
 
 def chosen(config: Config, kind: parts.Kind) -> list[str]:

@@ -61,8 +61,9 @@ KINDS = (MAP_SOURCE, AFFINITY, LOSS, METHOD)
 OF_CLIP = ("rgb", "tokens", "attention", "last_block", "patch_embedding")
 """What every view (`labels/view.py`) has."""
 
-PROVIDED = ("guide", "regions")
-"""What a view has where something else than CLIP provides it."""
+PROVIDED = ("guide", "regions", "branches")
+"""What there is where the configuration provides it: a view's second encoder (`dino.weights`) and
+regions, and the branches of a method's decoder, which losses read."""
 
 READABLE = OF_CLIP + PROVIDED
 
@@ -151,7 +152,7 @@ def _rule(above: float | None, least: float | None, most: float | None) -> Rule 
         return None
 
     def allowed(value: Any) -> bool:
-        return (
+        return isinstance(value, str) or (  # `auto`, which keys that may be it have only
             (above is None or value > above)
             and (least is None or value >= least)
             and (most is None or value <= most)

@@ -151,7 +151,7 @@ CASES = (
         "prepare-unknown",
         "A data set that is not known",
         "prepare vok --root data",
-        "prepare vok: unknown; known: voc, coco, clip. did you mean 'voc'?",
+        "prepare vok: unknown; known: voc, coco, clip, dino. did you mean 'voc'?",
     ),
     Case(
         "prepare-border",
@@ -164,6 +164,12 @@ CASES = (
         "A CLIP that is not known",
         "prepare clip --root data --name ViT-B-16",
         "--name ViT-B-16: unknown; known: ViT-B/16, ViT-L/14, or OWNER/NAME of the Hugging Face hub. did you mean 'ViT-B/16'?",
+    ),
+    Case(
+        "prepare-dino-name",
+        "A DINOv2 that is not known",
+        "prepare dino --root data --name vits14",
+        "--name vits14: unknown; known: dinov2_vits14, dinov2_vitb14, dinov2_vitl14, dinov2_vits14_reg, dinov2_vitb14_reg, dinov2_vitl14_reg, or OWNER/NAME of the Hugging Face hub. did you mean 'dinov2_vits14'?",
     ),
     Case(
         "prepare-from-missing",

@@ -156,7 +156,7 @@ CASES = (
         "label-clip-gone",
         "No weights there",
         f"{LABEL} clip.weights=gone.pt",
-        "gone.pt: no such file or folder; give the path of CLIP weights",
+        "gone.pt: no such file or folder; give the path of weights",
     ),
     Case(
         "label-out-foreign",

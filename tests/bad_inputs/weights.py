@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save, save_file
+from tests.backbones.tiny_dino import tiny_dino
 from tests.bad_inputs.case import TRAIN, Case
 from tests.bad_inputs.csv_tables import HTML, LFS
 
@@ -69,13 +70,13 @@ CASES = (
         "weights-not-found",
         "Weights that are not there",
         f"{TRAIN} clip.weights=ViT-B-16.pt",
-        "ViT-B-16.pt: no such file or folder; give the path of CLIP weights",
+        "ViT-B-16.pt: no such file or folder; give the path of weights",
     ),
     Case(
         "weights-is-data",
         "A folder without weights",
         f"{TRAIN} clip.weights=photos",
-        "photos: the folder has no model.safetensors, pytorch_model.bin or OpenCLIP weights; give a Hugging Face CLIP folder or a weight file",
+        "photos: the folder has no model.safetensors, pytorch_model.bin or OpenCLIP weights; give a Hugging Face folder or a weight file",
     ),
     _weights(
         "html",
@@ -156,6 +157,13 @@ CASES = (
         TRAIN,
         "open_clip_config.json: vision_cfg.width is 768 (a default where it is left out), but the weights beside it have 64; put the weights' own configuration beside them",
         files={"open_clip_config.json": '{"embed_dim": 16, "vision_cfg": {}}'},
+    ),
+    _weights(
+        "dino",
+        "A DINOv2 as CLIP",
+        "dinov2_vits14_pretrain.pth",
+        saved(tiny_dino()),
+        "dinov2_vits14_pretrain.pth: a DINOv2, which is given as dino.weights; use a ViT CLIP of OpenAI or OpenCLIP",
     ),
     Case(
         "weights-activation",

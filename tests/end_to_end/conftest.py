@@ -12,6 +12,12 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dino_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random DINOv2; do not change it."""
+    return worlds.write_dino(tmp_path_factory.mktemp("dino") / "tiny-dino.safetensors")
+
+
+@pytest.fixture(scope="session")
 def voc_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small VOC folder; do not change it."""
     return worlds.write_voc(tmp_path_factory.mktemp("voc") / "VOC2012")

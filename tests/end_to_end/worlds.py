@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from tests.backbones.tiny_clip import openai_shapes
+from tests.backbones.tiny_dino import hub_shapes
 
 from weclip.cli import app as cli
 from weclip.data.classes import load_classes
@@ -19,8 +20,10 @@ SIZE = 48
 SMALL = (
     "data.crop_size=48 data.workers=0 data.scale_range=[1.0,1.5] method.weclip.width=16 "
     "method.weclip.blocks=1 method.weclip.heads=2 par.iterations=2 par.dilations=[1,2] "
-    "method.weclip.refine_from=2 train.batch_size=2 train.steps=4 train.log_every=1 "
-    "train.image_every=100 train.eval_every=0 train.save_every=2 eval.long_side=48 "
+    "method.weclip.refine_from=2 method.weclip_plus.width=16 method.weclip_plus.blocks=1 "
+    "method.weclip_plus.heads=2 method.weclip_plus.confident_from=2 train.batch_size=2 "
+    "train.steps=4 train.log_every=1 train.image_every=100 train.eval_every=0 train.save_every=2 "
+    "eval.long_side=48 "
     "eval.scales=[1.0] eval.flip=false"
 ).split()
 """Changes that make a run of any preset take about a second."""
@@ -36,6 +39,16 @@ def write_clip(path: Path, seed: int = 0) -> Path:
         name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes.items()
     }
     save_file(tensors | {"logit_scale": torch.tensor(2.0)}, path)
+    return path
+
+
+def write_dino(path: Path, seed: int = 0) -> Path:
+    """A random DINOv2 in the hub's names: width 64, 2 blocks, patch 7."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = hub_shapes(width=64, blocks=2, patch=7, grid=5)
+    save_file(
+        {k: 0.3 * torch.randn(shape, generator=generator) for k, shape in shapes.items()}, path
+    )
     return path
 
 
@@ -150,25 +163,27 @@ def folder_content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def write_released(run: Path, path: Path) -> Path:
-    """The decoder of a run as the released code would have saved it."""
+def write_released(run: Path, path: Path, encoders: dict[str, torch.Tensor] | None = None) -> Path:
+    """The decoder of a run, and perhaps encoders, as the released code would have saved it."""
     state = read_model_file(run / "model.safetensors").trained
     released = {released_name(name): value for name, value in state.items()}
     other = {"encoder.logit_scale": torch.ones(()), "par.kernel": torch.ones(8)}
-    torch.save(released | other, path)
+    torch.save(released | other | (encoders or {}), path)
     return path
 
 
 def released_name(ours: str) -> str:
     """The released name of a decoder entry, written down independently of the package's map."""
-    if ours.startswith("projections."):
-        _, block, layer, kind = ours.split(".")
-        part = {"0": "proj", "2": "proj_2"}[layer]
-        return f"decoder_fts_fuse.linears_modulelist.{block}.{part}.{kind}"
-    released = {
-        "fuse.": "decoder_fts_fuse.linear_fuse.",
-        "transformer.": "decoder.transformer.",
-        "classifier.": "decoder.linear_pred.",
+    parts = {
+        "fusion": "decoder_fts_fuse",
+        "clip_head": "decoder_fts_fuse",
+        "guide_head": "dino_decoder_fts_fuse",
+        "segmenter": "decoder",
     }
-    prefix = next(prefix for prefix in released if ours.startswith(prefix))
-    return released[prefix] + ours.removeprefix(prefix)
+    part, layer, rest = ours.split(".", 2)
+    if layer == "projections":
+        block, number, kind = rest.split(".")
+        name = {"0": "proj", "2": "proj_2"}[number]
+        return f"{parts[part]}.linears_modulelist.{block}.{name}.{kind}"
+    layers = {"fuse": "linear_fuse", "transformer": "transformer", "classifier": "linear_pred"}
+    return f"{parts[part]}.{layers[layer]}.{rest}"

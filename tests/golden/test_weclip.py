@@ -21,6 +21,7 @@ from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
 from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.methods.published import decoder_key, decoder_state
+from weclip.methods.weclip import WeClipSettings
 from weclip.training.schedule import build_optimizer, learning_rate
 
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.safetensors"))
@@ -75,8 +76,8 @@ class Case:
 
 def make_method(config, dataset: str, folder: Path):
     state = {k: v.float() for k, v in load_file(FOLDER / "clip.safetensors").items()}
-    decoder = decoder_state(load_file(folder / "decoder.safetensors"))
-    config.method.weclip.width = decoder["fuse.weight"].shape[0]
+    decoder = decoder_state(load_file(folder / "decoder.safetensors"), WeClipSettings.published)
+    config.method.weclip.width = decoder["fusion.fuse.weight"].shape[0]
     image_encoder = build_image_encoder(state)
     classes = load_classes(dataset, faithful=True)
     text = encode_classes(
@@ -207,7 +208,7 @@ def check_named(case: Case, prefix: str, ours: dict[str, Tensor]) -> None:
     found = {k.removeprefix(prefix): v for k, v in case.expected.items() if k.startswith(prefix)}
     assert found
     for published, expected in found.items():
-        close(ours[decoder_key(published)], expected)
+        close(ours[decoder_key(published, WeClipSettings.published)], expected)
 
 
 def slot_order(case: Case, image: int) -> list[int]:

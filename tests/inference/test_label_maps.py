@@ -7,7 +7,7 @@ from tests.methods.tiny_weclip import CLASSES, tiny_weclip
 from weclip.data.images.full_images import EvalItem
 from weclip.inference.label_maps import evaluate_labels, make_label_maps
 from weclip.inference.scores.evaluate import Tally
-from weclip.methods.method import LABEL_KINDS
+from weclip.methods.labelling import LABEL_KINDS
 from weclip.system.errors import InputError
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tests.methods.tiny_weclip import CLASSES, PATCH, make_batch, tiny_weclip
+from tests.methods.tiny_weclip import CLASSES, PATCH, make_batch, tiny_weclip, tiny_weclip_plus
 from torch import nn
 
-from weclip.methods.method import LABEL_KINDS
+from weclip.methods.labelling import LABEL_KINDS
 from weclip.training.schedule import build_optimizer
 
 
@@ -33,7 +33,10 @@ class MethodCase:
     patch: int
 
 
-METHODS = [MethodCase("weclip", tiny_weclip, CLASSES, PATCH)]
+METHODS = [
+    MethodCase("weclip", tiny_weclip, CLASSES, PATCH),
+    MethodCase("weclip_plus", tiny_weclip_plus, CLASSES, PATCH),
+]
 
 
 def optimizer_of(method):

@@ -51,9 +51,9 @@ def test_shapes(grid):
 def test_affinity_is_the_sigmoid_of_inner_products():
     module, grid = decoder().eval(), (2, 3)
     inputs = tokens(grid)
-    projected = [p(x[:, 1:]) for p, x in zip(module.projections, inputs, strict=True)]
-    weight = module.fuse.weight[:, :, 0, 0]
-    features = torch.cat(projected, -1) @ weight.T + module.fuse.bias  # (B, N, E)
+    projected = [p(x[:, 1:]) for p, x in zip(module.fusion.projections, inputs, strict=True)]
+    weight = module.fusion.fuse.weight[:, :, 0, 0]
+    features = torch.cat(projected, -1) @ weight.T + module.fusion.fuse.bias  # (B, N, E)
     affinity = module(inputs, grid).feature_affinity
     for i in range(6):
         for j in range(6):

@@ -9,13 +9,13 @@ from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.demo.world import random_scene
-from weclip.tasks.load import open_clip
+from weclip.tasks.load.backbones import open_backbones
 
 
 def test_bf16_labels_agree_with_float32():
     """Measured on the demo world."""
     config = load_config("demo", ["data.root=."])
-    method = build_method(config, open_clip(config), load_classes("demo")).eval()
+    method = build_method(config, open_backbones(config), load_classes("demo")).eval()
     scenes = [random_scene(np.random.default_rng((3, i)), unseen=False) for i in range(24)]
     tags = torch.zeros(len(scenes), 19, dtype=torch.bool)
     for row, scene in zip(tags, scenes, strict=True):

@@ -10,7 +10,7 @@ from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_f
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.build import training_free
 from weclip.config_file import load_config
-from weclip.methods.method import LABEL_KINDS
+from weclip.methods.labelling import LABEL_KINDS
 from weclip.methods.training_free import as_batch, fit_to_patches
 
 CONFIG = (

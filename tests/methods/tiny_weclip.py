@@ -7,6 +7,7 @@ from tests.configs import new_config
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_features import TextFeatures
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.build import assemble
 from weclip.data.batch import Batch
 
@@ -59,6 +60,33 @@ def tiny_weclip(config=None, *, dropout=0.1):
     use.width, use.blocks, use.heads, use.dropout = 16, 1, 2, dropout
     encoder = build_image_encoder(clip_state())
     return assemble(config, encoder, text_features(), CLASSES)
+
+
+def dino_encoder():
+    """A random DINOv2 whose grid is another than CLIP's."""
+    torch.manual_seed(1)
+    dino = DinoImageEncoder(width=64, blocks=2, patch_size=7, native_grid=5)
+    for name, weight in dino.named_parameters():
+        torch.nn.init.normal_(weight, std=0.3 if name.endswith("weight") else 0.1)
+    return dino
+
+
+def plus_config(**quirks):
+    """As `tiny_config`, of WeCLIP+."""
+    config = tiny_config(**quirks)
+    config.method.name = "weclip_plus"
+    config.loss.terms = ("segmentation", "affinity", "cross", "dice")
+    return config
+
+
+def tiny_weclip_plus(config=None, *, dropout=0.1):
+    """WeCLIP+ on a random CLIP and a random DINOv2; the same weights every time."""
+    config, dino = config or plus_config(), dino_encoder()
+    torch.manual_seed(0)
+    use = config.method.weclip_plus
+    use.width, use.blocks, use.heads, use.dropout = 16, 1, 2, dropout
+    encoder = build_image_encoder(clip_state())
+    return assemble(config, encoder, text_features(), CLASSES, dino)
 
 
 def make_batch(tags=((0, 2), (), (4,)), size=(32, 48), *, classes=CLASSES, box=None, seed=0):

@@ -16,6 +16,7 @@ from tests.prepare.server import FileServer
 
 from weclip.data.masks.mask_files import save_mask
 from weclip.prepare.sources import PUBLISHED, Source
+from weclip.prepare.weights.published import DINO
 
 SIZE = (12, 8)  # width, height
 VOC_TRAIN, VOC_VAL = ["2007_1", "2007_2"], ["2007_3", "2007_4"]
@@ -154,6 +155,7 @@ def serve_all(server: FileServer, folder: Path) -> dict[str, Source]:
         **coco_zips(folder / "coco"),
         "ViT-B/16": WEIGHTS,
         "ViT-L/14": WEIGHTS[::-1],
+        **{name: f"{name} ".encode() * 1000 for name in DINO.names},
     }
     table = {}
     for key, published in PUBLISHED.items():

@@ -1,17 +1,15 @@
 """The whole command on miniature archives in their real layouts, from a local server."""
 
-import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.prepare.builders import SIZE, WEIGHTS, mask_of
+from tests.prepare.builders import SIZE, mask_of
 from tests.prepare.server import Fault
 
 from weclip.cli import app as cli
-from weclip.config_file import load_config
 from weclip.data.dataset import open_dataset
 from weclip.data.masks.colours import voc_palette
 from weclip.data.masks.mask_files import read_mask
@@ -71,7 +69,7 @@ def test_coco(prepare, tmp_path):
     assert not list((root / "MSCOCO" / "annotations").glob("captions*"))
 
 
-@pytest.mark.parametrize("what", ["voc", "coco", "clip"])
+@pytest.mark.parametrize("what", ["voc", "coco", "clip", "dino"])
 def test_a_second_run_changes_and_fetches_nothing(prepare, server, tmp_path, what):
     root = tmp_path / "data"
     first = prepare(what, root)
@@ -79,7 +77,7 @@ def test_a_second_run_changes_and_fetches_nothing(prepare, server, tmp_path, wha
     assert prepare(what, root) == first
     assert state(root) == before
     assert len(server.requests) == asked
-    if what != "clip":  # the archives are not needed any more
+    if what not in ("clip", "dino"):  # the archives are not needed any more
         for path in (root / "downloads").glob("*.[tz]*"):
             path.unlink()
         before = state(root)
@@ -132,21 +130,6 @@ def test_coco_void_border(prepare, tmp_path):
     np.testing.assert_array_equal(mask, expected)
 
 
-@pytest.mark.parametrize("name", ["ViT-B/16", "ViT-L/14"])
-def test_clip(prepare, tmp_path, name):
-    root = tmp_path / "with space"
-    line = prepare("clip", root, name=name)
-    path = root / {"ViT-B/16": "ViT-B-16.pt", "ViT-L/14": "ViT-L-14.pt"}[name]
-    assert path.read_bytes() == (WEIGHTS if name == "ViT-B/16" else WEIGHTS[::-1])
-    assert [p.name for p in root.iterdir()] == [path.name]
-    program, subcommand, option, preset, *changes = shlex.split(line)
-    assert (program, subcommand, option, preset) == ("weclip", "train", "--config", "voc")
-    config = load_config(preset, changes[:-2])
-    assert config.clip.weights == str(path)
-    (root / "MSCOCO").mkdir()
-    assert "--config coco" in prepare("clip", root, name=name)
-
-
 def test_files_fetched_by_hand(cli_run, table, server, tmp_path, capsys):
     by_hand = tmp_path / "by hand"
     by_hand.mkdir()
@@ -155,6 +138,7 @@ def test_files_fetched_by_hand(cli_run, table, server, tmp_path, capsys):
     files = {
         "voc": ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"],
         "coco": ["train2014.zip", "val2014.zip", "annotations_trainval2014.zip"],
+        "dino": ["dinov2_vits14_pretrain.pth"],
         "clip": ["ViT-B-16.pt"],
     }
     for what, names in files.items():
@@ -167,7 +151,7 @@ def test_files_fetched_by_hand(cli_run, table, server, tmp_path, capsys):
         assert (notice in shown) == (what != "clip")
         sizes = {"voc": ["train_aug: 4 images", "val: 2 images"], "coco": ["train: 2 images"]}
         assert {*sizes.get(what, ())} <= {*shown}
-        assert ("no errors" in "".join(shown)) == (what != "clip")
+        assert ("no errors" in "".join(shown)) == (what in sizes)
     assert server.requests == []
     assert state(by_hand).keys() == {source.name for source in table.values()}
 
@@ -186,8 +170,18 @@ def test_what_was_prepared_is_checked(cli_run, tmp_path, capsys):
 
 
 BAD = {
-    "unknown": (lambda p: ["vocc"], "known: voc, coco, clip. did you mean 'voc'?"),
+    "unknown": (lambda p: ["vocc"], "known: voc, coco, clip, dino. did you mean 'voc'?"),
     "no such CLIP": (lambda p: ["clip", "--name", "ViT-B/61"], "did you mean 'ViT-B/16'?"),
+    "no such DINO": (
+        lambda p: ["dino", "--name", "dinov2_vits41"],
+        "dinov2_vits14, dinov2_vitb14, dinov2_vitl14, dinov2_vits14_reg, dinov2_vitb14_reg, "
+        "dinov2_vitl14_reg, or OWNER/NAME of the Hugging Face hub. did you mean 'dinov2_vits14'?",
+    ),
+    "a CLIP as DINO": (lambda p: ["dino", "--name", "ViT-B/16"], "--name ViT-B/16: unknown"),
+    "by hand from the hub": (
+        lambda p: ["dino", "--name", "facebook/dinov2-small", "--from", f"{p}/ViT-B-16.pt"],
+        "--from is for Meta's files; leave it out",
+    ),
     "border of VOC": (lambda p: ["voc", "--void-border"], "--void-border is for coco only"),
     "no file": (lambda p: ["voc", "--from", f"{p}/benchmark.tgz"], "benchmark.tgz: no such file"),
     "other file": (

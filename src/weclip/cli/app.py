@@ -134,7 +134,7 @@ def evaluate(
     from weclip.tasks.datasets import root_change, split_data
     from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
     from weclip.tasks.evaluate.model import evaluate as score_model
-    from weclip.tasks.load import ModelAt
+    from weclip.tasks.load.model import ModelAt
 
     of_model = {"--model": model, "--labels": labels, "--clip": clip, "--plugin": plugin}
     options.require_one_of(
@@ -212,10 +212,10 @@ def prepare(
     what: options.Prepared,
     root: options.Root,
     given: options.Given = None,
-    name: options.ClipName = "ViT-B/16",
+    name: options.WeightsName = None,
     void_border: options.VoidBorder = False,
 ) -> int:
-    """Fetch VOC with SBD, COCO 2014 or CLIP's weights and lay them out; again to continue.
+    """Fetch VOC with SBD, COCO 2014, or weights of CLIP or DINOv2; again to continue.
 
     For example: weclip prepare voc --root data
     """

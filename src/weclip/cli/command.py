@@ -94,7 +94,7 @@ def _on(device: str | None) -> Iterator[None]:
     if not DEVICE.fullmatch(device):
         raise InputError(f"--device {device}: there is none of this name; give cpu, cuda or cuda:1")
     from weclip.system.distributed import on_device
-    from weclip.tasks.load import usable_device
+    from weclip.tasks.load.model import usable_device
 
     usable_device(device, "--device ")
     with on_device(device):

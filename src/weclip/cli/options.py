@@ -142,14 +142,19 @@ Untagged = Annotated[
     str | None,
     typer.Option("--untagged", help="background: images without tags are pictures of background."),
 ]
-Prepared = Annotated[str, typer.Argument(help="voc, coco or clip.", metavar="WHAT")]
+Prepared = Annotated[str, typer.Argument(help="voc, coco, clip or dino.", metavar="WHAT")]
 Root = Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")]
 Given = Annotated[
     list[Path] | None,
     typer.Option("--from", help="A file fetched by hand; not fetched then. Repeatable."),
 ]
-ClipName = Annotated[
-    str, typer.Option("--name", help="Which CLIP: ViT-B/16, ViT-L/14, or OWNER/NAME of the hub.")
+WeightsName = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        help="ViT-B/16 or ViT-L/14; dinov2_vits14, b14 or l14, each also with _reg; or OWNER/NAME "
+        "of the hub. Default: the first.",
+    ),
 ]
 VoidBorder = Annotated[
     bool, typer.Option("--void-border", help="For coco: ignore a border round instances.")

@@ -36,7 +36,7 @@ from weclip.tasks.evaluate.model import (
     score_labels,
     score_segmentation,
 )
-from weclip.tasks.load import LoadedModel, load_model
+from weclip.tasks.load.model import LoadedModel, load_model
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, read_log
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from weclip.data.images.full_images import EvalItem
 from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
-from weclip.methods.method import Labeller, LabelMaps
+from weclip.methods.labelling import LabelMaps
+from weclip.methods.method import Labeller
 from weclip.system.errors import InputError
 
 

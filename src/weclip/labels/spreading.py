@@ -5,7 +5,7 @@ affinity), and the released code for the constants.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,11 +19,19 @@ class Refined:
         affinity: (B, N, N), what the transition was made of.
         transition: (B, N, N), what spread the maps.
         cam: (B, K, h, w).
+        mask: (B, K, h, w) bool, the patches that spread; None: all.
     """
 
     affinity: Tensor
     transition: Tensor
     cam: Tensor
+    mask: Tensor | None = None
+
+    @torch.no_grad()
+    def of(self, cam: Tensor) -> "Refined":
+        """Other maps (B, K, h, w), spread in the same way."""
+        with torch.autocast(cam.device.type, enabled=False):
+            return replace(self, cam=propagate(cam, self.transition, self.mask))
 
 
 def patch_attention(attention: Sequence[Tensor], last: int) -> Tensor:

@@ -3,7 +3,6 @@
 Stage 3. WeCLIP and the methods without training share it.
 """
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -11,9 +10,12 @@ from torch import Tensor, nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_slots import TagSlots
-from weclip.labels.view import Provider, View
+from weclip.labels.view import View
+from weclip.parts import not_provided
+from weclip.system.errors import InputError
 
 
 class MapSource(Protocol):
@@ -45,7 +47,7 @@ class TagMaps(nn.Module):
         affinity: What spreads them.
         mean: RGB mean of the input normalisation, in 0..1.
         std: RGB standard deviation of it.
-        providers: What parts may read beside CLIP.
+        guide: Frozen second encoder, RGB (B, 3, H, W) in 0..255 to a `Guide`; None: there is none.
     """
 
     def __init__(
@@ -57,13 +59,13 @@ class TagMaps(nn.Module):
         affinity: Affinity,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
-        providers: Mapping[str, Provider] | None = None,
+        guide: DinoImageEncoder | None = None,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.source = source
         self.affinity = affinity
-        self.providers = providers or {}
+        self.guide = guide
         self.scale = text.scale
         self.register_buffer("class_text", text.classes, persistent=False)
         self.register_buffer("background_text", text.background, persistent=False)
@@ -75,17 +77,31 @@ class TagMaps(nn.Module):
     mean: Tensor
     std: Tensor
 
+    @property
+    def second_encoder(self) -> DinoImageEncoder:
+        """The frozen second encoder.
+
+        Raises:
+            InputError: There is none.
+        """
+        if self.guide is None:
+            raise InputError(not_provided("a part", "guide"))
+        return self.guide
+
     def normalise(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
-    def see(self, image: Tensor, *, refined: bool = False, all_maps: bool = False) -> View:
+    def see(
+        self, image: Tensor, *, refined: bool = False, all_maps: bool = False, skipped: int = 0
+    ) -> View:
         """What the encoder sees of RGB images (B, 3, H, W) in 0..255; nothing is computed yet.
 
         Args:
             image: The images.
             refined: Whether a decoder's affinity will refine the attention.
             all_maps: Whether the attention of all blocks will be read.
+            skipped: As `View.skipped`.
         """
         layers = getattr(self.affinity, "attention_layers", None)
         wanted = layers(refined=refined) if layers else 1
@@ -95,7 +111,8 @@ class TagMaps(nn.Module):
             normalised=self.normalise(image),
             texts=TextFeatures(self.class_text, self.background_text, self.scale),
             formed=self.image_encoder.depth - 1 if all_maps else wanted - 1,
-            providers=self.providers,
+            providers={} if self.guide is None else {"guide": self.guide},
+            skipped=skipped,
         )
 
     @torch.no_grad()

@@ -16,22 +16,9 @@ from weclip.backbones.clip.dense_embedding import class_token, self_self_tokens
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
 from weclip.backbones.clip.last_block import LastBlock
 from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
+from weclip.backbones.guide import Guide
 from weclip.labels.spreading import patch_attention
 from weclip.system.errors import InputError
-
-
-@dataclass(frozen=True)
-class Guide:
-    """Patch features of a second frozen encoder, on its own grid.
-
-    Attributes:
-        features: (B, h'*w', D') rows, without class token.
-        patch_grid: (h', w').
-    """
-
-    features: Tensor
-    patch_grid: tuple[int, int]
-
 
 Provider = Callable[[Tensor], Any]
 """RGB (B, 3, H, W) in 0..255 -> a `Guide`, or regions (B, H, W) int64 with a number for each."""
@@ -49,6 +36,7 @@ class View:
         formed: How many attention maps before block L's are formed while the blocks run; others
             are worked out from the tokens when a part asks for them.
         providers: What else there is, of `parts.PROVIDED`.
+        skipped: How many blocks before block L it leaves out; WeCLIP+ as released leaves out one.
     """
 
     encoder: ClipImageEncoder
@@ -57,6 +45,7 @@ class View:
     texts: TextFeatures
     formed: int = 0
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         device = self.normalised.device.type
@@ -91,7 +80,7 @@ class View:
     def last_block(self) -> LastBlock:
         """Block L, the image embedding and its gradients."""
         with self.precision():
-            return self.encoder.run_last_block(self.tokens[-1].float())
+            return self.encoder.run_last_block(self.tokens[-1 - self.skipped].float())
 
     def attention(self, layers: int) -> Tensor:
         """(min(layers, L), B, N, N) of the last blocks between patches, mean of heads."""
@@ -166,4 +155,5 @@ class View:
     def _provided(self, name: str) -> Any:
         if name not in self.providers:
             raise InputError(parts.not_provided("a part", name))
-        return self.providers[name](self.rgb)
+        with self.precision():
+            return self.providers[name](self.rgb)

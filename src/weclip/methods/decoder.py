@@ -1,14 +1,17 @@
-"""The only trained part: fuse frozen tokens of all blocks, then classify patches.
+"""The only trained part: fuse frozen tokens, then classify patches.
 
-Stage 4, WeCLIP section 3.2. 5.99 M parameters at ViT-B/16 and 21 classes.
+Stage 4, WeCLIP section 3.2: 5.99 M parameters at ViT-B/16 and 21 classes. WeCLIP+ has 2.93 M with
+ViT-S/14 beside it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from weclip.backbones.guide import Guide
 from weclip.backbones.transformer import Transformer
 from weclip.data.batch import Share
 
@@ -20,10 +23,12 @@ class Decoded:
     Attributes:
         logits: (B, C, h, w), one per patch and class, background first.
         feature_affinity: (B, N, N) in (0, 1), similarity of fused patch features.
+        branches: Logits (B, C, h, w) of each frozen encoder's branch, where there are several.
     """
 
     logits: Tensor
     feature_affinity: Tensor
+    branches: tuple[Tensor, ...] = ()
 
 
 class ChannelDropout(nn.Module):
@@ -50,11 +55,80 @@ class ChannelDropout(nn.Module):
         return features * scaled[first : first + len(features)].to(features.dtype)
 
 
-class Decoder(nn.Module):
-    """WeCLIP's decoder.
+class Fusion(nn.Module):
+    """Frozen tokens of one or more blocks, made one feature map.
 
     Args:
-        clip_width: Channels D of the frozen tokens.
+        in_width: Channels D of the frozen tokens.
+        blocks: Number of frozen blocks that are fused.
+        width: Channels E of the map.
+        dropout: Probability that a channel is dropped in training.
+    """
+
+    def __init__(self, in_width: int, blocks: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(
+            nn.Sequential(nn.Linear(in_width, width), nn.ReLU(), nn.Linear(width, width))
+            for _ in range(blocks)
+        )
+        self.fuse = nn.Conv2d(blocks * width, width, kernel_size=1)
+        self.dropout = ChannelDropout(dropout)
+
+    def forward(
+        self, tokens: Sequence[Tensor], patch_grid: tuple[int, int], share: Share | None = None
+    ) -> Tensor:
+        """Fuse patch tokens.
+
+        Args:
+            tokens: Outputs (B, N, D) of the blocks.
+            patch_grid: (h, w), with h * w = N.
+            share: Which images of a training step these are; None: all of them.
+
+        Returns:
+            (B, E, h, w).
+        """
+        projected = [
+            projection(block) for projection, block in zip(self.projections, tokens, strict=True)
+        ]
+        stacked = torch.unflatten(torch.cat(projected, dim=-1).transpose(1, 2), 2, patch_grid)
+        fused: Tensor = self.dropout(self.fuse(stacked), share)
+        return fused
+
+
+class PatchClassifier(nn.Module):
+    """Transformer blocks on a feature map, then a score of each class.
+
+    Args:
+        num_classes: C, with background.
+        width: Channels E.
+        blocks: Transformer blocks.
+        heads: Attention heads.
+    """
+
+    def __init__(self, num_classes: int, width: int, blocks: int, heads: int) -> None:
+        super().__init__()
+        self.transformer = Transformer(width, blocks, heads)
+        self.classifier = nn.Conv2d(width, num_classes, kernel_size=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (B, C, h, w) of features (B, E, h, w)."""
+        decoded = self.transformer(features.flatten(2).transpose(1, 2))  # (B, N, E)
+        decoded = torch.unflatten(decoded.transpose(1, 2), 2, features.shape[2:])
+        logits: Tensor = self.classifier(decoded)
+        return logits
+
+
+def similarity(features: Tensor) -> Tensor:
+    """(B, N, N) in (0, 1), how alike the patches of (B, E, h, w) are."""
+    flat = features.flatten(2)  # (B, E, N)
+    return torch.sigmoid((flat.transpose(1, 2) @ flat).float())
+
+
+class Decoder(nn.Module):
+    """WeCLIP's decoder: all frozen blocks of CLIP fused, then classified.
+
+    Args:
+        clip_width: Channels D of CLIP's tokens.
         clip_blocks: Number of frozen blocks that are fused, L-1.
         num_classes: C, with background.
         width: Channels E of the decoder.
@@ -75,14 +149,8 @@ class Decoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.projections = nn.ModuleList(
-            nn.Sequential(nn.Linear(clip_width, width), nn.ReLU(), nn.Linear(width, width))
-            for _ in range(clip_blocks)
-        )
-        self.fuse = nn.Conv2d(clip_blocks * width, width, kernel_size=1)
-        self.dropout = ChannelDropout(dropout)
-        self.transformer = Transformer(width, blocks, heads)
-        self.classifier = nn.Conv2d(width, num_classes, kernel_size=1)
+        self.fusion = Fusion(clip_width, clip_blocks, width, dropout)
+        self.segmenter = PatchClassifier(num_classes, width, blocks, heads)
 
     def forward(
         self, tokens: Sequence[Tensor], patch_grid: tuple[int, int], share: Share | None = None
@@ -94,14 +162,57 @@ class Decoder(nn.Module):
             patch_grid: (h, w), with h * w = N.
             share: Which images of a training step these are; None: all of them.
         """
-        projected = [
-            projection(block[:, 1:])
-            for projection, block in zip(self.projections, tokens, strict=True)
-        ]
-        stacked = torch.unflatten(torch.cat(projected, dim=-1).transpose(1, 2), 2, patch_grid)
-        fused = self.dropout(self.fuse(stacked), share)  # (B, E, h, w)
-        flat = fused.flatten(2)  # (B, E, N)
-        affinity = torch.sigmoid((flat.transpose(1, 2) @ flat).float())  # (B, N, N)
-        decoded = self.transformer(flat.transpose(1, 2))  # (B, N, E)
-        decoded = torch.unflatten(decoded.transpose(1, 2), 2, patch_grid)
-        return Decoded(self.classifier(decoded), affinity)
+        fused = self.fusion([block[:, 1:] for block in tokens], patch_grid, share)  # (B, E, h, w)
+        return Decoded(self.segmenter(fused), similarity(fused))
+
+
+class TwoBranchDecoder(nn.Module):
+    """WeCLIP+'s decoder: a head for each frozen encoder, then one classifier for both maps.
+
+    Args:
+        clip_width: Channels D of CLIP's tokens.
+        guide_width: Channels D' of the second encoder's.
+        num_classes: C, with background.
+        width: Channels E of the decoder.
+        blocks: Transformer blocks.
+        heads: Attention heads.
+        dropout: Probability that a channel of a head is dropped in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        clip_width: int,
+        guide_width: int,
+        num_classes: int,
+        width: int,
+        blocks: int,
+        heads: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.clip_head = Fusion(clip_width, 1, width, dropout)
+        self.guide_head = Fusion(guide_width, 1, width, dropout)
+        self.segmenter = PatchClassifier(num_classes, width, blocks, heads)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        patch_grid: tuple[int, int],
+        guide: Guide,
+        share: Share | None = None,
+    ) -> Decoded:
+        """Decode frozen tokens of both encoders.
+
+        Args:
+            tokens: (B, 1+N, D) of CLIP's block L-1, class token first.
+            patch_grid: (h, w), with h * w = N; the second encoder's map is resized to it.
+            guide: The second encoder's patches.
+            share: Which images of a training step these are; None: all of them.
+        """
+        of_clip = self.clip_head([tokens[:, 1:]], patch_grid, share)  # (B, E, h, w)
+        of_guide = self.guide_head([guide.features], guide.patch_grid, share)  # (B, E, h', w')
+        of_guide = F.interpolate(of_guide, size=patch_grid, mode="bilinear", align_corners=False)
+        branches = (self.segmenter(of_clip), self.segmenter(of_guide))
+        both = torch.cat([of_clip, of_guide], dim=1)  # (B, 2E, h, w)
+        return Decoded((branches[0] + branches[1]) / 2, similarity(both), branches)

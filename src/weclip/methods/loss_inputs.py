@@ -25,6 +25,8 @@ class LossInputs:
         target: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
         tags: (B, C-1) bool.
         view: What the frozen encoders saw of the images.
+        pseudo_label: As `target`, before confident predictions took their place.
+        branches: Logits (B, C, h, w) of each branch, with graph; of methods that have several.
     """
 
     logits: Tensor
@@ -32,6 +34,8 @@ class LossInputs:
     target: Tensor
     tags: Tensor
     view: View
+    pseudo_label: Tensor
+    branches: tuple[Tensor, ...] = ()
 
     @property
     def patch_grid(self) -> tuple[int, int]:

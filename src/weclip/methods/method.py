@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weclip.data.batch import Batch
-from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.pixel_scores import Par, pixel_scores
 from weclip.labels.tag_maps import TagMaps
-from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
+from weclip.methods.labelling import LabelMaps, LabelSettings
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 
 
@@ -58,23 +56,6 @@ class StepOutput:
     cam: Tensor
     target: Tensor
     detail: Any = None
-
-
-LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
-"""Label maps that tags lead to, each made of the one before."""
-
-
-@dataclass(frozen=True)
-class LabelMaps:
-    """What the tags of one image lead to, at its own size.
-
-    Attributes:
-        heat: (h, w) in [0, 1], the largest of its maps.
-        label_map: Class ids (H, W) uint8 by kind, of `LABEL_KINDS`.
-    """
-
-    heat: NDArray[np.float32]
-    label_map: dict[str, Tensor]
 
 
 class Backbones(Protocol):
@@ -154,21 +135,6 @@ class Method(Labeller, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelSettings:
-    """Constants of pseudo-labels that methods share; sources in `weclip.config`.
-
-    Attributes:
-        min_max_eps: Added to the maximum where maps are scaled.
-        background_power: Exponent of the background score.
-        par: Constants of PAR.
-    """
-
-    min_max_eps: float
-    background_power: float
-    par: ParSettings
-
-
-@dataclass(frozen=True, kw_only=True)
 class Ingredients:
     """What a method is made of, beside its own settings.
 
@@ -183,32 +149,6 @@ class Ingredients:
     maps: TagMaps
     labels: LabelSettings
     losses: Mapping[str, Loss]
-
-
-def label_maps_of(
-    cam: Tensor,
-    refined: Tensor,
-    slots: TagSlots,
-    size: tuple[int, int],
-    *,
-    labels: LabelSettings,
-    guide: Tensor | None,
-) -> LabelMaps:
-    """Label maps of one image.
-
-    Args:
-        cam: (1, K, h, w) in [0, 1], before the affinity.
-        refined: (1, K, h, w), after it.
-        slots: The tags.
-        size: (H, W) of the label maps.
-        labels: Constants.
-        guide: (3, H', W'), whose colours guide PAR of the pseudo-label; None: no PAR.
-    """
-    par = None if guide is None else Par(labels.par, guide)
-    use = {"eps": labels.min_max_eps, "background_power": labels.background_power}
-    steps = ((cam, None), (refined, None), (refined, par))
-    made = (pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps)
-    return LabelMaps(cam[0].amax(0).cpu().numpy(), dict(zip(LABEL_KINDS, made, strict=True)))
 
 
 def total_of_one(count: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, tag_slots
 from weclip.labels.view import View
 from weclip.labels.windows import planes, resized, whole
-from weclip.methods.method import LabelMaps, LabelSettings, label_maps_of
+from weclip.methods.labelling import LabelMaps, LabelSettings, label_maps_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,26 @@ import torch
 from torch import Tensor, nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
-from weclip.data.batch import IGNORE_INDEX, Batch
-from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
+from weclip.data.batch import Batch
+from weclip.labels.pseudo_label import PseudoLabel
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
 from weclip.labels.view import View
 from weclip.methods.decoder import Decoded, Decoder
+from weclip.methods.labelling import (
+    LabelMaps,
+    LabelSettings,
+    label_maps_of,
+    par_guide,
+    pseudo_label_of,
+    without_padding,
+)
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
     Ingredients,
-    LabelMaps,
-    LabelSettings,
     ParameterGroup,
     StepOutput,
-    label_maps_of,
     sum_of_terms,
     total_of_one,
 )
@@ -39,6 +44,7 @@ class WeClipSettings:
     """A decoder on frozen CLIP learns from labels that CLIP's own maps give (WeCLIP)."""
 
     needs: ClassVar = ("clip",)
+    published: ClassVar = {"decoder_fts_fuse.": "fusion.", "decoder.": "segmenter."}
 
     width: int = setting(
         256, source="WeCLIP section 3.2; channels of the decoder", least=1, most=8192
@@ -166,14 +172,16 @@ class WeClip(nn.Module):
         learnt = decoded.feature_affinity if refines else None
         refined = self.maps.spread(cam, view, learnt)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
-        pseudo_label = self.make_label(refined.cam, slots, self.guide(view))  # (B, H, W)
-        target = self.ignore_padding(pseudo_label.label_map, batch.content_box)  # (B, H, W)
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
+        pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
+        target = pseudo_label.label_map
+        if not self.settings.train_on_padding:
+            target = without_padding(target, batch.content_box)
         # 5. Losses
-        given = LossInputs(
-            decoded.logits.float(), decoded.feature_affinity, target, batch.tags, view
-        )
+        logits, affinity = decoded.logits.float(), decoded.feature_affinity
+        given = LossInputs(logits, affinity, target, batch.tags, view, pseudo_label=target)
         loss, terms = sum_of_terms(self.losses, given, total)
-        detail = WeClipStep(slots, decoded.feature_affinity, refined, pseudo_label)
+        detail = WeClipStep(slots, affinity, refined, pseudo_label)
         return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
 
     @torch.no_grad()
@@ -187,37 +195,14 @@ class WeClip(nn.Module):
         cam = self.maps.make(view, slots)  # (1, K, h, w)
         learnt = self.feature_affinity(view) if refines else None
         refined = self.maps.spread(cam, view, learnt).cam
-        return label_maps_of(
-            cam, refined, slots, size, labels=self.labels, guide=self.guide(view)[0]
-        )
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)[0]
+        return label_maps_of(cam, refined, slots, size, labels=self.labels, guide=guide)
 
     def feature_affinity(self, view: View) -> Tensor:
         """(B, N, N) of the decoder."""
         decoded: Decoded = self.trained(view.tokens, view.patch_grid)
         return decoded.feature_affinity
 
-    def guide(self, view: View) -> Tensor:
-        """(B, 3, H, W), whose colours guide PAR."""
-        return view.normalised if self.settings.par_on_normalised_image else view.rgb.float()
-
     def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
-        """Labels of the size of `guide` (B, 3, H, W) from refined maps."""
-        return make_pseudo_label(
-            cam,
-            slots,
-            guide,
-            size=(guide.shape[-2], guide.shape[-1]),
-            eps=self.labels.min_max_eps,
-            background_power=self.labels.background_power,
-            par=self.labels.par,
-        )
-
-    def ignore_padding(self, label_map: Tensor, content_box: Tensor) -> Tensor:
-        """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
-        if self.settings.train_on_padding:
-            return label_map
-        y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
-        x = torch.arange(label_map.shape[2], device=label_map.device)
-        y0, x0, y1, x1 = content_box.T[..., None, None]
-        inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
-        return label_map.masked_fill(~inside, IGNORE_INDEX)
+        """Labels of the size of `guide` (B, 3, H, W) from refined maps (B, K, h, w)."""
+        return pseudo_label_of(cam, slots, guide, self.labels)

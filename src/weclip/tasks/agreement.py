@@ -19,7 +19,7 @@ from weclip.tasks.train.resume import flatten
 
 PLACES = (
     "data.root data.classes data.tags_file data.decoded_cache data.workers clip.weights "
-    "clip.sha256 clip.descriptions label.model"
+    "clip.sha256 clip.descriptions dino.weights dino.sha256 label.model"
 ).split()
 """Keys that machines of one run may differ in; what lies there is compared by its digest."""
 

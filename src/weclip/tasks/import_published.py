@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+from weclip import parts
 from weclip.build import build_method, load_trained
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
-from weclip.methods.published import load_published_decoder
+from weclip.methods.published import (
+    decoder_of,
+    read_published,
+    require_same_encoders,
+)
+from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import MODEL_NAME, frozen_backbones, open_clip, require_files
+from weclip.tasks.load.backbones import frozen_backbones, open_backbones, require_files
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.training.model_file import ModelFile, save_model_file
 
 KIND = "import"
@@ -31,7 +38,7 @@ def import_published(
         The model file.
 
     Raises:
-        InputError: Not such a checkpoint, or it does not fit the configuration.
+        InputError: Not such a checkpoint, or it does not fit the configuration, or the backbones.
     """
     with working_in(out, KIND):
         return _import(checkpoint, config, out, overwrite=overwrite)
@@ -40,18 +47,25 @@ def import_published(
 def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> Path:
     """As `import_published`, in a folder that is held."""
     require_files(config)
-    state = load_published_decoder(checkpoint)
+    part = config.part(parts.METHOD, config.method.name)
+    if not hasattr(part, "published"):
+        raise InputError(f"method '{config.method.name}' has no released checkpoints; leave it out")
+    published = read_published(checkpoint)
+    state = decoder_of(published, part.published, checkpoint)
     classes = open_configured(config).classes
-    clip = open_clip(config)
-    method = build_method(config, clip, classes)
+    backbones = open_backbones(config)
+    encoders = {name: each.image.state_dict() for name, each in backbones.items()}
+    require_same_encoders(published, encoders, checkpoint)
+    method = build_method(config, backbones, classes)
     load_trained(method, state, checkpoint)
-    inputs = [checkpoint, Path(config.clip.weights)]
+    named = (config.clip.weights, config.dino.weights)
+    inputs = [checkpoint, *(Path(weights) for weights in named if weights)]
     claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     steps = whole(config.train.steps)
     trained = method.trained.state_dict()
     file = ModelFile(
-        trained, to_yaml(with_whole_paths(config)), classes, frozen_backbones(clip), steps
+        trained, to_yaml(with_whole_paths(config)), classes, frozen_backbones(backbones), steps
     )
     save_model_file(out / MODEL_NAME, file)
     return out / MODEL_NAME

@@ -33,7 +33,7 @@ from weclip.system.locks import working_in
 from weclip.system.untrusted.text import shown
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
 from weclip.tasks.datasets import tell_lines
-from weclip.tasks.load import LoadedModel, ModelAt
+from weclip.tasks.load.model import LoadedModel, ModelAt
 from weclip.tasks.prediction_folder import (
     CONFIDENCE,
     KIND,

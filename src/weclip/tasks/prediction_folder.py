@@ -19,7 +19,7 @@ from weclip.system.files import (
 )
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
-from weclip.tasks.load import LoadedModel
+from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.train.resume import flatten
 
 KIND = "prediction"

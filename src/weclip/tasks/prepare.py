@@ -1,4 +1,4 @@
-"""`weclip prepare`: fetch a published data set or CLIP, and lay it out for training."""
+"""`weclip prepare`: fetch a published data set or weights, and lay them out for training."""
 
 import shlex
 import time
@@ -14,13 +14,21 @@ from weclip.prepare import coco, voc
 from weclip.prepare.archives import Archives, check_given
 from weclip.prepare.download import DEFAULT_PATIENCE, Patience
 from weclip.prepare.sources import PUBLISHED, Report, Source
-from weclip.prepare.weights import hub, openai
+from weclip.prepare.weights import hub
+from weclip.prepare.weights.published import (
+    CLIP,
+    DINO,
+    FAMILIES,
+    Family,
+    check_name,
+    prepare_weights,
+)
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.locks import working_in
 from weclip.tasks.check import UNUSED, check
 
-_KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": ()}
+_KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": (), "dino": ()}
 _FOLDERS = {"voc": Path("VOCdevkit", "VOC2012"), "coco": Path("MSCOCO")}
 _LISTS = Path("ImageSets", "Segmentation")
 _REFRESH = 0.2  # seconds
@@ -44,7 +52,7 @@ def prepare(
     *,
     console: Console = QUIET,
     given: Sequence[Path] = (),
-    name: str = openai.NAMES[0],
+    name: str | None = None,
     void_border: bool = False,
     sources: Mapping[str, Source] = PUBLISHED,
     patience: Patience = DEFAULT_PATIENCE,
@@ -52,11 +60,12 @@ def prepare(
     """Do what is still missing of a preparation, and check the result as `weclip check` does.
 
     Args:
-        what: `voc`, `coco` or `clip`.
+        what: `voc`, `coco`, `clip` or `dino`.
         root: Folder for the result; archives are fetched into `downloads` in it.
         console: Where progress is shown; by default nowhere.
         given: Files fetched by hand, in place of the downloads.
-        name: Which CLIP: of `openai.NAMES`, or a repository of the Hugging Face hub.
+        name: Which weights: of a family's `names`, whose first one is the default, or a
+            repository of the Hugging Face hub.
         void_border: For `coco`: mark a border round every instance as ignored.
         sources: Table of the files, as in `sources.py`.
         patience: Timeouts and attempts of downloads.
@@ -69,12 +78,15 @@ def prepare(
         raise InputError(f"prepare {what}: unknown; known: {', '.join(_KEYS)}. {hint}".strip())
     if void_border and what != "coco":
         raise InputError("--void-border is for coco only; leave it out")
-    repository = hub.repository_of(name) if what == "clip" and name not in openai.NAMES else None
-    if repository is not None:
-        return _fetch_from_hub(repository, root, console, given)
-    openai.check_name(name)
+    family = FAMILIES.get(what, CLIP)
+    name = family.names[0] if name is None else name
+    if what in FAMILIES and name not in family.names:
+        repository = hub.repository_of(name)
+        if repository is not None:
+            return _fetch_from_hub(repository, family, root, console, given)
+    check_name(family, name)
     files = check_given(given, sources, _KEYS[what] or (name,))
-    folder = root if what == "clip" else root / "downloads"
+    folder = root if what in FAMILIES else root / "downloads"
     with working_in(root, "preparation", option="--root"), _progress(console) as progress:
         archives = Archives(sources, folder, files, _reporter(progress), patience)
         if what == "voc":
@@ -82,44 +94,74 @@ def prepare(
         elif what == "coco":
             coco.prepare_coco(root, archives, void_border=void_border)
         else:
-            openai.prepare_clip(root, archives, name)
-    for path in sorted((root / _FOLDERS[what] / _LISTS).glob("*.txt")) if what != "clip" else ():
-        console.print(f"{path.stem}: {len(path.read_text(encoding='utf-8').split())} images")
-    exit_code = 0
-    if what != "clip":
-        config = load_config(what, [f"data.root={root / _FOLDERS[what]}"], unused=UNUSED)
-        exit_code = 2 if check(config, console=console) == 2 else 0
+            prepare_weights(root, archives, name)
     weights = root / sources[name].name
+    exit_code = 0 if what in FAMILIES else _check_data(what, root, console)
+    if what == "dino":
+        return Prepared(plus_command(root, weights, _clip_in(root, console, sources)), exit_code)
     if not weights.is_file():
-        fetch = shlex.join(["weclip", "prepare", "clip", "--root", str(root)])
-        console.print(
-            f"CLIP's weights are not there yet: {fetch}",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-        )
+        _say_missing_clip(root, console)
     return Prepared(train_command(what, root, weights), exit_code)
 
 
+def _check_data(what: str, root: Path, console: Console) -> int:
+    """Say how many images each list has, and check all; returns the exit code."""
+    for path in sorted((root / _FOLDERS[what] / _LISTS).glob("*.txt")):
+        console.print(f"{path.stem}: {len(path.read_text(encoding='utf-8').split())} images")
+    config = load_config(what, [f"data.root={root / _FOLDERS[what]}"], unused=UNUSED)
+    return 2 if check(config, console=console) == 2 else 0
+
+
+def _clip_in(root: Path, console: Console, sources: Mapping[str, Source]) -> Path:
+    """The file of CLIP in a folder of weights; said where it is not there."""
+    files = [root / sources[name].name for name in CLIP.names]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        _say_missing_clip(root, console)
+    return found or files[0]
+
+
+def _say_missing_clip(root: Path, console: Console) -> None:
+    """Say how CLIP's weights are fetched into the same folder."""
+    fetch = shlex.join(["weclip", "prepare", "clip", "--root", str(root)])
+    notice = f"CLIP's weights are not there yet: {fetch}"
+    console.print(notice, soft_wrap=True, markup=False, highlight=False)
+
+
 def _fetch_from_hub(
-    repository: hub.Repository, root: Path, console: Console, given: Sequence[Path]
+    repository: hub.Repository, family: Family, root: Path, console: Console, given: Sequence[Path]
 ) -> Prepared:
-    """Fetch a CLIP of the hub into a folder of its name below `root`."""
+    """Fetch weights of the hub into a folder of their name below `root`."""
     if given:
-        raise InputError("--from is for OpenAI's files; leave it out")
+        raise InputError(f"--from is for {family.publisher}'s files; leave it out")
     place = root / repository.name.rpartition("/")[2]
     with working_in(root, "preparation", option="--root"):
-        hub.fetch(repository, into=place, console=console)
+        hub.fetch(repository, family, into=place, console=console)
+    if family is DINO:
+        return Prepared(plus_command(root, place, _clip_in(root, console, PUBLISHED)), 0)
     return Prepared(train_command("clip", root, place), 0)
 
 
 def train_command(what: str, root: Path, weights: Path) -> str:
     """The command line that trains on `voc` or `coco`; on what is there if `what` is `clip`."""
-    data = what
-    if what == "clip":
-        data = next((name for name, path in _FOLDERS.items() if (root / path).is_dir()), "voc")
-    parts = [f"data.root={root / _FOLDERS[data]}", f"clip.weights={weights}"]
-    return shlex.join(["weclip", "train", "--config", data, *parts, "--out", f"runs/{data}"])
+    data = _data_in(root) if what == "clip" else what
+    return _train(data, data, root, f"clip.weights={weights}")
+
+
+def plus_command(root: Path, dino: Path, clip: Path) -> str:
+    """The command line that trains with DINOv2 beside CLIP, on the data that are there."""
+    data = _data_in(root)
+    return _train(f"{data}-plus", data, root, f"clip.weights={clip}", f"dino.weights={dino}")
+
+
+def _data_in(root: Path) -> str:
+    """Of `voc` and `coco` what a folder has; `voc` where it has none."""
+    return next((name for name, path in _FOLDERS.items() if (root / path).is_dir()), "voc")
+
+
+def _train(preset: str, data: str, root: Path, *weights: str) -> str:
+    parts = [f"data.root={root / _FOLDERS[data]}", *weights]
+    return shlex.join(["weclip", "train", "--config", preset, *parts, "--out", f"runs/{preset}"])
 
 
 def _progress(console: Console) -> Progress:

@@ -52,7 +52,7 @@ def replay(
     for what in changed:
         warn(console, f"the {what} are not those of the run")
     seed_everything(config)
-    method = build_method(config, inputs.clip, inputs.classes)
+    method = build_method(config, inputs.backbones, inputs.classes)
     load_trained(method, state.trained, path)
     accelerator = make_accelerator(precision(config.train.precision))
     batch = next(make_loader(config, inputs).batches(start_step=state.step))

@@ -28,7 +28,7 @@ from weclip.backbones.clip.layouts.names import plain_names, refuse_others, with
 from weclip.backbones.clip.layouts.whole import check_state
 from weclip.backbones.clip.text_encoder import ClipTextEncoder, build_text_encoder
 from weclip.backbones.weight_files.folder import WeightFiles, find_weights
-from weclip.system.errors import InputError
+from weclip.backbones.weight_files.whole import finite
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,6 @@ def read_clip(
     if not known:
         require_openais_merges(file.parent)
     how = settle(file, state, found, known=known, activation=activation)
-    state = {name: value.float() for name, value in state.items()}
-    for name, value in state.items():
-        if not value.isfinite().all():
-            raise InputError(f"{file}: {name} is not finite; download the weights again")
+    state = finite(state, file)
     normalisation = found.normalisation if found else CLIPS
     return normalised_for(state, normalisation), how, normalisation

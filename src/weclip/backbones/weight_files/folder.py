@@ -80,7 +80,7 @@ def find_weights(path: Path) -> WeightFiles:
         InputError: Nothing there, no weights in the folder, or a part is missing.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; give the path of CLIP weights")
+        raise InputError(f"{path}: no such file or folder; give the path of weights")
     file = first_of(path) if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{file}: not a regular file; give a weight file or a folder of weights")
@@ -108,7 +108,7 @@ def first_of(folder: Path) -> Path:
 def snapshot(folder: Path) -> str:
     """What to give instead of a folder without weights; the inner one of Hugging Face's cache."""
     inner = sorted(f for f in folder.glob("snapshots/*") if f.is_dir())
-    return f"give {inner[-1]}" if inner else "give a Hugging Face CLIP folder or a weight file"
+    return f"give {inner[-1]}" if inner else "give a Hugging Face folder or a weight file"
 
 
 def listed_parts(index: Path) -> tuple[Path, ...]:

@@ -38,6 +38,9 @@ class Attention:
     signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
     sinkhorn_rounds: int = setting(3, source="CLIP-ES, released code", least=0, most=1000)
     power: int = setting(2, source="CLIP-ES squares the transition", above=0, most=16)
+    boxes: bool = setting(
+        True, source="CLIP-ES, WeCLIP; whether maps spread from boxes alone; WeCLIP+ on VOC: false"
+    )
     box_threshold: float = setting(
         0.4, source="CLIP-ES, released code; share of a map's maximum; COCO 0.7", least=0, most=1
     )
@@ -48,12 +51,13 @@ class Attention:
         return self.refined_layers if refined else self.layers
 
     def __call__(self, cam: Tensor, view: View, feature_affinity: Tensor | None) -> Refined:
-        """Spread maps (B, K, h, w) from the patches inside their boxes."""
+        """Spread maps (B, K, h, w) from all patches, or those inside their boxes."""
         maps = view.attention(self.attention_layers(refined=feature_affinity is not None))
         if self.summed_layers:
             first = max(0, len(maps) - self.summed_layers)
             maps = torch.cat([maps[:first], view.encoder.heads * maps[first:]])  # (L', B, N, N)
         affinity = attention_affinity(maps, feature_affinity, signed=self.signed_layer_distance)
         transition = sinkhorn_transition(affinity, self.sinkhorn_rounds, self.power)
-        mask = box_mask(cam, self.box_threshold, exclusive_edge=self.exclusive_box_edge)
-        return Refined(affinity, transition, propagate(cam, transition, mask))
+        edge = self.exclusive_box_edge
+        mask = box_mask(cam, self.box_threshold, exclusive_edge=edge) if self.boxes else None
+        return Refined(affinity, transition, propagate(cam, transition, mask), mask)

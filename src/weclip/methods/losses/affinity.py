@@ -24,7 +24,7 @@ class AffinityLoss:
 
     def __call__(self, given: LossInputs, total: Total) -> Tensor:
         """Mean over the whole batch of both kinds of pairs."""
-        pairs = affinity_labels(given.target, given.patch_grid, self.radius)  # (B, N, N)
+        pairs = affinity_labels(given.pseudo_label, given.patch_grid, self.radius)  # (B, N, N)
         return affinity_loss(given.feature_affinity, pairs, total(count_pairs(pairs)))
 
 

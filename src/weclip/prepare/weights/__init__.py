@@ -1,1 +1,1 @@
-"""Weights of CLIP that others publish: OpenAI's files, and repositories of the Hugging Face hub."""
+"""Weights that others publish: files of OpenAI and Meta, and repositories of the hub."""

@@ -1,4 +1,4 @@
-"""CLIP weights by name: `ViT-B/16`, `ViT-L/14`, or a repository of the Hugging Face hub.
+"""Weights by name: `ViT-B/16`, `dinov2_vits14`, or a repository of the Hugging Face hub.
 
 A path that is there wins over a name. What is fetched is kept in the cache of `huggingface_hub`.
 """
@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import cached_assets_path
+from huggingface_hub import cached_assets_path, constants
 from rich.console import Console
 
 from weclip.prepare.archives import Archives
 from weclip.prepare.download import Patience
 from weclip.prepare.sources import PUBLISHED, Source
 from weclip.prepare.weights import hub
-from weclip.prepare.weights.openai import NAMES, prepare_clip
+from weclip.prepare.weights.published import CLIP, DINO, FAMILIES, Family, prepare_weights
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 
@@ -31,9 +31,9 @@ def find_clip(
     """The file or folder that `clip.weights` names; a published CLIP is fetched once.
 
     Args:
-        given: A path, one of `NAMES`, or a repository of the hub.
+        given: A path, one of `CLIP.names`, or a repository of the hub.
         console: Where it is told that something is fetched.
-        sources: Table of OpenAI's files.
+        sources: Table of the published files.
         patience: Timeouts and attempts of their download.
 
     Returns:
@@ -42,43 +42,72 @@ def find_clip(
     Raises:
         InputError: It cannot be fetched; the message has the command that does it elsewhere.
     """
-    if Path(given).exists():
-        return Path(given)
-    try:
-        if given in NAMES:
-            return _of_openai(given, console, sources, patience)
-        repository = hub.repository_of(given)
-        if repository is None:
-            return Path(given)
-        return hub.cached(repository) or hub.fetch(repository, console=console)
-    except InputError as error:
-        if "cannot be fetched" not in str(error):
-            raise
-        raise InputError(f"{error}; where there is a network: {_command(given)}") from None
+    return _find(CLIP, given, console, sources, patience)
+
+
+def find_dino(
+    given: str,
+    *,
+    console: Console = QUIET,
+    sources: Mapping[str, Source] = PUBLISHED,
+    patience: Patience = PATIENCE,
+) -> Path:
+    """The file or folder that `dino.weights` names: as `find_clip`, with `DINO.names`."""
+    return _find(DINO, given, console, sources, patience)
 
 
 def pinned(given: str, found: Path) -> str:
-    """How a configuration keeps a CLIP: of the hub with the commit that was fetched.
+    """How a configuration keeps weights: those of the hub with the commit that was fetched.
 
     >>> pinned("a/b", Path("cache/snapshots/" + 40 * "0"))[:12], pinned("ViT-B/16", Path("x.pt"))
     ('a/b@00000000', 'ViT-B/16')
     """
-    repository = None if given in NAMES else hub.repository_of(given)
+    by_name = any(given in family.names for family in FAMILIES.values())
+    repository = None if by_name else hub.repository_of(given)
     if repository is None or Path(given).exists() or not hub.COMMIT.fullmatch(found.name):
         return given
     return f"{repository.name}@{found.name}"
 
 
-def _of_openai(
-    name: str, console: Console, sources: Mapping[str, Source], patience: Patience
+def _find(
+    family: Family,
+    given: str,
+    console: Console,
+    sources: Mapping[str, Source],
+    patience: Patience,
 ) -> Path:
-    """OpenAI's file, from the cache or fetched into it, with the published SHA-256."""
-    folder = cached_assets_path("weclip", "clip", "openai")
+    """See `find_clip`."""
+    if Path(given).exists():
+        return Path(given)
+    try:
+        if given in family.names:
+            return _published(family, given, console, sources, patience)
+        repository = hub.repository_of(given)
+        if repository is None:
+            return Path(given)
+        return hub.cached(repository) or hub.fetch(repository, family, console=console)
+    except InputError as error:
+        if "cannot be fetched" not in str(error):
+            raise
+        command = _command(family, given)
+        raise InputError(f"{error}; where there is a network: {command}") from None
+
+
+def _published(
+    family: Family,
+    name: str,
+    console: Console,
+    sources: Mapping[str, Source],
+    patience: Patience,
+) -> Path:
+    """The publisher's file, from the cache or fetched into it, with the published SHA-256."""
+    cache = constants.HF_ASSETS_CACHE
+    folder = cached_assets_path("weclip", family.word, family.publisher.lower(), assets_dir=cache)
     source = sources[name]
     if not (folder / source.name).exists():
-        console.print(f"fetching {name} of OpenAI", markup=False, highlight=False)
+        console.print(f"fetching {name} of {family.publisher}", markup=False, highlight=False)
     try:
-        return prepare_clip(folder, Archives(sources, folder, {}, _say_nothing, patience), name)
+        return prepare_weights(folder, Archives(sources, folder, {}, _say_nothing, patience), name)
     except InputError as error:
         if (folder / source.name).exists():
             raise
@@ -89,14 +118,14 @@ def _say_nothing(what: str, done: int, of: int | None) -> None:
     pass
 
 
-def _command(given: str) -> str:
-    """What fetches a CLIP on a machine with a network, and how it is used then."""
-    repository = hub.repository_of(given) if given not in NAMES else None
+def _command(family: Family, given: str) -> str:
+    """What fetches weights on a machine with a network, and how they are used then."""
+    repository = hub.repository_of(given) if given not in family.names else None
     if repository is None:
         name = given
         place = f"weights/{PUBLISHED[given].name}"
     else:
         name = str(repository)
         place = f"weights/{repository.name.rpartition('/')[2]}"
-    command = shlex.join(["weclip", "prepare", "clip", "--name", name, "--root", "weights"])
-    return f"{command}, then clip.weights={place}"
+    command = shlex.join(["weclip", "prepare", family.word, "--name", name, "--root", "weights"])
+    return f"{command}, then {family.key}={place}"

@@ -1,4 +1,4 @@
-"""A CLIP in a repository of the Hugging Face hub: chosen, fetched and checked.
+"""Weights in a repository of the Hugging Face hub: chosen, fetched and checked.
 
 Only the files that are read are fetched: the weights, safest format first, and what says how they
 compute. `huggingface_hub` keeps its cache; nothing that is fetched is executed.
@@ -21,6 +21,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.console import Console
 
 from weclip.backbones.weight_files.folder import INDEX, NAMES, PART, SUFFIXES, find_weights
+from weclip.prepare.weights.published import Family
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
@@ -89,11 +90,18 @@ def cached(repository: Repository) -> Path | None:
     return None
 
 
-def fetch(repository: Repository, *, into: Path | None = None, console: Console = QUIET) -> Path:
-    """Fetch the files of a CLIP.
+def fetch(
+    repository: Repository,
+    family: Family,
+    *,
+    into: Path | None = None,
+    console: Console = QUIET,
+) -> Path:
+    """Fetch the weights of a repository, and what says how they compute.
 
     Args:
-        repository: Where it is.
+        repository: Where they are.
+        family: What they should be, for messages.
         into: Folder for the files; None: the cache of `huggingface_hub`.
         console: Where it is told.
 
@@ -101,7 +109,7 @@ def fetch(repository: Repository, *, into: Path | None = None, console: Console 
         The folder. In the cache its name is the commit.
 
     Raises:
-        InputError: There is no such repository, no CLIP in it, no network, or a file is damaged.
+        InputError: There is no such repository, no weights in it, no network, or a file is damaged.
     """
     if console.quiet or not console.is_terminal:
         disable_progress_bars()
@@ -129,7 +137,7 @@ def fetch(repository: Repository, *, into: Path | None = None, console: Console 
     except RepositoryNotFoundError:
         raise InputError(
             f"{repository}: neither a file or folder here nor a repository of the hub; give the "
-            "path of CLIP weights, ViT-B/16, ViT-L/14, or OWNER/NAME of the hub"
+            f"path of {family.title} weights, {', '.join(family.names)}, or OWNER/NAME of the hub"
         ) from None
     except RevisionNotFoundError:
         raise InputError(f"{repository}: there is no such revision; leave it out") from None
@@ -155,7 +163,7 @@ def wanted_files(files: Sequence[str], repository: str) -> list[str]:
     """
     weights = next((name for name in NAMES if name in files), None)
     if weights is None:
-        raise InputError(f"{repository}: no weights of CLIP in it; expected {' or '.join(NAMES)}")
+        raise InputError(f"{repository}: no weights in it; expected {' or '.join(NAMES)}")
     parts = []
     if weights.endswith(INDEX):
         stem = weights.removesuffix(INDEX).rpartition(".")[0]

@@ -17,7 +17,7 @@ from weclip.inference.label_maps import evaluate_labels, make_label_maps
 from weclip.inference.report.page import FROM_TAGS
 from weclip.inference.scores.evaluate import EvaluationResult, Tally, evaluate_segmentation
 from weclip.inference.scores.record import evaluation_record, scores_table
-from weclip.methods.method import LABEL_KINDS
+from weclip.methods.labelling import LABEL_KINDS
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
@@ -34,7 +34,7 @@ from weclip.tasks.evaluate.scored_report import (
     ShownScene,
     write_scored_report,
 )
-from weclip.tasks.load import LoadedModel, ModelAt
+from weclip.tasks.load.model import LoadedModel, ModelAt
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"

@@ -33,7 +33,7 @@ from weclip.system.files import (
 )
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
-from weclip.tasks.load import LoadedModel
+from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.train.resume import flatten
 
 KIND = "labelling"

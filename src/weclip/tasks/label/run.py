@@ -31,14 +31,8 @@ from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.report import report_labels
-from weclip.tasks.load import (
-    LoadedModel,
-    clip_path,
-    load_model,
-    model_path,
-    open_clip,
-    require_files,
-)
+from weclip.tasks.load.backbones import clip_path, open_clip, require_clip_files
+from weclip.tasks.load.model import LoadedModel, load_model, model_path
 from weclip.tasks.predict import write_overlay
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once
 from weclip.tasks.train.inputs import read_paths
@@ -101,7 +95,7 @@ def _label(
 ) -> int:
     """As `label`, in a folder that is held; shards hold it together."""
     agree_on_settings(config, **asdict(options))
-    require_files(config)
+    require_clip_files(config)
     if config.label.model is not None:
         read_model_file(model_path(Path(config.label.model)))
     dataset = open_configured(config, console)
@@ -169,7 +163,9 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
     path = config.label.model
     if path is None:
         return None
-    model = load_model(path, clip=clip_path(config), plugins=config.PLUGINS)
+    dino = config.dino.weights
+    moved = [] if dino is None else [{"dino.weights": dino}]
+    model = load_model(path, clip=clip_path(config), overrides=moved, plugins=config.PLUGINS)
     if model.file.classes.names != classes.names:
         raise InputError(
             f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "

@@ -88,7 +88,7 @@ def called(*, progress: bool, device: str | None = None, **flags: object) -> Ite
         require_flags(progress=progress, **flags)
         if device is not None:  # PyTorch, which `check` does without
             from weclip.system.distributed import on_device
-            from weclip.tasks.load import usable_device
+            from weclip.tasks.load.model import usable_device
 
             stack.enter_context(on_device(str(usable_device(device))))
         yield LogScreen(progress=progress)

@@ -26,7 +26,7 @@ from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tags_choice
-from weclip.tasks.load import open_clip, require_files
+from weclip.tasks.load.backbones import open_clip, require_clip_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
 from weclip.tasks.train.resume import flatten
 
@@ -73,7 +73,7 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
 
 def _tag(config: Config, out: Path, console: Console) -> int:
     """As `tag`, with a file that is held."""
-    require_files(config)
+    require_clip_files(config)
     own_tags = config.data.tags_file
     untagged = replace(config, data=replace(config.data, tags_file=AUTO))
     dataset = open_configured(untagged, console)

@@ -17,7 +17,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import require_writable, write_text
 from weclip.system.locks import working_on
 from weclip.system.untrusted.files import read_bytes
-from weclip.tasks.load import open_clip
+from weclip.tasks.load.backbones import open_clip
 from weclip.tasks.tag.auto_tags import make_tags
 
 HEADER = "image,tag,seen,confidence"

@@ -6,8 +6,9 @@ Chosen once, when a run starts, by pure functions of a few facts; written as num
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from statistics import median
+from typing import Any, cast
 
 import torch
 
@@ -40,6 +41,8 @@ BYTES_PER_PIXEL = 6.2e9 / (4 * 320**2)
 
 WARMUP_STEPS, WARMUP_SHARE = 50, 10
 """Published length of the warm-up, and the part of a short run that it may take: a tenth."""
+
+CONFIDENT = "method.weclip_plus.confident_from"
 
 SIZES_READ = 200
 """Images whose size is looked at, spread over the list."""
@@ -112,6 +115,15 @@ def warmup_for(steps: int) -> int:
     return min(WARMUP_STEPS, steps // WARMUP_SHARE)
 
 
+def confident_for(steps: int) -> int:
+    """First step whose confident predictions replace labels: after 3/5, as published for VOC.
+
+    >>> confident_for(30_000), confident_for(300)
+    (18001, 181)
+    """
+    return steps * 3 // 5 + 1
+
+
 def every(steps: int, times: int, most: int) -> int:
     """Steps between two of about `times` events of a run; at most `most`, as published runs have.
 
@@ -133,25 +145,26 @@ def choose(config: Config, facts: Facts, before: Mapping[str, object]) -> dict[s
         Dotted key -> number: that given, or else that of before, or else a new choice.
     """
 
-    def pick(section: str, name: str, make: Callable[[], int]) -> int:
-        given, then = getattr(getattr(config, section), name), before.get(f"{section}.{name}")
+    def pick(key: str, make: Callable[[], int]) -> int:
+        given, then = reduce(getattr, key.split("."), cast(Any, config)), before.get(key)
         if given != AUTO:
             return whole(given)
         return then if isinstance(then, int) else make()
 
-    crop = pick("data", "crop_size", lambda: crop_for(facts.sides, facts.patch))
-    batch = pick("train", "batch_size", lambda: batch_for(facts.memory, crop, facts.processes))
+    crop = pick("data.crop_size", lambda: crop_for(facts.sides, facts.patch))
+    batch = pick("train.batch_size", lambda: batch_for(facts.memory, crop, facts.processes))
     epochs = config.train.epochs
-    steps = pick("train", "steps", lambda: steps_for(facts.images, batch, epochs))
+    steps = pick("train.steps", lambda: steps_for(facts.images, batch, epochs))
     chosen = {"data.crop_size": crop, "train.batch_size": batch, "train.steps": steps}
-    chosen["optim.warmup_steps"] = pick("optim", "warmup_steps", lambda: warmup_for(steps))
+    chosen["optim.warmup_steps"] = pick("optim.warmup_steps", lambda: warmup_for(steps))
+    chosen[CONFIDENT] = pick(CONFIDENT, lambda: confident_for(steps))
     for name, times, most in (
         ("log_every", 50, 50),
         ("image_every", 10, 1000),
         ("eval_every", 5, 2000),
         ("save_every", 10, 1000),
     ):
-        chosen[f"train.{name}"] = pick("train", name, partial(every, steps, times, most))
+        chosen[f"train.{name}"] = pick(f"train.{name}", partial(every, steps, times, most))
     return chosen
 
 

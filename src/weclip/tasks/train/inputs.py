@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from weclip.backbones.clip.weights import Clip
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import Config, whole
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import SHIPPED, ClassList
@@ -20,7 +20,7 @@ from weclip.system.console import warnings_of
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import clip_path, open_clip, require_files
+from weclip.tasks.load.backbones import clip_path, open_backbones, require_files
 from weclip.tasks.tag.auto_tags import tagged_once
 
 
@@ -32,7 +32,7 @@ class Inputs:
         classes: Class list.
         images: Training images with tags.
         masked: Images to score on; empty where there are none.
-        clip: The frozen CLIP.
+        backbones: The frozen encoders.
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
@@ -41,7 +41,7 @@ class Inputs:
     classes: ClassList
     images: list[TaggedImage]
     masked: list[MaskedImage]
-    clip: Clip
+    backbones: LoadedBackbones
     read: ReadImage
     auto_tags: str | None
     descriptions: str | None
@@ -65,17 +65,17 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:
         warn(console, f"no scores during training: {reason}")
-    clip, text = open_clip(config, console), None
+    backbones, text = open_backbones(config, console), None
     if data.tags_file == AUTO:
         images, text = tagged_once(
-            config, classes, images, clip, console, stored=stored, skip_unreadable=True
+            config, classes, images, backbones.clip, console, stored=stored, skip_unreadable=True
         )
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
     read: ReadImage = partial(read_image, max_pixels=data.max_pixels)
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.max_pixels, console)
-    return Inputs(classes, images, masked, clip, read, text, described)
+    return Inputs(classes, images, masked, backbones, read, text, described)
 
 
 def read_paths(config: Config) -> list[Path]:
@@ -83,7 +83,8 @@ def read_paths(config: Config) -> list[Path]:
     data = config.data
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
-    named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
+    beside = [config.clip.descriptions, config.dino.weights, config.label.model]
+    named = [data.root, tags_file, classes, *beside]
     return [clip_path(config), *(Path(path) for path in named if path)]
 
 

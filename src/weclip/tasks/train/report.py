@@ -22,7 +22,7 @@ from weclip.inference.report.overview.scene import most_doubtful, worst_scored
 from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.system.distributed import connect
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load import MODEL_NAME
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged

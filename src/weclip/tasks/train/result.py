@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weclip.config import Config, whole
 from weclip.inference.report.overview.page import REPORT_NAME
-from weclip.tasks.load import MODEL_NAME
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
 
 

@@ -16,6 +16,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import is_output
 from weclip.system.untrusted.documents import parse_yaml
 from weclip.system.untrusted.files import read_text
+from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
 from weclip.tasks.train.inputs import Inputs, warn
 from weclip.training.checkpoint import Checkpoint, latest_checkpoint
@@ -24,7 +25,8 @@ from weclip.training.run_folder import CHECKPOINTS
 
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
-    "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256"
+    "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256 "
+    "dino.weights dino.sha256"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
@@ -49,7 +51,7 @@ def with_fitting_numbers(
     known = dict(before)
     if config.train.epochs is not None and not keep_steps:
         known.pop("train.steps", None)  # `changes` names a difference
-    patch = inputs.clip.image.patch_size
+    patch = inputs.backbones.clip.image.patch_size
     chosen = from_first(lambda: choose(config, facts_of(inputs.images, patch), known))
     return with_numbers(config, chosen)
 
@@ -87,13 +89,14 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
 
 
 def digests(inputs: Inputs) -> dict[str, str]:
-    """SHA-256 of what a run learns from: the training list with its tags, classes, CLIP."""
+    """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
+    backbones = list(inputs.backbones.items())
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
-        "CLIP weights": inputs.clip.sha256,
-        "CLIP's computations": inputs.clip.computes,
+        **{f"{CALLED[name]} weights": each.sha256 for name, each in backbones},
+        **{f"{CALLED[name]}'s computations": each.computes for name, each in backbones},
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
     }
 

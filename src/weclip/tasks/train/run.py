@@ -32,7 +32,8 @@ from weclip.system.files import (
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.load import MODEL_NAME, frozen_backbones, with_pinned_clip
+from weclip.tasks.load.backbones import frozen_backbones, with_pinned_backbones
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.evaluation import make_evaluate
 from weclip.tasks.train.inputs import (
@@ -121,7 +122,7 @@ def _train(
     new = not (goes_on or overwrite)
     if place.is_main_process and new:
         claim_folder(out, KIND)  # only to refuse it before anything is read
-    config = with_pinned_clip(config, console, out / CONFIG_NAME if goes_on else None)
+    config = with_pinned_backbones(config, console, out / CONFIG_NAME if goes_on else None)
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
     digest = digests(inputs)
     agree_on_inputs(chain(seen_in(inputs.images), seen_in(inputs.masked)), **digest)
@@ -131,7 +132,7 @@ def _train(
     if checkpoint and not accept_changes:
         require_same(checkpoint, changes(checkpoint, to_yaml(config), digest), out)
     seed_everything(config)
-    method = build_method(config, inputs.clip, inputs.classes)
+    method = build_method(config, inputs.backbones, inputs.classes)
     tracker = config.train.tracker
     accelerator = make_accelerator(precision(config.train.precision), tracker=tracker, out=out)
     loader = make_loader(config, inputs)
@@ -256,7 +257,7 @@ def make_trainer(
     )
 
     def save_model(trained: Mapping[str, Tensor], step: int) -> None:
-        backbones = frozen_backbones(inputs.clip)
+        backbones = frozen_backbones(inputs.backbones)
         file = ModelFile(
             dict(trained), to_yaml(with_whole_paths(config)), inputs.classes, backbones, step
         )

@@ -16,7 +16,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
-from weclip.tasks.load import require_files
+from weclip.tasks.load.backbones import require_files
 from weclip.tasks.train.inputs import read_paths
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log

@@ -18,8 +18,11 @@ from accelerate import Accelerator
 from rich.console import Console
 from torch.nn import Module
 
+from weclip.backbones.clip.weights import Clip
+from weclip.backbones.dino.weights import Dino
 from weclip.config import Config, whole
 from weclip.methods.method import Method
+from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.train.inputs import Inputs, warn
 from weclip.tasks.train.result import TrainResult, scores_of
 from weclip.training.runlog import LOG_NAME, is_evaluation, progress_bar, read_log
@@ -53,7 +56,6 @@ def show_start(
     steps, batch = whole(run.steps), whole(run.batch_size)
     tags = [len(image.tags) for image in images]
     used = len({index for image in images for index in image.tags})
-    frozen = parameters(inputs.clip.image) + parameters(inputs.clip.text)
     scores = f"on {len(inputs.masked)} images with masks" if inputs.masked else "none: no masks"
     rows = {
         "images": f"{len(images)}, of {used} classes; {min(tags)} to {max(tags)} tags each, "
@@ -61,13 +63,19 @@ def show_start(
         "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs; "
         f"crops of {whole(config.data.crop_size)} pixels",
         "machine": machine(accelerator),
-        "CLIP": f"{inputs.clip.name}, {millions(frozen)}, frozen",
+        **{CALLED[name]: frozen(each) for name, each in inputs.backbones.items()},
         "trained": f"{millions(parameters(method.trained))} ({config.method.name})",
         "scores": scores,
     }
     for name, text in rows.items():
         line = f"{name:9} {text}"
         console.print(line[:WIDTH], markup=False, highlight=False, soft_wrap=True)
+
+
+def frozen(backbone: Clip | Dino) -> str:
+    """Name and size of a frozen backbone."""
+    encoders = [backbone.image, backbone.text] if isinstance(backbone, Clip) else [backbone.image]
+    return f"{backbone.name}, {millions(sum(map(parameters, encoders)))}, frozen"
 
 
 def machine(accelerator: Accelerator) -> str:

@@ -17,7 +17,7 @@ from tests.backbones.tiny_clip import (
 from weclip.backbones.clip.configuration.computation import KNOWN, settle
 from weclip.backbones.clip.weights import load_clip
 from weclip.backbones.transformer import BlockSettings
-from weclip.build import demo_clip
+from weclip.build import demo_weights
 from weclip.prepare.sources import PUBLISHED
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
@@ -89,16 +89,16 @@ def test_known_weights_need_no_configuration():
     """OpenAI's by the SHA-256 that `prepare` knows too, and the demo's."""
     published = {source.checksum for source in PUBLISHED.values() if source.name.startswith("ViT")}
     assert {checksum.removeprefix("sha256:") for checksum in published} <= KNOWN.keys()
-    assert KNOWN[sha256_of(demo_clip())] == "the demo's CLIP"
+    assert KNOWN[sha256_of(demo_weights("clip"))] == "the demo's CLIP"
     assert all(len(digest) == 64 for digest in KNOWN)
-    clip = load_clip(demo_clip())
+    clip = load_clip(demo_weights("clip"))
     assert clip.note is None
     assert settings_in(clip.text) == BlockSettings(1, "quick_gelu")
 
 
 def test_known_weights_follow_no_configuration(tmp_path):
     """Whatever else lies in the folder."""
-    (tmp_path / "clip.safetensors").write_bytes(demo_clip().read_bytes())
+    (tmp_path / "clip.safetensors").write_bytes(demo_weights("clip").read_bytes())
     (tmp_path / "open_clip_config.json").write_text(json.dumps(OPEN_CLIP))
     (tmp_path / "merges.txt").write_text("a b\n")
     clip = load_clip(tmp_path / "clip.safetensors")

@@ -11,9 +11,9 @@ from tests.backbones.tiny_clip import (
     changed,
 )
 
-from weclip.backbones.clip.configuration.keys import Section
 from weclip.backbones.clip.configuration.open_clip import read_open_clip
 from weclip.backbones.transformer import BlockSettings
+from weclip.backbones.weight_files.section import Section
 
 OPEN_CLIP_ACCEPTED = {
     "as stored": ({}, BlockSettings(1, "gelu")),
@@ -146,7 +146,7 @@ def test_published_configurations(width, head_width, mlp_ratio, heads, hidden):
     vision |= {"patch_size": 14, "mlp_ratio": mlp_ratio}
     text = {"context_length": 77, "vocab_size": 49408, "width": 1280, "heads": 20, "layers": 32}
     config = {"embed_dim": 1280, "vision_cfg": vision, "text_cfg": text}
-    found = read_open_clip(Section(Path("open_clip_config.json"), "", config))
+    found = read_open_clip(Section(Path("open_clip_config.json"), "", config, ""))
     assert found.image == BlockSettings(heads, "gelu")
     assert found.text == BlockSettings(20, "gelu")
     assert {name: value for name, (_, value) in found.sizes.items()} == {

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from weclip.backbones.clip.configuration.found import Configuration
 from weclip.backbones.clip.configuration.hugging_face import read_hugging_face
-from weclip.backbones.clip.configuration.keys import Section
+from weclip.backbones.clip.configuration.keys import WAY_OUT
 from weclip.backbones.clip.configuration.normalisation import Normalisation
 from weclip.backbones.clip.configuration.open_clip import is_open_clip, read_open_clip
 from weclip.backbones.clip.image_encoder import HEAD_WIDTH
 from weclip.backbones.transformer import ACTIVATIONS, BlockSettings
 from weclip.backbones.weight_files.folder import read_object
+from weclip.backbones.weight_files.section import Section
 from weclip.system.errors import InputError, did_you_mean
 
 AUTO = "auto"
@@ -36,7 +37,7 @@ IMAGE_HEADS = {1280: 16, 1408: 16, 1664: 16, 1792: 16}
 """Heads by width of OpenCLIP's H/14, g/14, bigG/14 and e/14, which are wider than 64 channels."""
 
 CONFIGURATIONS = ("open_clip_config.json", "open_clip_model_config.json", "config.json")
-WAY_OUT = "put config.json or open_clip_config.json beside the weights"
+BESIDE = "put config.json or open_clip_config.json beside the weights"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def find_configuration(file: Path, *, hugging_face: bool) -> Configuration | Non
         path = file.with_name(name)
         if not path.is_file():
             continue
-        document = Section(path, "", read_object(path))
+        document = Section(path, "", read_object(path), WAY_OUT)
         if is_open_clip(document):
             return read_open_clip(document)
         # Beside a file with other names, the configuration of another model lies by chance.
@@ -144,7 +145,7 @@ def assumed(file: Path, activation: str) -> str:
     """The note on weights of which nothing tells the activation."""
     return (
         f"{file}: nothing tells its activation; {activation}, as in OpenAI's, is assumed. CLIPs of "
-        f"LAION, DataComp and OpenCLIP mostly need gelu: set clip.activation=gelu, or {WAY_OUT}"
+        f"LAION, DataComp and OpenCLIP mostly need gelu: set clip.activation=gelu, or {BESIDE}"
     )
 
 
@@ -156,6 +157,6 @@ def heads_of(
     if width > HEAD_WIDTH and width % HEAD_WIDTH and width not in published:
         raise InputError(
             f"{file}: {name} has width {width}, not a multiple of {HEAD_WIDTH}, so nothing tells "
-            f"the number of heads; {WAY_OUT}"
+            f"the number of heads; {BESIDE}"
         )
     return published.get(width, max(1, width // HEAD_WIDTH))

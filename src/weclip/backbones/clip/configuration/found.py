@@ -9,11 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from weclip.backbones.clip.configuration.keys import OWN
 from weclip.backbones.clip.configuration.normalisation import CLIPS, Normalisation
 from weclip.backbones.clip.image_encoder import count_blocks, hidden_width
 from weclip.backbones.transformer import BlockSettings
-from weclip.system.errors import InputError
+from weclip.backbones.weight_files.section import require_sizes
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,7 @@ class Configuration:
 
     def require_match(self, state: Mapping[str, Tensor]) -> None:
         """Raise InputError, which names the first size that the weights have otherwise."""
-        measured = sizes_of(state)
-        for name, (key, value) in self.sizes.items():
-            if value != measured[name]:
-                raise InputError(
-                    f"{self.file}: {key} is {value} (a default where it is left out), but the "
-                    f"weights beside it have {measured[name]}; {OWN}"
-                )
+        require_sizes(self.file, self.sizes, sizes_of(state))
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, int | None]:

@@ -4,11 +4,12 @@ Stage 2. What a file leaves out is Transformers' default, which is OpenAI's ViT-
 often stored without their defaults.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weclip.backbones.clip.configuration.found import Configuration
-from weclip.backbones.clip.configuration.keys import Section, settings_of
+from weclip.backbones.clip.configuration.keys import WAY_OUT, settings_of
 from weclip.backbones.clip.configuration.normalisation import (
     CLIPS,
     Normalisation,
@@ -16,6 +17,7 @@ from weclip.backbones.clip.configuration.normalisation import (
 )
 from weclip.backbones.transformer import BlockSettings
 from weclip.backbones.weight_files.folder import read_object
+from weclip.backbones.weight_files.section import GENERIC, Section
 
 VISION = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
 TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8}
@@ -26,24 +28,6 @@ TOWER_READ = (
     "image_size patch_size vocab_size max_position_embeddings"
 ).split()
 TOP_READ = ("projection_dim", "text_config", "vision_config")
-
-GENERIC = (
-    "_name_or_path _commit_hash _attn_implementation_autoset _attn_implementation_internal "
-    "_experts_implementation_internal _output_attentions add_cross_attention architectures "
-    "attention_dropout attn_implementation bad_words_ids begin_suppress_tokens bos_token_id "
-    "chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id diversity_penalty "
-    "do_sample dropout dtype early_stopping encoder_no_repeat_ngram_size "
-    "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
-    "id2label initializer_factor initializer_range is_composition is_decoder is_encoder_decoder "
-    "label2id length_penalty logit_scale_init_value max_length min_length no_repeat_ngram_size "
-    "num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states "
-    "output_scores pad_token_id prefix problem_type remove_invalid_values repetition_penalty "
-    "return_dict return_dict_in_generate return_loss sep_token_id suppress_tokens "
-    "task_specific_params temperature tf_legacy_loss tie_encoder_decoder tie_word_embeddings "
-    "tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p "
-    "use_bfloat16 use_cache"
-).split()
-"""Keys that Transformers writes into every configuration and that change no feature of its CLIP."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -96,7 +80,7 @@ def tower(document: Section, name: str, defaults: dict[str, int]) -> Section:
         older = document.inner(f"{name}_dict")
         standard = {"num_hidden_layers": 12, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
         content |= defaults | standard | dict(older.content)
-    return Section(document.file, f"{name}.", content)
+    return replace(document, name=f"{name}.", content=content)
 
 
 def require_tower(section: Section, computed: dict[str, tuple[object, ...]], *ignored: str) -> None:
@@ -130,7 +114,7 @@ def of_processor(folder: Path) -> Normalisation:
     """The normalisation in the file of the image processor; OpenAI's where there is none."""
     for name in PROCESSORS:
         if (folder / name).is_file():
-            section = Section(folder / name, "", read_object(folder / name))
+            section = Section(folder / name, "", read_object(folder / name), WAY_OUT)
             if name == PROCESSORS[1]:
                 section = section.inner("image_processor")
             return read_normalisation(section, "image_mean", "image_std")

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from weclip.backbones.clip.configuration.keys import OWN, Section
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
+from weclip.backbones.weight_files.section import OWN, Section
 
 Channels = tuple[float, float, float]
 

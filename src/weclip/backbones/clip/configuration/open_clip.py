@@ -4,9 +4,10 @@ Stage 2. What a file leaves out is OpenCLIP's default: exact GELU, heads of 64 c
 """
 
 from weclip.backbones.clip.configuration.found import Configuration
-from weclip.backbones.clip.configuration.keys import WAY_OUT, Section, settings_of
+from weclip.backbones.clip.configuration.keys import WAY_OUT, settings_of
 from weclip.backbones.clip.configuration.normalisation import read_normalisation
 from weclip.backbones.transformer import BlockSettings
+from weclip.backbones.weight_files.section import Section
 
 READ = ("embed_dim", "vision_cfg", "text_cfg", "quick_gelu")
 MODEL_IGNORED = (

@@ -8,10 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from weclip.system.errors import InputError
+from weclip.backbones.weight_files.names import join
 
 TOWERS = {"vision_model.": "visual.", "text_model.": ""}
 
@@ -71,7 +70,7 @@ def to_openai_layout(state: Mapping[str, Tensor], file: Path) -> dict[str, Tenso
             parts = [name.replace(block[3], f"self_attn.{part}_proj") for part in "qkv"]
             joined = f"{openai_block(block)}attn.in_proj_{block[4]}"
             if joined not in mapped:
-                mapped[joined] = join(state, parts, file)
+                mapped[joined] = join(state, parts, "a whole CLIP", file)
         else:
             mapped[name] = value
     return mapped
@@ -80,14 +79,3 @@ def to_openai_layout(state: Mapping[str, Tensor], file: Path) -> dict[str, Tenso
 def openai_block(block: re.Match[str]) -> str:
     """Prefix of a block's names, such as `visual.transformer.resblocks.3.`."""
     return f"{TOWERS[block[1]]}transformer.resblocks.{block[2]}."
-
-
-def join(state: Mapping[str, Tensor], names: list[str], file: Path) -> Tensor:
-    """Stack query, key and value on their first dimension."""
-    if missing := [name for name in names if name not in state]:
-        raise InputError(f"{file}: not a whole CLIP: missing {', '.join(missing)}")
-    shapes = {name: tuple(state[name].shape) for name in names}
-    if len(set(shapes.values())) > 1:
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise InputError(f"{file}: query, key and value must have one shape, found {found}")
-    return torch.cat([state[name] for name in names])

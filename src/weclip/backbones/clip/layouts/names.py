@@ -10,10 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from weclip.backbones.weight_files.names import prefix_before, without_wrappers
 from weclip.system.errors import InputError
-
-WRAPPERS = ("_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""What `torch.compile` and kinds of training put into names, at any depth."""
 
 FIRST = ("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight")
 """The first layer's name: what stands before it stands before all names."""
@@ -28,6 +26,8 @@ FOREIGN = {
     r"visual\.blocks\.|visual\.patch_embed\.": "an EVA-CLIP, whose blocks compute otherwise",
     r"vision_model\.head\.": "a SigLIP, which pools by attention",
     r"visual\.attn_?pool": "its image encoder pools by attention",
+    r"(?!visual\.).*\b(ls[12]\.gamma|mask_token|register_tokens)$": "a DINOv2, which is given as "
+    "dino.weights",
     r".*\.(ls_[12]|layer_scale\d?|lambda_?[12])(\.|$)": "its blocks scale layers (layer scale)",
     r"(text|text_model)\..*(word_embeddings|encoder\.layer\.)": "its text encoder is a BERT",
     r"text_decoder\.": "a CoCa, which writes captions",
@@ -47,18 +47,8 @@ def plain_names(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
     Raises:
         InputError: Two names become one, or there are several CLIPs.
     """
-    plain: dict[str, Tensor] = {}
-    for name, value in state.items():
-        inner = ".".join(part for part in name.split(".") if part not in WRAPPERS)
-        if inner in plain:
-            raise InputError(f"{file}: holds {inner} twice, with and without a wrapper; keep one")
-        plain[inner] = value
-    ends = [(name, end) for name in plain for end in FIRST if name.endswith(end)]
-    prefixes = sorted({name.removesuffix(end) for name, end in ends})
-    if len(prefixes) > 1:
-        found = ", ".join(repr(prefix) for prefix in prefixes[:5])
-        raise InputError(f"{file}: holds {len(prefixes)} CLIPs, under {found}; save one alone")
-    prefix = prefixes[0] if prefixes else ""
+    plain = without_wrappers(state, file)
+    prefix = prefix_before(FIRST, plain, file, "CLIPs")
     return {name.removeprefix(prefix): value for name, value in plain.items()}
 
 

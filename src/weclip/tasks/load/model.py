@@ -1,34 +1,27 @@
-"""Load a trained model, checked against the CLIP it needs."""
+"""Load a trained model, checked against the frozen backbones it needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
-from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.backbones.weight_files.folder import find_weights
-from weclip.build import build_method, build_predictor, demo_clip, load_trained
+from weclip.build import build_method, build_predictor, load_trained
 from weclip.config import Config
 from weclip.config_file import Change, from_yaml, override
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.inference.segmentation.model import SegmentationModel
 from weclip.methods.method import Method
 from weclip.plugins import Plugin, PluginFiles, load_plugins
-from weclip.prepare.weights.by_name import find_clip, pinned
-from weclip.system.console import QUIET, warnings_of
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
-from weclip.system.untrusted.documents import read_yaml
+from weclip.tasks.load.backbones import open_needed
 from weclip.tasks.public.arguments import Overrides, changes_of
-from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file
+from weclip.training.model_file import ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
-BACKBONES = ("clip",)
-"""Frozen backbones that methods may need."""
 
 
 @dataclass(frozen=True)
@@ -202,96 +195,3 @@ def model_path(given: Path) -> Path:
     if not path.is_file() and there is not None:
         raise InputError(f"{given}: a folder without a {MODEL_NAME}; give {there}")
     return path
-
-
-def open_needed(config: Config, file: ModelFile, path: Path) -> Clip:
-    """The frozen backbones that a model file names.
-
-    Raises:
-        InputError: One is missing, is another than the model was trained with, or is unknown here.
-    """
-    for name in file.backbones:
-        if name not in BACKBONES:
-            raise InputError(
-                f"{path} needs a backbone '{name}', which this version does not know; update weclip"
-            )
-    wanted = file.backbones.get("clip")
-    if wanted is None:
-        raise InputError(f"{path}: damaged model file (it names no CLIP)")
-    if not clip_path(config).exists():
-        raise InputError(
-            f"{path} needs CLIP {wanted.name}, which is not at {config.clip.weights}; "
-            "tell with --clip where it is"
-        )
-    loaded = open_clip(config)
-    if loaded.sha256 != wanted.sha256:
-        raise InputError(
-            f"{path} was trained with CLIP {wanted.name} (SHA-256 {wanted.sha256[:12]}...), "
-            f"but {config.clip.weights} is {loaded.name} ({loaded.sha256[:12]}...); "
-            "give the right weights with --clip"
-        )
-    if loaded.computes != wanted.computes:
-        raise InputError(
-            f"{path} was trained with {wanted.name} as ({wanted.computes}), but it is read as "
-            f"({loaded.computes}) now; put its configuration back beside it, or set clip.activation"
-        )
-    return loaded
-
-
-def frozen_backbones(clip: Clip) -> dict[str, FrozenBackbone]:
-    """What a model file says of the frozen backbones that a method was built on."""
-    return {"clip": FrozenBackbone(clip.name, clip.sha256, clip.computes)}
-
-
-def open_clip(config: Config, console: Console = QUIET) -> Clip:
-    """The CLIP of a configuration; what had to be assumed of it is told.
-
-    Raises:
-        InputError: It cannot be had or read, or is not that of `clip.sha256`.
-    """
-    clip = load_clip(clip_path(config, console), config.clip.activation)
-    if config.clip.sha256 not in (None, clip.sha256):
-        raise InputError(
-            f"clip.weights={config.clip.weights}: its SHA-256 is {clip.sha256}, and clip.sha256 "
-            "says another; give the file that it was, or leave clip.sha256 out"
-        )
-    if clip.note is not None:
-        warning = f"warning: {clip.note}"
-        warnings_of(console).print(warning, style="yellow", soft_wrap=True, markup=False)
-    return clip
-
-
-def require_files(config: Config) -> None:
-    """InputError if a file that CLIP needs is not there; said before data are read or told."""
-    find_weights(clip_path(config))
-    path = config.clip.descriptions
-    if path and not Path(path).is_file():
-        raise InputError(f"{path}: file of descriptions (clip.descriptions) not found")
-
-
-def clip_path(config: Config, console: Console = QUIET) -> Path:
-    """Where the CLIP of a configuration is; a published one is fetched where it is not yet.
-
-    The name `demo` is the shipped tiny one.
-    """
-    weights = config.clip.weights
-    return demo_clip() if weights == "demo" else find_clip(weights, console=console)
-
-
-def with_pinned_clip(config: Config, console: Console, earlier: Path | None = None) -> Config:
-    """A copy that names its CLIP for good: a repository with its commit, and the SHA-256.
-
-    Args:
-        config: Its CLIP may be a name or a path; paths are left as they are.
-        console: Where it is told that something is fetched.
-        earlier: `config.yaml` of the run that goes on, whose commit is kept.
-    """
-    given = config.clip.weights
-    if earlier is not None and earlier.is_file():
-        before = str(read_yaml(earlier, "configuration")["clip"]["weights"])
-        given = before if before.startswith(f"{given}@") else given
-    if given == "demo" or Path(given).exists():
-        return config
-    path = find_clip(given, console=console)
-    clip = replace(config.clip, weights=pinned(given, path), sha256=find_weights(path).sha256())
-    return replace(config, clip=clip)

@@ -1,0 +1,1 @@
+"""DINOv2: the second frozen image encoder."""

@@ -1,0 +1,104 @@
+"""From spread maps to labels: what methods share.
+
+Stage 4.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from weclip.data.batch import IGNORE_INDEX
+from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.pixel_scores import Par, pixel_scores
+from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
+from weclip.labels.tag_slots import TagSlots
+from weclip.labels.view import View
+
+LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
+"""Label maps that tags lead to, each made of the one before."""
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """What the tags of one image lead to, at its own size.
+
+    Attributes:
+        heat: (h, w) in [0, 1], the largest of its maps.
+        label_map: Class ids (H, W) uint8 by kind, of `LABEL_KINDS`.
+    """
+
+    heat: NDArray[np.float32]
+    label_map: dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSettings:
+    """Constants of pseudo-labels that methods share; sources in `weclip.config`.
+
+    Attributes:
+        min_max_eps: Added to the maximum where maps are scaled.
+        background_power: Exponent of the background score.
+        par: Constants of PAR.
+    """
+
+    min_max_eps: float
+    background_power: float
+    par: ParSettings
+
+
+def par_guide(view: View, *, normalised: bool) -> Tensor:
+    """(B, 3, H, W), whose colours guide PAR: of the images, or of those that CLIP was given."""
+    return view.normalised if normalised else view.rgb.float()
+
+
+def pseudo_label_of(
+    cam: Tensor, slots: TagSlots, guide: Tensor, labels: LabelSettings
+) -> PseudoLabel:
+    """Labels of the size of `guide` (B, 3, H, W) from refined maps (B, K, h, w)."""
+    return make_pseudo_label(
+        cam,
+        slots,
+        guide,
+        size=(guide.shape[-2], guide.shape[-1]),
+        eps=labels.min_max_eps,
+        background_power=labels.background_power,
+        par=labels.par,
+    )
+
+
+def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
+    """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
+    y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
+    x = torch.arange(label_map.shape[2], device=label_map.device)
+    y0, x0, y1, x1 = content_box.T[..., None, None]
+    inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
+    return label_map.masked_fill(~inside, IGNORE_INDEX)
+
+
+def label_maps_of(
+    cam: Tensor,
+    refined: Tensor,
+    slots: TagSlots,
+    size: tuple[int, int],
+    *,
+    labels: LabelSettings,
+    guide: Tensor | None,
+) -> LabelMaps:
+    """Label maps of one image.
+
+    Args:
+        cam: (1, K, h, w) in [0, 1], before the affinity.
+        refined: (1, K, h, w), after it.
+        slots: The tags.
+        size: (H, W) of the label maps.
+        labels: Constants.
+        guide: (3, H', W'), whose colours guide PAR of the pseudo-label; None: no PAR.
+    """
+    par = None if guide is None else Par(labels.par, guide)
+    use = {"eps": labels.min_max_eps, "background_power": labels.background_power}
+    steps = ((cam, None), (refined, None), (refined, par))
+    made = (pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps)
+    return LabelMaps(cam[0].amax(0).cpu().numpy(), dict(zip(LABEL_KINDS, made, strict=True)))

@@ -1,0 +1,62 @@
+"""Dice loss: how much predicted probabilities and the labels of each class overlap.
+
+Stage 4, WeCLIP+, released code.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from weclip.data.batch import IGNORE_INDEX
+from weclip.methods.loss_inputs import LossInputs, Total
+from weclip.parts import loss, setting
+
+
+@loss("dice")
+@dataclass(frozen=True, kw_only=True)
+class DiceLoss:
+    """One minus the overlap of probabilities and labels, mean of all classes (WeCLIP+)."""
+
+    weight: float = setting(1.0, source="WeCLIP+, released code", least=0)
+    eps: float = setting(1e-7, source="WeCLIP+, released code; added to both areas", above=0)
+
+    def __call__(self, given: LossInputs, total: Total) -> Tensor:
+        """Of the whole batch: the overlap is no mean over images, so its sums are shared."""
+        own = overlap_sums(given.logits, given.target)  # (2, C)
+        sums = own + (total(own.detach()) - own.detach())  # of all images; gradient by these
+        dice = dice_loss(sums, self.eps)
+        processes = total(torch.ones((), device=dice.device))
+        return dice - dice.detach() * (1 - 1 / processes)  # the processes' losses are added up
+
+
+def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
+    """Sums over pixels for each class: probability times label, and probability plus label.
+
+    Args:
+        logits: (B, C, h, w); resized bilinearly to the labels.
+        label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
+
+    Returns:
+        (2, C).
+    """
+    logits = F.interpolate(
+        logits.float(), size=label_map.shape[-2:], mode="bilinear", align_corners=False
+    )
+    probability = logits.softmax(dim=1)
+    counts = label_map != IGNORE_INDEX  # (B, H, W)
+    classes = torch.where(counts, label_map, 0)
+    labelled = probability.gather(1, classes[:, None])[:, 0] * counts  # of the label's class
+    zeros = probability.new_zeros(logits.shape[1])
+    both = zeros.index_add(0, classes.flatten(), labelled.flatten())
+    pixels = zeros.index_add(0, classes.flatten(), counts.flatten().to(zeros.dtype))
+    return torch.stack([both, (probability * counts[:, None]).sum(dim=(0, 2, 3)) + pixels])
+
+
+def dice_loss(sums: Tensor, eps: float) -> Tensor:
+    """One minus the mean of all classes' dice, of `overlap_sums` (2, C).
+
+    A class that is nowhere counts 0, so the loss stays above the share of those, as released.
+    """
+    return 1 - (2 * sums[0] / (sums[1] + eps)).mean()

@@ -1,0 +1,275 @@
+"""WeCLIP+: a decoder on two frozen encoders, CLIP and DINOv2.
+
+Stage 4. Zhang et al., "Frozen CLIP-DINO: A Strong Backbone for Weakly Supervised Semantic
+Segmentation", IEEE TPAMI 2025. Constants are those of its released code.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from weclip.data.batch import IGNORE_INDEX, Batch, Share
+from weclip.labels.pseudo_label import PseudoLabel
+from weclip.labels.spreading import Refined
+from weclip.labels.tag_maps import TagMaps
+from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
+from weclip.labels.view import View
+from weclip.methods.decoder import Decoded, TwoBranchDecoder
+from weclip.methods.labelling import (
+    LabelMaps,
+    LabelSettings,
+    label_maps_of,
+    par_guide,
+    pseudo_label_of,
+    without_padding,
+)
+from weclip.methods.loss_inputs import Loss, LossInputs, Total
+from weclip.methods.method import (
+    Ingredients,
+    ParameterGroup,
+    StepOutput,
+    sum_of_terms,
+    total_of_one,
+)
+from weclip.parts import method, quirk, setting
+
+
+@method("weclip_plus")
+@dataclass(frozen=True, kw_only=True)
+class WeClipPlusSettings:
+    """A decoder on frozen CLIP and DINOv2; predictions weigh the maps and mend the labels."""
+
+    needs: ClassVar = ("clip", "dino")
+    provides: ClassVar = ("branches",)
+    published: ClassVar = {
+        "decoder_fts_fuse.": "clip_head.",
+        "dino_decoder_fts_fuse.": "guide_head.",
+        "decoder.": "segmenter.",
+    }
+
+    width: int = setting(256, source="WeCLIP+, released code; of the decoder", least=1, most=8192)
+    blocks: int = setting(
+        3, source="WeCLIP+, released code; of the decoder; ViT-L 5", least=1, most=128
+    )
+    heads: int = setting(8, source="WeCLIP+, released code; divide the width", least=1, most=8192)
+    dropout: float = setting(0.1, source="WeCLIP+, released code; of channels", least=0, most=1)
+    confident_from: int | str = setting(
+        18_001,
+        source="WeCLIP+, released code; first step whose confident predictions replace labels; "
+        "COCO 40001; -1: never; auto: after 3/5 of the steps",
+        least=-1,
+        most=10**9,
+    )
+    confident_above: float = setting(
+        0.75, source="WeCLIP+, released code; the least probability of those", least=0, most=1
+    )
+    confident_untagged: bool = quirk("released code of WeCLIP+; replaced by classes of no tag too")
+    cam_skips_block: bool = quirk("released code of WeCLIP+ on VOC; block L reads block L-2")
+    par_on_normalised_image: bool = quirk("released code; colours that guide PAR")
+    train_on_padding: bool = quirk("released code; padding of crops is background")
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(
+                f"method.weclip_plus.width={self.width} must be a multiple of "
+                f"method.weclip_plus.heads={self.heads}"
+            )
+
+    def is_confident(self, step: int) -> bool:
+        """Whether predictions replace labels at a training step."""
+        return isinstance(self.confident_from, int) and 0 <= self.confident_from <= step
+
+    def __call__(self, given: Ingredients) -> "WeClipPlus":
+        """The method with a new decoder that fits the encoders and the classes."""
+        decoder = TwoBranchDecoder(
+            clip_width=given.maps.image_encoder.width,
+            guide_width=given.maps.second_encoder.width,
+            num_classes=given.num_classes,
+            width=self.width,
+            blocks=self.blocks,
+            heads=self.heads,
+            dropout=self.dropout,
+        )
+        return WeClipPlus(
+            maps=given.maps,
+            decoder=decoder,
+            settings=self,
+            labels=given.labels,
+            losses=given.losses,
+        )
+
+
+@dataclass(frozen=True)
+class WeClipPlusStep:
+    """What a step of WeCLIP+ computed beside the common fields.
+
+    Attributes:
+        slots: Tags of the batch.
+        decoded: Logits of the branches, and the affinity of both maps.
+        weighted: (B, K, h, w), maps times the predicted probability of their class.
+        refined: The weighted maps after the affinity.
+        pseudo_label: Labels before any replacement.
+    """
+
+    slots: TagSlots
+    decoded: Decoded
+    weighted: Tensor
+    refined: Refined
+    pseudo_label: PseudoLabel
+
+
+class WeClipPlus(nn.Module):
+    """WeCLIP+ on a frozen CLIP and a frozen DINOv2.
+
+    Args:
+        maps: Maps of tags from the frozen CLIP, what spreads them, and the second encoder.
+        decoder: The trained part.
+        settings: Constants of the method.
+        labels: Constants of the pseudo-labels.
+        losses: Terms of the loss by name.
+    """
+
+    needs: Sequence[str] = WeClipPlusSettings.needs
+
+    def __init__(
+        self,
+        *,
+        maps: TagMaps,
+        decoder: nn.Module,
+        settings: WeClipPlusSettings,
+        labels: LabelSettings,
+        losses: Mapping[str, Loss],
+    ) -> None:
+        super().__init__()
+        self.maps = maps
+        self.trained = decoder
+        self.settings = settings
+        self.labels = labels
+        self.losses = losses
+
+    @property
+    def device(self) -> torch.device:
+        """Where the method is."""
+        return self.maps.mean.device
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """The decoder's parameters."""
+        return [ParameterGroup(self.trained.parameters())]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, C, h, w) at CLIP's patch resolution of RGB images (B, 3, H, W) in 0..255."""
+        features = self.maps.image_encoder(self.maps.normalise(image), maps=0)
+        guide = self.maps.second_encoder(image)
+        decoded: Decoded = self.trained(features.tokens[-1], features.patch_grid, guide)
+        return decoded.logits
+
+    def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
+        """From a batch of images and tags to the loss; as `Method.training_step`."""
+        # 1. Frozen CLIP (B, 1+N, D) of block L-1, frozen DINOv2 (B, N', D')
+        view = self.see(batch.image)
+        # 2. Two heads, one classifier: logits (B, C, h, w), affinity (B, N, N) of both maps
+        decoded = self.decode(view, batch.share)
+        # 3. Map of each tag, times its predicted probability, spread by the decoder's choice
+        slots = pack_tags(batch.tags).to(self.device)  # (B, K)
+        cam, weighted, refined = self.refine(view, slots, decoded)  # (B, K, h, w)
+        # 4. Pixels: PAR and argmax
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
+        pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
+        labels = pseudo_label.label_map
+        if not self.settings.train_on_padding:
+            labels = without_padding(labels, batch.content_box)
+        # 5. Later in the training confident predictions replace labels
+        target = self.replaced(labels, decoded.logits, batch.tags, step)  # (B, H, W)
+        # 6. Losses
+        given = LossInputs(
+            decoded.logits.float(),
+            decoded.feature_affinity,
+            target,
+            batch.tags,
+            view,
+            pseudo_label=labels,
+            branches=decoded.branches,
+        )
+        loss, terms = sum_of_terms(self.losses, given, total)
+        detail = WeClipPlusStep(slots, decoded, weighted, refined, pseudo_label)
+        return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
+
+    @torch.no_grad()
+    def label_maps(
+        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+    ) -> LabelMaps:
+        """As `Labeller.label_maps`; labels before any replacement."""
+        view = self.see(image)
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
+        cam, _, refined = self.refine(view, slots, self.decode(view))  # (1, K, h, w)
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)[0]
+        return label_maps_of(cam, refined.cam, slots, size, labels=self.labels, guide=guide)
+
+    def feature_affinity(self, view: View) -> Tensor:
+        """(B, N, N) of the decoder."""
+        guide = self.maps.second_encoder(view.rgb)
+        decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, guide)
+        return decoded.feature_affinity
+
+    def see(self, image: Tensor) -> View:
+        """What both encoders see of RGB images (B, 3, H, W) in 0..255."""
+        return self.maps.see(image, refined=True, skipped=int(self.settings.cam_skips_block))
+
+    def decode(self, view: View, share: Share | None = None) -> Decoded:
+        """The decoder's output."""
+        decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, view.guide, share)
+        return decoded
+
+    def refine(
+        self, view: View, slots: TagSlots, decoded: Decoded
+    ) -> tuple[Tensor, Tensor, Refined]:
+        """Maps of the tags (B, K, h, w) as they are, weighted, and weighted and spread.
+
+        The affinity, with its boxes, is that of the maps before they are weighted.
+        """
+        cam = self.maps.make(view, slots)
+        weighted = cam * class_probability(decoded.logits, slots)
+        refined = self.maps.spread(cam, view, decoded.feature_affinity).of(weighted)
+        return cam, weighted, refined
+
+    def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
+        """Labels of the size of `guide` (B, 3, H, W) from refined maps (B, K, h, w)."""
+        return pseudo_label_of(cam, slots, guide, self.labels)
+
+    def replaced(self, labels: Tensor, logits: Tensor, tags: Tensor, step: int) -> Tensor:
+        """Labels (B, H, W) with confident predictions in their place, once these count.
+
+        Args:
+            labels: Class ids; where they are `IGNORE_INDEX` they stay.
+            logits: (B, C, h, w).
+            tags: (B, C-1) bool; unless `confident_untagged`, other classes replace nothing.
+            step: Training step.
+        """
+        if not self.settings.is_confident(step):
+            return labels
+        confidence, prediction = confident_classes(logits, (labels.shape[1], labels.shape[2]))
+        counts = (confidence > self.settings.confident_above) & (labels != IGNORE_INDEX)
+        if not self.settings.confident_untagged:
+            allowed = F.pad(tags.to(labels.device), (1, 0), value=True)  # (B, C)
+            counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
+        return torch.where(counts, prediction, labels)
+
+
+@torch.no_grad()
+def class_probability(logits: Tensor, slots: TagSlots) -> Tensor:
+    """(B, K, h, w), the predicted probability of each slot's class, of logits (B, C, h, w)."""
+    probability = logits.float().softmax(dim=1)
+    index = (slots.index + 1)[..., None, None].expand(-1, -1, *logits.shape[2:])
+    return probability.gather(1, index)
+
+
+@torch.no_grad()
+def confident_classes(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Largest probability and its class id, each (B, H, W), of logits (B, C, h, w) resized."""
+    at_pixels = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
+    best = at_pixels.softmax(dim=1).max(dim=1)
+    return best.values, best.indices

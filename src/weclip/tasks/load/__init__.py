@@ -1,0 +1,1 @@
+"""Opening trained models, and the frozen backbones that they need."""

@@ -1,0 +1,205 @@
+"""The frozen backbones of a configuration: found, opened, pinned, and those that a model needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+
+from weclip import parts
+from weclip.backbones.clip.weights import Clip, load_clip
+from weclip.backbones.dino.weights import Dino, load_dino
+from weclip.backbones.loaded import LoadedBackbones
+from weclip.backbones.weight_files.folder import find_weights
+from weclip.build import demo_weights
+from weclip.config import ClipConfig, Config, DinoConfig
+from weclip.prepare.weights.by_name import find_clip, find_dino, pinned
+from weclip.system.console import QUIET, warnings_of
+from weclip.system.errors import InputError
+from weclip.system.untrusted.documents import read_yaml
+from weclip.training.model_file import FrozenBackbone, ModelFile
+
+Pinnable = TypeVar("Pinnable", ClipConfig, DinoConfig)
+
+
+class Find(Protocol):
+    """Finds weights by path or name."""
+
+    def __call__(self, given: str, *, console: Console) -> Path:
+        """Where they are."""
+
+
+DEMO = "demo"
+"""The name of the tiny weights that ship."""
+
+CALLED = {"clip": "CLIP", "dino": "DINOv2"}
+"""What the backbones are called in messages, by the methods' names for them."""
+
+TELL = {"clip": "--clip", "dino": "dino.weights=PATH"}
+"""How a command is told where a backbone of a trained model is now."""
+
+
+def needs(config: Config) -> Sequence[str]:
+    """Names of the backbones that the configured method needs."""
+    names: Sequence[str] = config.part(parts.METHOD, config.method.name).needs
+    return names
+
+
+def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
+    """The backbones of the configured method; what had to be assumed of them is told.
+
+    Raises:
+        InputError: One cannot be had or read, or is not that of its `sha256`.
+    """
+    clip = open_clip(config, console)
+    return LoadedBackbones(clip, open_dino(config, console) if "dino" in needs(config) else None)
+
+
+def open_clip(config: Config, console: Console = QUIET) -> Clip:
+    """The CLIP of a configuration, as `open_backbones`."""
+    clip = load_clip(clip_path(config, console), config.clip.activation)
+    _require_pinned("clip", config.clip, clip)
+    if clip.note is not None:
+        warning = f"warning: {clip.note}"
+        warnings_of(console).print(warning, style="yellow", soft_wrap=True, markup=False)
+    return clip
+
+
+def open_dino(config: Config, console: Console = QUIET) -> Dino:
+    """The second encoder of a configuration, as `open_backbones`."""
+    dino = load_dino(dino_path(config, console))
+    _require_pinned("dino", config.dino, dino)
+    return dino
+
+
+def _require_pinned(name: str, given: ClipConfig | DinoConfig, found: Clip | Dino) -> None:
+    """InputError if weights are not those whose SHA-256 the configuration has."""
+    if given.sha256 not in (None, found.sha256):
+        raise InputError(
+            f"{name}.weights={given.weights}: its SHA-256 is {found.sha256}, and {name}.sha256 "
+            "says another; give the file that it was, or leave it out"
+        )
+
+
+def require_clip_files(config: Config) -> None:
+    """InputError if a file that CLIP needs is not there; said before data are read or told."""
+    find_weights(clip_path(config))
+    path = config.clip.descriptions
+    if path and not Path(path).is_file():
+        raise InputError(f"{path}: file of descriptions (clip.descriptions) not found")
+
+
+def require_files(config: Config) -> None:
+    """As `require_clip_files`, for all backbones of the method, and none that it does not read."""
+    require_clip_files(config)
+    name, given = config.method.name, config.dino.weights
+    if "dino" in needs(config):
+        find_weights(dino_path(config))
+    elif given is not None:
+        raise InputError(
+            f"dino.weights={given}: method '{name}' has no second encoder; leave it out, or choose "
+            "a method that has one, such as --config folder-plus"
+        )
+
+
+def clip_path(config: Config, console: Console = QUIET) -> Path:
+    """Where the CLIP of a configuration is; a published one is fetched where it is not yet."""
+    given = config.clip.weights
+    return demo_weights("clip") if given == DEMO else find_clip(given, console=console)
+
+
+def dino_path(config: Config, console: Console = QUIET) -> Path:
+    """The same of the second encoder.
+
+    Raises:
+        InputError: None is named.
+    """
+    given = config.dino.weights
+    if given is None:
+        raise InputError(
+            f"method '{config.method.name}' needs a second encoder; add "
+            "dino.weights=dinov2_vits14, or the path of DINOv2 weights"
+        )
+    return demo_weights("dino") if given == DEMO else find_dino(given, console=console)
+
+
+def with_pinned_backbones(config: Config, console: Console, earlier: Path | None = None) -> Config:
+    """A copy that names its backbones for good: a repository with its commit, and the SHA-256.
+
+    Args:
+        config: Its backbones may be names or paths; paths are left as they are.
+        console: Where it is told that something is fetched.
+        earlier: `config.yaml` of the run that goes on, whose commits are kept.
+    """
+    known = earlier is not None and earlier.is_file()
+    before = read_yaml(earlier, "configuration") if earlier is not None and known else {}
+    copy = replace(config, clip=_pinned(config.clip, before.get("clip"), find_clip, console))
+    if "dino" not in needs(config) or config.dino.weights is None:
+        return copy
+    return replace(copy, dino=_pinned(config.dino, before.get("dino"), find_dino, console))
+
+
+def _pinned(
+    given: Pinnable, before: Mapping[str, object] | None, find: Find, console: Console
+) -> Pinnable:
+    """A section whose weights are named for good; `before`: as the run that goes on has it."""
+    name = str(given.weights)
+    then = str((before or {}).get("weights"))
+    name = then if then.startswith(f"{name}@") else name
+    if name == DEMO or Path(name).exists():
+        return given
+    path = find(name, console=console)
+    return replace(given, weights=pinned(name, path), sha256=find_weights(path).sha256())
+
+
+def open_needed(config: Config, file: ModelFile, path: Path) -> LoadedBackbones:
+    """The frozen backbones that a model file names.
+
+    Raises:
+        InputError: One is missing, is another than the model was trained with, or is unknown here.
+    """
+    for name in file.backbones:
+        if name not in CALLED:
+            raise InputError(
+                f"{path} needs a backbone '{name}', which this version does not know; update weclip"
+            )
+    if lacking := [CALLED[name] for name in needs(config) if name not in file.backbones]:
+        raise InputError(f"{path}: damaged model file (it names no {lacking[0]})")
+    for name, find in (("clip", clip_path), ("dino", dino_path)):
+        if name in file.backbones and not find(config).exists():
+            raise InputError(
+                f"{path} needs {CALLED[name]} {file.backbones[name].name}, which is not at "
+                f"{getattr(config, name).weights}; tell with {TELL[name]} where it is"
+            )
+    loaded = open_backbones(config)
+    for name, backbone in loaded.items():
+        _require_same(name, file.backbones[name], backbone, config, path)
+    return loaded
+
+
+def _require_same(
+    name: str, wanted: FrozenBackbone, found: Clip | Dino, config: Config, path: Path
+) -> None:
+    """InputError if a backbone is not the one that a model was trained with."""
+    called, given = CALLED[name], getattr(config, name).weights
+    if found.sha256 != wanted.sha256:
+        raise InputError(
+            f"{path} was trained with {called} {wanted.name} (SHA-256 {wanted.sha256[:12]}...), "
+            f"but {given} is {found.name} ({found.sha256[:12]}...); "
+            f"give the right weights with {TELL[name]}"
+        )
+    if found.computes != wanted.computes:
+        way_out = "" if name == "dino" else ", or set clip.activation"
+        raise InputError(
+            f"{path} was trained with {wanted.name} as ({wanted.computes}), but it is read as "
+            f"({found.computes}) now; put its configuration back beside it{way_out}"
+        )
+
+
+def frozen_backbones(backbones: LoadedBackbones) -> dict[str, FrozenBackbone]:
+    """What a model file says of the frozen backbones that a method was built on."""
+    return {
+        name: FrozenBackbone(each.name, each.sha256, each.computes)
+        for name, each in backbones.items()
+    }
