@@ -2,10 +2,14 @@
 
 python benchmarks/step.py                      # random ViT-B/16, batch 4, crop 320
 python benchmarks/step.py --size demo          # the shipped tiny CLIP, as the demo trains it
+python benchmarks/step.py --size plus          # WeCLIP+ on a random ViT-B/16 and a random ViT-S/14
+
+WeCLIP+ has no published form here: ours alone, in float32 and bf16.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,18 +25,19 @@ from measuring import device, matrix_peak, now, show, write
 from published_form import PublishedForm, PublishedMaps
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.build import assemble, build_method
 from weclip.config import Config, whole
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
-from weclip.methods.weclip import WeClip
 from weclip.system.memory import keep_freed_memory
 from weclip.tasks.load.backbones import open_backbones
 from weclip.training.schedule import build_optimizer
 
 STAGES = {
     "maps.image_encoder": "encoder",
+    "maps.guide": "second encoder",
     "trained": "decoder",
     "maps.make": "Grad-CAM",
     "maps.spread": "affinity",
@@ -40,22 +45,25 @@ STAGES = {
 }
 
 
-def full_size_method() -> tuple[WeClip, Config]:
-    """WeCLIP on a random ViT-B/16 with random text features, for VOC."""
-    config = load_config("voc", ["data.root=.", "clip.weights=."])
+def full_size_method(preset: str) -> tuple[Any, Config]:
+    """A preset for VOC on a random ViT-B/16 with random text features, and a random ViT-S/14."""
+    config = load_config(preset, ["data.root=.", "clip.weights=.", "dino.weights=."])
     encoder = ClipImageEncoder(width=768, blocks=12, patch_size=16, native_grid=14, joint_size=512)
     unit = torch.nn.functional.normalize
     text = TextFeatures(unit(torch.randn(20, 512), dim=1), unit(torch.randn(25, 512), dim=1), 100.0)
-    return assemble(config, encoder, text, load_classes("voc").num_classes), config
+    dino = None
+    if config.method.name == "weclip_plus":
+        dino = DinoImageEncoder(width=384, blocks=12, patch_size=14, native_grid=37)
+    return assemble(config, encoder, text, load_classes("voc").num_classes, dino), config
 
 
-def demo_method() -> tuple[WeClip, Config]:
+def demo_method() -> tuple[Any, Config]:
     """WeCLIP at the demo's size, with the published affinity, which both forms have."""
     config = load_config("demo", ["data.root=.", "affinity.source=attention"])
     return build_method(config, open_backbones(config), load_classes("demo")), config
 
 
-def random_batch(method: WeClip, config: Config) -> Batch:
+def random_batch(method: Any, config: Config) -> Batch:
     """Random pixels with one, two or three tags an image."""
     size, count = whole(config.data.crop_size), whole(config.train.batch_size)
     tags = torch.zeros(count, len(method.maps.class_text), dtype=torch.bool)
@@ -91,7 +99,7 @@ class Stopwatch:
 
 
 def measure(
-    method: WeClip, config: Config, *, bf16: bool, published: bool, repeats: int
+    method: Any, config: Config, *, bf16: bool, published: bool, repeats: int
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Mean seconds of each stage and of the whole step, and the FLOP of the products in it.
 
@@ -110,6 +118,8 @@ def measure(
     watch = Stopwatch()
     for attribute, name in STAGES.items():
         part = attrgetter(attribute)(method)
+        if part is None:
+            continue
         if isinstance(part, torch.nn.Module):
             part.forward = watch.wrap(name, part.forward)
         else:
@@ -146,21 +156,23 @@ def measure(
 
 def compare(size: str, kind: str, repeats: int) -> dict[str, Any]:
     """Measure ours at "float32" or "bf16" beside the published form, and print a table."""
-    forms, flop = {}, {}
-    for form in ("ours", "published"):
+    forms, flop, memory = {}, {}, {}
+    for form in ("ours",) if size == "plus" else ("ours", "published"):
         command = [sys.executable, __file__, "--one", form, kind, "--size", size]
         command += ["--repeats", str(repeats)]
-        forms[form], flop[form] = json.loads(subprocess.check_output(command))
+        output = subprocess.check_output(command)
+        forms[form], flop[form], memory[form] = json.loads(output)
     peak = matrix_peak(torch.bfloat16 if kind == "bf16" else torch.float32)
     rows = []
     for name, ours in forms["ours"].items():
-        theirs, work = forms["published"][name], flop["ours"].get(name, 0)
+        theirs = forms.get("published", {}).get(name)
+        work = flop["ours"].get(name, 0)
         share = f"{100 * work / ours / peak:.0f} %" if work else ""
-        times, gflop = f"{theirs / ours:.1f}", f"{work / 1e9:.0f}"
-        rows.append((name, f"{1000 * ours:.0f}", f"{1000 * theirs:.0f}", times, gflop, share))
+        of_theirs = (f"{1000 * theirs:.0f}", f"{theirs / ours:.1f}") if theirs else ("-", "-")
+        rows.append((name, f"{1000 * ours:.0f}", *of_theirs, f"{work / 1e9:.0f}", share))
     columns = ("stage", "ours, ms", "published form, ms", "times", "GFLOP", "share of peak")
-    show(f"{size}, {kind}, {device()}", columns, rows)
-    return {"seconds": forms, "flop": flop, "matrix_peak": peak}
+    show(f"{size}, {kind}, {device()}; peak memory {memory['ours'] / 1e9:.2f} GB", columns, rows)
+    return {"seconds": forms, "flop": flop, "peak_memory": memory, "matrix_peak": peak}
 
 
 def measure_one(size: str, form: str, kind: str, repeats: int) -> None:
@@ -168,16 +180,18 @@ def measure_one(size: str, form: str, kind: str, repeats: int) -> None:
     if form == "ours":
         keep_freed_memory()  # as the command line does
     torch.manual_seed(0)
-    method, config = full_size_method() if size == "full" else demo_method()
+    presets = {"full": "voc", "plus": "voc-plus"}
+    method, config = demo_method() if size == "demo" else full_size_method(presets[size])
     published = form == "published"
     figures = measure(method, config, bf16=kind == "bf16", published=published, repeats=repeats)
-    print(json.dumps(figures))
+    memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps([*figures, memory]))
 
 
 def main() -> None:
     """Parse, measure, print tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=("full", "demo"), default="full")
+    parser.add_argument("--size", choices=("full", "demo", "plus"), default="full")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--one", nargs=2, metavar=("FORM", "KIND"), help=argparse.SUPPRESS)

@@ -1,0 +1,61 @@
+"""Weights of the second encoder, and methods that do not read it."""
+
+import torch
+from safetensors.torch import save
+from tests.backbones.tiny_dino import tiny_dino
+from tests.bad_inputs.case import TRAIN, Case
+
+PLUS = f"{TRAIN} method.name=weclip_plus"
+FILE = "dino.safetensors"
+
+
+def _dino(name: str, wrong: str, state: dict[str, torch.Tensor], line: str) -> Case:
+    command = f"{PLUS} dino.weights={FILE}"
+    return Case(f"dino-{name}", wrong, command, line, files={FILE: save(state)})
+
+
+CASES = (
+    Case(
+        "dino-none",
+        "WeCLIP+ without a second encoder",
+        PLUS,
+        "method 'weclip_plus' needs a second encoder; add dino.weights=dinov2_vits14, or the path of DINOv2 weights",
+    ),
+    Case(
+        "dino-not-read",
+        "A second encoder for a method that reads none",
+        f"{TRAIN} dino.weights=clip.safetensors",
+        "dino.weights=clip.safetensors: method 'weclip' has no second encoder; leave it out, or choose a method that has one, such as --config folder-plus",
+    ),
+    Case(
+        "dino-not-found",
+        "Weights of the second encoder that are not there",
+        f"{PLUS} dino.weights=dinov2.pth",
+        "dinov2.pth: no such file or folder; give the path of weights",
+    ),
+    _dino(
+        "missing",
+        "A DINOv2 that lacks a tensor",
+        {name: value for name, value in tiny_dino().items() if name != "norm.bias"},
+        "dino.safetensors: ...norm.bias...",
+    ),
+    _dino(
+        "nan",
+        "A DINOv2 with NaN in it",
+        tiny_dino() | {"norm.bias": torch.full((128,), torch.nan)},
+        "dino.safetensors: norm.bias is not finite; download the weights again",
+    ),
+    Case(
+        "dino-another-hash",
+        "A second encoder whose SHA-256 is not the pinned one",
+        f"{PLUS} dino.weights={FILE} dino.sha256={'0' * 64}",
+        "dino.weights=dino.safetensors: its SHA-256 is ..., and dino.sha256 says another; give the file that it was, or leave it out",
+        files={FILE: save(tiny_dino())},
+    ),
+    Case(
+        "loss-without-branches",
+        "A loss between branches that the method does not have",
+        f"{TRAIN} loss.terms=[segmentation,cross]",
+        "loss 'cross' reads 'branches', which this configuration does not provide; choose another part",
+    ),
+)
