@@ -150,18 +150,17 @@ def _validate_parts(config: Config) -> None:
         section = next(kind.section for kind in parts.KINDS if kind.name == kind_name)
         for key, (ok, allowed) in parts.rules_of(part):
             _require(config, f"{section}.{name}.{key}", ok, allowed)
-    provided = _provided(config)
     for kind in parts.KINDS:
         for name in chosen(config, kind):
             part = config.part(kind, name)
             reads = getattr(part, "reads", ())
-            parts.require_readable(f"{kind.name} '{name}'", reads, provided)
+            parts.require_readable(f"{kind.name} '{name}'", reads, _provided(config))
 
 
 def _provided(config: Config) -> tuple[str, ...]:
     """What parts may read of `parts.PROVIDED`."""
-    method = config.part(parts.METHOD, *chosen(config, parts.METHOD))
-    guide = ("guide",) if "dino" in method.needs else ()
+    method = config.KNOWN[parts.METHOD.name, *chosen(config, parts.METHOD)]
+    guide = ("guide",) if "dino" in parts.needs_of(method) else ()
     return (*guide, *getattr(method, "provides", ()))
 
 

@@ -192,6 +192,12 @@ def _check(kind: Kind, name: str, part: type) -> None:
         )
 
 
+def needs_of(method: type) -> tuple[str, ...]:
+    """Names of the frozen backbones that a method needs; CLIP alone where it does not say."""
+    needs: tuple[str, ...] = getattr(method, "needs", ("clip",))
+    return needs
+
+
 def require_readable(what: str, reads: Iterable[str], provided: Iterable[str] = ()) -> None:
     """InputError if a part reads what no view has, or none of this configuration.
 

@@ -42,8 +42,7 @@ TELL = {"clip": "--clip", "dino": "dino.weights=PATH"}
 
 def needs(config: Config) -> Sequence[str]:
     """Names of the backbones that the configured method needs."""
-    names: Sequence[str] = config.part(parts.METHOD, config.method.name).needs
-    return names
+    return parts.needs_of(config.KNOWN[parts.METHOD.name, config.method.name])
 
 
 def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
