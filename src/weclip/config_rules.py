@@ -159,7 +159,7 @@ def _validate_parts(config: Config) -> None:
 
 def _provided(config: Config) -> tuple[str, ...]:
     """What parts may read of `parts.PROVIDED`."""
-    method = config.KNOWN[parts.METHOD.name, *chosen(config, parts.METHOD)]
+    method = config.KNOWN[parts.METHOD.name, chosen(config, parts.METHOD)[0]]
     guide = ("guide",) if "dino" in parts.needs_of(method) else ()
     return (*guide, *getattr(method, "provides", ()))
 
