@@ -160,7 +160,11 @@ computing()(tag)
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="A released WeCLIP checkpoint (.pth).")],
     config: Annotated[
-        str, typer.Option("--config", help="Preset it was trained with (voc, coco) or a YAML file.")
+        str,
+        typer.Option(
+            "--config",
+            help="Preset it was trained with (voc, coco, voc-plus, coco-plus) or a YAML file.",
+        ),
     ],
     out: Out,
     changes: Changes = None,

@@ -46,11 +46,11 @@ def make_recipe(model: LoadedModel, *, ids: bool) -> Recipe:
 def make_record(model: LoadedModel) -> dict[str, Any]:
     """What `run.json` says of the masks beside it, for who finds them."""
     tested = model.config.eval
-    clip = model.file.backbones.get("clip")
+    backbones = model.file.backbones.items()
     return {
         "kind": KIND,
         "model": {"path": str(model.path.absolute()), "sha256": sha256_of(model.path)},
-        "clip": {"name": clip.name, "sha256": clip.sha256} if clip else None,
+        **{name: {"name": each.name, "sha256": each.sha256} for name, each in backbones},
         "settings": {
             "scales": list(tested.scales),
             "flip": tested.flip,
