@@ -18,6 +18,7 @@ from weclip.data.masks.mask_files import save_mask
 from weclip.tasks.report import looked
 from weclip.tasks.report.prediction import write_prediction_report
 from weclip.tasks.report.repeat import repeat_command, suspects_command
+from weclip.tasks.train.report import looking_side
 from weclip.tasks.train.resume import flatten
 
 
@@ -71,6 +72,20 @@ def test_a_training_with_masks(run, world):
     doubts = [float(row["doubt"]) for row in rows(run)[:8]]
     assert doubts == sorted(doubts, reverse=True)
     assert doubts[0] >= 1  # the random CLIP has taught nothing
+
+
+def test_training_images_are_looked_at_as_large_as_crops_and_that_is_said(world, tmp_path, capsys):
+    sizes = ("data.crop_size=32", "eval.long_side=48")
+    assert worlds.train(tmp_path / "run", *world[1], *sizes) == 0
+    text = page(tmp_path / "run")
+    assert "8 of 8 images, at a long side of 32 pixels. Most doubtful" in text
+    assert "3 of 3 images of val, at one scale, a long side of 48 pixels." in text
+    said = capsys.readouterr().out
+    assert re.search(r"report: train .*8/8", said)
+    assert re.search(r"report: val .*3/3", said)
+    for evaluated, expected in (("32", 32), ("null", 48)):
+        changes = [*world[1], "data.crop_size=48", f"eval.long_side={evaluated}"]
+        assert looking_side(load_config("voc", changes)) == expected
 
 
 def test_the_command_in_the_page_makes_the_same_configuration(run, world):
@@ -139,7 +154,9 @@ def test_labels(world, tmp_path, capsys):
     line = ["label", "--config", "voc", *data, "label.confidence=0.6"]
     out = tmp_path / "masks"
     assert cli.run([*line, "--out", str(out)]) == 0
-    assert f"report: {out / 'report.html'}" in capsys.readouterr().out.replace("\n", "")
+    said = capsys.readouterr().out
+    assert f"report: {out / 'report.html'}" in said.replace("\n", "")
+    assert re.search(r"report .*8/8", said)
     text = page(out)
     assert "IoU of each class" in text  # is what masks would give
     assert "mIoU" not in text

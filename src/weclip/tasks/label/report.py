@@ -12,7 +12,7 @@ from weclip.data.batch import TaggedImage
 from weclip.data.dataset import Dataset
 from weclip.inference.report.overview import advice
 from weclip.inference.report.overview.advice import Advice
-from weclip.inference.report.overview.cards import Section
+from weclip.inference.report.overview.cards import MOST_SCENES, Panels, Section
 from weclip.inference.report.overview.classes import class_rows
 from weclip.inference.report.overview.page import REPORT_NAME, Overview, write_overview
 from weclip.inference.report.overview.scene import Scene, most_doubtful
@@ -20,7 +20,7 @@ from weclip.system.untrusted.documents import parse_json
 from weclip.system.untrusted.files import read_bytes
 from weclip.tasks.label.folder import MANIFEST_NAME, LabelFolder
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
-from weclip.tasks.report.folder_scenes import Files, panels_of
+from weclip.tasks.report.folder_scenes import Files, panels_of, watched
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 
@@ -50,9 +50,11 @@ def report_labels(
         scenes = read_scenes(folder, images)
         if scenes is None:
             return None
-        path = write_overview(
-            folder.out, _overview(folder, images, dataset, config, options, scenes)
-        )
+        files = {i.name: Files(i.path, folder.mask_path(i)) for i in images}
+        panels = panels_of(files, folder.classes.palette, "mask", config.data.max_pixels)
+        with watched(panels, min(len(scenes), MOST_SCENES), console) as panels:
+            page = _overview(folder, images, dataset, config, options, scenes, panels)
+            path = write_overview(folder.out, page)
         console.print(f"report: {path}", soft_wrap=True, markup=False)
         return path
     return None
@@ -109,6 +111,7 @@ def _overview(
     config: Config,
     options: Sequence[str],
     scenes: Sequence[Scene],
+    panels: Panels,
 ) -> Overview:
     classes, ordered = folder.classes, most_doubtful(scenes)
     names = classes.names_with_background
@@ -118,8 +121,6 @@ def _overview(
         images=images_by_class(images, len(classes.names)),
         iou=None,
     )
-    files = {i.name: Files(i.path, folder.mask_path(i)) for i in images}
-    panels = panels_of(files, classes.palette, "mask", config.data.max_pixels)
     sure = mean(scene.confidence or 0.0 for scene in scenes)
     settings = folder.recipe["config"]
     note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."

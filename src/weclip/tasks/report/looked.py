@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.images.full_images import EvalDataset
@@ -22,6 +23,7 @@ from weclip.inference.report.overview.scene import Scene, shares_of
 from weclip.inference.scores.evaluate import Tally
 from weclip.inference.scores.metrics import confusion_matrix, scores_from_confusion
 from weclip.system.errors import InputError
+from weclip.training.runlog import tracked
 
 MOST_LOOKED = 200
 """Training images that are looked at, and as many with masks."""
@@ -69,11 +71,11 @@ def look_at_tagged(
     *,
     split: str,
     max_pixels: int,
-    clock: Callable[[], float] = time.monotonic,
+    console: Console,
 ) -> Looked:
     """Look at training images; those that cannot be read are left out."""
     looked = Looked(len(images))
-    for image in in_time(chosen(images), clock):
+    for image in _seen(images, split, console):
         try:
             pixels = as_rgb(image.path, max_pixels=max_pixels)
         except InputError:
@@ -95,11 +97,11 @@ def look_at_masked(
     split: str,
     num_classes: int,
     max_pixels: int,
-    clock: Callable[[], float] = time.monotonic,
+    console: Console,
 ) -> Looked:
     """Look at images with masks, and score them; those that cannot be read are left out."""
     looked = Looked(len(images), tally=Tally(num_classes))
-    for image in in_time(chosen(images), clock):
+    for image in _seen(images, split, console):
         dataset = EvalDataset([image], num_classes=num_classes, max_pixels=max_pixels)
         try:
             item = dataset[0]
@@ -137,8 +139,17 @@ def _miou(ids: NDArray[np.uint8], mask: NDArray[np.uint8], num_classes: int) -> 
     return scores_from_confusion(matrix, num_images=1).miou if matrix.sum() > 0 else None
 
 
+def _seen(images: Sequence[Image], split: str, console: Console) -> Iterator[Image]:
+    """The images that are looked at, under a progress bar; nothing is shown where there is none."""
+    some = chosen(images)
+    if some:
+        yield from tracked(in_time(some), f"report: {split}", len(some), console)
+
+
 def in_time(
-    images: Iterable[Image], clock: Callable[[], float], seconds: float = SECONDS
+    images: Iterable[Image],
+    clock: Callable[[], float] = time.monotonic,
+    seconds: float = SECONDS,
 ) -> Iterator[Image]:
     """The images, until the time is over; the first always."""
     start = clock()

@@ -5,12 +5,13 @@ It is made when all is saved, by the first process alone, and in bounded time (`
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from weclip.build import load_trained
-from weclip.config import Config
+from weclip.config import Config, whole
 from weclip.config_file import to_yaml
 from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview import advice
@@ -77,9 +78,15 @@ def report_training(
             flip=False,
             device=method.device,
         )
+        small = replace(predictor, long_side=looking_side(config))
         limit, palette = config.data.max_pixels, inputs.classes.palette
         tagged = look_at_tagged(
-            predictor, inputs.images, palette, split=config.data.train_split, max_pixels=limit
+            small,
+            inputs.images,
+            palette,
+            split=config.data.train_split,
+            max_pixels=limit,
+            console=console,
         )
         masked = look_at_masked(
             predictor,
@@ -88,9 +95,19 @@ def report_training(
             split=config.data.eval_split or "",
             num_classes=inputs.classes.num_classes,
             max_pixels=limit,
+            console=console,
         )
         return write_overview(out, _overview(out, config, inputs, file, tagged, masked))
     return None
+
+
+def looking_side(config: Config) -> int:
+    """Long side that training images are looked at with: a crop's, or that of evaluations if less.
+
+    Nothing is scored on them, and the time of a look grows faster than the pixels.
+    """
+    crop = whole(config.data.crop_size)
+    return min(crop, config.eval.long_side or crop)
 
 
 def _overview(
@@ -107,7 +124,11 @@ def _overview(
     )
     matrix = masked.tally.total.numpy() if masked.tally and result else None
     settings = flatten(to_yaml(config))
-    scored = f"Model of step {file.step} on {_of(masked)} of {data.eval_split}, at one scale."
+    side = config.eval.long_side
+    size = f"a long side of {side} pixels" if side else "their own size"
+    scored = (
+        f"Model of step {file.step} on {_of(masked)} of {data.eval_split}, at one scale, {size}."
+    )
     counted = [("images", f"{len(inputs.images):,}", f"of split {data.train_split}")]
     counted.append(("classes", str(len(classes.names)), "without background"))
     return Overview(
@@ -134,11 +155,11 @@ def _overview(
 
 def _sections(tagged: Looked, masked: Looked, config: Config) -> list[Section]:
     """Half of the room for each kind of images, and what one does not need for the other."""
-    half = MOST_SCENES // 2
+    half, side = MOST_SCENES // 2, looking_side(config)
     train = Section(
         "Training images",
-        f"Looked at {_of(tagged)}. Most doubtful first: a tag that is nowhere, something that no "
-        "tag says, low confidence.",
+        f"Looked at {_of(tagged)}, at a long side of {side} pixels. Most doubtful first: a tag "
+        "that is nowhere, something that no tag says, low confidence.",
         most_doubtful(tagged.scenes),
         tagged.panels,
         most=MOST_SCENES - min(half, len(masked.scenes)),
