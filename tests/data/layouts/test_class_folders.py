@@ -7,6 +7,7 @@ from tests.data.builders import write_image
 
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
+from weclip.data.tags.reading import TagsChoice
 from weclip.system.errors import InputError
 
 
@@ -47,6 +48,14 @@ def test_class_folders_at_any_depth(tmp_path: Path, pets: ClassList):
         assert tags_of(dataset, "train") == expected
         assert dataset.layout.holdings().unused == ("loose.jpg",)
         assert "images in no folder of a class: 1 (loose.jpg)" in dataset.understood(None, None)[-1]
+
+
+def test_folders_have_no_controls_to_choose_from(tmp_path: Path):
+    write_images(tmp_path, "dog/1.jpg", "cat/2.jpg")
+    dataset = open_dataset("folder", tmp_path, choice=TagsChoice(control="breed"))
+    line = r"data.tags_control=breed, but a data set whose folders tell the tags has no controls"
+    with pytest.raises(InputError, match=line):
+        dataset.read_split("train")
 
 
 def test_folders_below_may_be_the_classes(tmp_path: Path, pets: ClassList):

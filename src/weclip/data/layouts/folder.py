@@ -28,7 +28,7 @@ from weclip.data.layouts.pool import RATIO_SPLITS, Pool, choose
 from weclip.data.layouts.tagged_rows import pool_of_rows, read_table, read_untagged_table
 from weclip.data.masks.mask_labels import mask_labels, parse_mask_labels
 from weclip.data.summary import BY_CLIP, Holdings, Origins
-from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice
+from weclip.data.tags.reading import DEFAULT_CHOICE, TagsChoice, refuse_control
 from weclip.system.errors import InputError
 
 UNLISTED = "images that the tags file does not name"
@@ -68,6 +68,7 @@ class Folder:
                 for path in self.place.tables
             ]
             return _with_unlisted(pool_of_rows(self.place, tables), self.place)
+        refuse_control(self.choice, self.place.origin, "a data set whose folders tell the tags")
         return pool_of_class_folders(self.place, self.classes)
 
     def read_split(self, split: str) -> list[TaggedImage]:
