@@ -54,3 +54,28 @@ def test_bash_asks_and_pytorch_is_not_imported():
         check=True,
     )
     assert done.stdout == "clip.weights=\n[]\n"
+
+
+def test_bash_adds_no_space_after_a_key(tmp_path):
+    """The script that is installed, with stubs for the command and for bash's own `compopt`."""
+    code = "from weclip.cli.app import main; main()"
+    made = subprocess.run(
+        [sys.executable, "-c", code, "--show-completion", "bash"],
+        env=os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = tmp_path / "weclip"
+    command.write_text("#!/bin/sh\necho $FOUND\n")
+    command.chmod(0o755)
+    asking = 'compopt() { echo "$@"; }\n' + made.stdout + "\n" + f"_weclip_completion {command}\n"
+    for found, said in (("clip.weights=", "-o nospace\n"), ("--resume", "")):
+        done = subprocess.run(
+            ["bash", "-c", asking],
+            env=os.environ | {"FOUND": found},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == said

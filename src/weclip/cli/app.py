@@ -12,6 +12,7 @@ import typer
 
 from weclip.cli import options
 from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
+from weclip.cli.completion import let_values_follow_keys
 from weclip.cli.label import label
 from weclip.cli.options import (
     Changes,
@@ -272,6 +273,7 @@ def main() -> None:
     show_notices_in_one_line()
     keep_freed_memory()
     silence_pillow()
+    let_values_follow_keys()
     sys.exit(with_what_was_printed(run(sys.argv[1:])))
 
 

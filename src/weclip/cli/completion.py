@@ -6,6 +6,7 @@ imported when a shell asks, so that commands start as before.
 
 import ast
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from typing import Any
@@ -14,6 +15,19 @@ from weclip.parts import KINDS, Kind
 
 HIDDEN = "plugins"
 """A key that only files have."""
+
+
+NO_SPACE = "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n"
+"""What bash's completion script lacks, so that a value can follow `key=` directly."""
+
+
+def let_values_follow_keys() -> None:
+    """Add that to the script, which Typer has no option for; one of another form stays as it is."""
+    with suppress(ImportError, AttributeError, KeyError):
+        from typer._completion_shared import _completion_scripts as scripts
+
+        if NO_SPACE not in scripts["bash"]:
+            scripts["bash"] = scripts["bash"].replace("    return 0\n", f"{NO_SPACE}    return 0\n")
 
 
 def complete_preset(incomplete: str) -> list[str]:
