@@ -1,8 +1,10 @@
 """Reports that commands leave: of trainings with and without masks, of labels, of predictions."""
 
 import csv
+import os
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,23 @@ def test_a_report_that_fails_costs_nothing(world, tmp_path, monkeypatch, capsys,
     said = capsys.readouterr().out
     assert "so there is no report.html" in said
     assert str(error) in said.replace("\n", " ")
+
+
+def test_a_signal_during_the_report_ends_the_run_as_during_training(
+    world, tmp_path, monkeypatch, capsys
+):
+    given = [tmp_path / "run", *world[1]]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "weclip.tasks.train.report.look_at_masked",
+            lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM),
+        )
+        assert worlds.train(*given) == 75
+    said = capsys.readouterr().err
+    assert said.startswith("weclip: SIGTERM came; the model is saved, report.html is not; the same")
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert worlds.train(*given, "--resume") == 0
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_labels(world, tmp_path, capsys):

@@ -1,7 +1,8 @@
 """How a command line ends: one line on standard error, and an exit code that tells why.
 
 0: done. 1: a run ended early, `predict` left images out, or `check` has warnings. 2: a mistake in
-what was given. 75: a signal ended a run between two steps, saved. 130: interrupted.
+what was given. 75: a signal ended a run between two steps, saved,
+or before its report. 130: interrupted.
 """
 
 import sys

@@ -9,6 +9,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from weclip.system.errors import StoppedError
 from weclip.system.processes import STOP_SIGNALS
 
 
@@ -48,3 +49,19 @@ class StopRequests:
         if self.name is not None:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
+
+
+class StopAtOnce(StopRequests):
+    """As `StopRequests`, where nothing can be lost: the signal raises `StoppedError` on the spot.
+
+    Args:
+        state: What is saved, and what is not, for the message.
+    """
+
+    def __init__(self, state: str) -> None:
+        super().__init__()
+        self.state = state
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        super()._note(number, frame)
+        raise StoppedError(f"{self.name} came; {self.state}")

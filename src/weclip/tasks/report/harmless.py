@@ -5,15 +5,22 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from weclip.system.errors import StoppedError
 from weclip.system.untrusted.text import one_line
 from weclip.tasks.train.inputs import warn
 
 
 @contextmanager
 def harmless(console: Console, name: str) -> Iterator[None]:
-    """Turn any error into a line of warning: masks, model and scores are saved before."""
+    """Turn any error into a line of warning: masks, model and scores are saved before.
+
+    Raises:
+        StoppedError: A signal came.
+    """
     try:
         yield
+    except StoppedError:
+        raise
     except Exception as error:
         said = one_line(error) or type(error).__name__
         warn(console, f"{said}; so there is no {name}")

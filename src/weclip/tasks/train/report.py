@@ -33,9 +33,13 @@ from weclip.tasks.train.resume import flatten
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, read_model_file
 from weclip.training.runlog import LOG_NAME, read_log
+from weclip.training.signals import StopAtOnce
 
 SPEEDS = ("learning_rate", "images_per_second")
 """What a log line holds beside losses."""
+
+STOPPED = f"the model is saved, {REPORT_NAME} is not; the same command with --resume writes it"
+"""Said where a signal comes before the report is there."""
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -56,6 +60,9 @@ def report_training(
 
     Returns:
         The page; None in other processes, or where it failed.
+
+    Raises:
+        StoppedError: A signal came before it was written.
     """
     path = out / REPORT_NAME
     if not connect().is_main_process:
@@ -66,7 +73,7 @@ def report_training(
         f"looking at images for the report, {SECONDS / 60:.0f} minutes at most of each split",
         highlight=False,
     )
-    with harmless(console, REPORT_NAME):
+    with StopAtOnce(STOPPED), harmless(console, REPORT_NAME):
         method = trainer.method
         method.trained = trainer.accelerator.unwrap_model(method.trained)
         file = read_model_file(out / MODEL_NAME)
