@@ -7,7 +7,8 @@ the run folder and in every model file.
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -57,6 +58,8 @@ PATHS = (
     ("label", "model"),
 )
 """Keys of files and folders, which may begin with `~`."""
+
+_defaults = cache(OmegaConf.structured)  # of a kind; not to be changed: a copy is quicker to make
 
 WHEN = "when "
 """Begins a section of a method's preset that counts only where all its `key=value` are so."""
@@ -208,7 +211,7 @@ def _value(text: str, kind: Any, where: str) -> Any:
 
 def to_yaml(config: Config) -> str:
     """The whole configuration as YAML that `load_config` reads back to an equal one."""
-    return str(OmegaConf.to_yaml(OmegaConf.structured(config)))
+    return str(OmegaConf.to_yaml(asdict(config)))
 
 
 def with_whole_paths(config: Config) -> Config:
@@ -254,7 +257,7 @@ def _from_text(
     made_with = document.pop("plugins", None)
     if kind is not Config:
         require_plugins(made_with, kind.PLUGINS, origin)
-    config: DictConfig = OmegaConf.structured(kind)
+    config: DictConfig = deepcopy(_defaults(cast(Any, kind)))
     _apply(config, document, origin, kind, unused)
     return config
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def repeat_command(
     Returns:
         The line, quoted for a POSIX shell.
     """
-    bases = {name: flatten(to_yaml(_preset(name, plugins))) for name in presets()}
+    bases = {name: _base(name, tuple(plugins)) for name in presets()}
     differences = {
         name: {
             key: value
@@ -63,8 +64,10 @@ def suspects_command(settings: Mapping[str, Any], out: Path, plugins: PluginFile
     return repeat_command("check", read, None, plugins=plugins, options=options)
 
 
-def _preset(name: str, plugins: PluginFiles) -> Any:
-    return load_config(name, _REQUIRED, plugins=plugins)
+@cache
+def _base(name: str, plugins: PluginFiles) -> Mapping[str, Any]:
+    """A preset, flat."""
+    return flatten(to_yaml(load_config(name, _REQUIRED, plugins=plugins)))
 
 
 def _plugin(key: str) -> str | None:
