@@ -20,9 +20,12 @@ _own_ports: set[int] = set()
 def pytest_configure(config: pytest.Config) -> None:
     """Guard the whole session: collection and docstring examples too."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, min(MAX_THREADS, torch.get_num_threads() // workers)))
+    threads = max(1, min(MAX_THREADS, torch.get_num_threads() // workers))
+    torch.set_num_threads(threads)
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of what the tests start, too
+        patch.setenv(name, str(threads))
     folder = tempfile.TemporaryDirectory(prefix="weclip-tests-")
     config.add_cleanup(folder.cleanup)
     for name in CACHES:

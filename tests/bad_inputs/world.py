@@ -1,7 +1,6 @@
 """The user's folder that every case starts from: three data sets, a CLIP, and a finished run."""
 
 import contextlib
-import hashlib
 import stat
 from pathlib import Path
 
@@ -23,8 +22,8 @@ VOC = "  format: voc\n  root: VOC2012\n  classes: voc\n  tags_file: tags.csv\n  
 FOLDER = "  format: folder\n  root: photos\n  classes: photos/classes.yaml\n  eval_split: val\n"
 COCO = "  format: coco\n  root: MSCOCO\n  classes: photos/classes.yaml\n  eval_split: val\n"
 
-State = tuple[str, int, int, str]
-"""Kind, size in bytes, time of change in ns, SHA-256 or target of a link."""
+State = tuple[str, int, int, int, str]
+"""Kind, size in bytes, times of change of content and of anything in ns, target of a link."""
 
 
 def build(folder: Path) -> Path:
@@ -49,13 +48,9 @@ def snapshot(folder: Path) -> dict[str, State]:
 def _state(path: Path) -> State:
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        return "link", 0, found.st_mtime_ns, str(path.readlink())
+        return "link", 0, found.st_mtime_ns, 0, str(path.readlink())
     if stat.S_ISDIR(found.st_mode):
-        return "folder", 0, 0, ""  # its time changes with what is in it, which is listed itself
+        return "folder", 0, 0, 0, ""  # its time changes with what is in it, which is listed itself
     if not stat.S_ISREG(found.st_mode):
-        return "neither file nor folder", 0, found.st_mtime_ns, ""
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except PermissionError:  # a case without permission to read
-        digest = ""
-    return "file", found.st_size, found.st_mtime_ns, digest
+        return "neither file nor folder", 0, found.st_mtime_ns, 0, ""
+    return "file", found.st_size, found.st_mtime_ns, found.st_ctime_ns, ""

@@ -13,7 +13,7 @@ from weclip.demo.world import write_world
 from weclip.training.checkpoint import latest_checkpoint
 from weclip.training.runlog import read_log
 
-STEPS, VAL_SCENES = 20, 7
+STEPS, VAL_SCENES = 6, 7
 
 
 def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
@@ -26,8 +26,9 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
     masks = str(trained.parent / "predicted" / "masks")
     changes = [
         f"data.root={world}",
-        *("train.precision=float32", "train.log_every=1", "train.eval_every=10"),
+        *("train.precision=float32", "train.log_every=1", "train.eval_every=3"),
         *(f"train.steps={STEPS}", "train.batch_size=5", "optim.eps=1e-4"),
+        *("data.crop_size=96", "par.iterations=4"),
     ]
     return [
         ["train", "--config", "demo", "--out", str(run), *changes],
@@ -59,7 +60,7 @@ def launched(tmp_path_factory):
     which the last bit of a float decides.
     """
     world = tmp_path_factory.mktemp("demo") / "world"
-    write_world(world, train_scenes=20, val_scenes=VAL_SCENES, seed=0)
+    write_world(world, train_scenes=10, val_scenes=VAL_SCENES, seed=0)
 
     class Folders(dict):
         def __missing__(self, processes):

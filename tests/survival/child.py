@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -44,18 +45,32 @@ def leave(room: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
+def as_a_command(arguments: list[str], stream: str) -> NoReturn:
+    """Run it as `weclip ARGUMENTS` is run, with these standard streams."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    opened = writer if stream == "gone" else os.open(stream, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(opened, standard)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+    sys.argv = ["weclip", *arguments]
+    cli.main()
+    raise AssertionError("a command ends by its exit code")
+
+
 def main(
     arguments: list[str],
     output: str,
     kill_at_write: int | None,
-    threads: int | None,
     room: int | None,
+    stream: str | None,
 ) -> int:
     """Run a command line with its output in a file; its exit code."""
     if room is not None:
         leave(room)
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # tiny work is quick with one, however busy the cores are
+    if stream is not None:
+        as_a_command(arguments, stream)
     system = KillingOs(sys.maxsize if kill_at_write is None else kill_at_write)
     weclip.system.files.os = system  # type: ignore[assignment]
     with (

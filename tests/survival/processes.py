@@ -23,8 +23,8 @@ def start(
     arguments: list[str],
     output: Path,
     kill_at_write: int | None = None,
-    threads: int | None = None,
     room: int | None = None,
+    stream: str | None = None,
 ) -> ForkServerProcess:
     """Start `weclip ARGUMENTS`; its output goes to a file.
 
@@ -33,15 +33,16 @@ def start(
         output: File for what it prints.
         kill_at_write: How many files are written whole before the process kills itself while it
             writes the next, half of which is on disk then.
-        threads: Of PyTorch; None for its own choice. With one, tiny work is quick on busy cores.
         room: Bytes of address space that it may take beyond what it starts with; None: no limit.
+        stream: Its standard output and error in place of `output`, as of a command of its own: a
+            file, or `gone` for a pipe whose reader has left.
     """
     task = {
         "arguments": arguments,
         "output": str(output),
         "kill_at_write": kill_at_write,
-        "threads": threads,
         "room": room,
+        "stream": stream,
     }
     named = {"init_globals": {"TASK": task}, "run_name": "__main__"}
     process = CONTEXT.Process(target=runpy.run_path, args=(str(CHILD),), kwargs=named)

@@ -39,7 +39,7 @@ def line(voc_world, clip_file):
 def start(line, out, **options):
     """Start or resume."""
     command = [*line, "--out", str(out), "--resume"]
-    return processes.start(command, out.with_suffix(".txt"), threads=1, **options)
+    return processes.start(command, out.with_suffix(".txt"), **options)
 
 
 def finish(line, out):
@@ -103,7 +103,13 @@ def test_killed_at_random_moments(tmp_path, line, whole, planned):
         runs += 1
 
 
-@pytest.mark.parametrize("what", WRITES)
+LIKE_ANOTHER = ("soft maps", "a label of fiftyone")  # a mask; a label of yolo
+
+
+@pytest.mark.parametrize(
+    "what",
+    [pytest.param(w, marks=[pytest.mark.long] if w in LIKE_ANOTHER else []) for w in WRITES],
+)
 def test_killed_while_it_writes(tmp_path, line, whole, what):
     reference, _, _ = whole
     out = tmp_path / "run"

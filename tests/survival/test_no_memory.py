@@ -76,7 +76,7 @@ def test_a_limit_of_the_system(tmp_path, run_folder, voc_world, clip_file, comma
         "tag": ["tag", *data],
     }[command]
     out = tmp_path / ("tags.csv" if command == "tag" else "out")
-    process = processes.start([*words, "--out", str(out)], told, threads=1, room=ROOM)
+    process = processes.start([*words, "--out", str(out)], told, room=ROOM)
     process.join()
     assert told.read_text().endswith(line(command)), told.read_text()
     assert process.exitcode == 1
@@ -96,7 +96,7 @@ def test_masks_are_scored_without_copies_in_64_bits(tmp_path):
     words = ["evaluate", "--masks", str(tmp_path / "predicted"), "--config", "folder"]
     words += [f"data.root={root}", "data.classes=voc", "data.eval_split=val"]
     words += ["--out", str(tmp_path / "out")]
-    process = processes.start(words, told, threads=1, room=2**28 + 2**27)
+    process = processes.start(words, told, room=2**28 + 2**27)
     process.join()
     assert process.exitcode == 0, told.read_text()
     record = json.loads((tmp_path / "out" / "evaluation.json").read_text())

@@ -26,7 +26,15 @@ def whole(tmp_path_factory, changes):
     return out
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        signal.SIGINT,
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_ends_the_run_saved(tmp_path, changes, whole, number):
     out, told = tmp_path / "run", tmp_path / "told.txt"
     command = ["train", "--config", "voc", "--out", str(out), *changes, "train.save_every=1000"]

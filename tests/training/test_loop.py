@@ -18,6 +18,7 @@ from weclip.inference.predictor import inference_mode
 from weclip.system.console import QUIET
 from weclip.system.distributed import make_accelerator
 from weclip.system.errors import DivergedError, RunError, StoppedError
+from weclip.system.processes import STOP_SIGNALS
 from weclip.tasks.train.shown import StepView
 from weclip.training.checkpoint import load_checkpoint
 from weclip.training.replay import load_replay
@@ -225,6 +226,13 @@ def test_a_second_signal_interrupts_at_once():
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):  # as before the context
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_each_signal_is_noted(number):
+    with StopRequests() as requests:
+        signal.raise_signal(number)
+    assert requests.name == signal.Signals(number).name
 
 
 def test_a_closed_terminal_is_a_signal_unless_it_is_ignored():
