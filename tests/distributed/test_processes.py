@@ -30,8 +30,10 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
         *(f"train.steps={STEPS}", "train.batch_size=5", "optim.eps=1e-4"),
         *("data.crop_size=96", "par.iterations=4"),
     ]
+    plus = ["method.weclip_plus.confident_from=2", "train.eval_every=0", "data.eval_split=null"]
     return [
         ["train", "--config", "demo", "--out", str(run), *changes],
+        ["train", "--config", "demo-plus", "--out", str(root / "plus"), *changes, *plus],
         ["evaluate", *model, "--out", str(root / "scores")],
         ["evaluate", *model, "--out", str(root / "labels"), "--labels"],
         ["predict", *model, "--out", str(root / "predicted"), f"{world}/JPEGImages/val_*"],
@@ -48,6 +50,7 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
     ]
 
 
+RUNS = ["run", "plus"]
 SEVERAL = [2, pytest.param(3, marks=pytest.mark.long)]
 THREE_SCORED = pytest.param(3, "scores", marks=pytest.mark.long)
 
@@ -69,9 +72,9 @@ def launched(tmp_path_factory):
             lines = commands(root, world, trained)
             said = ""
             if processes == 1:
-                assert [cli.run(line) for line in lines] == [0] * 5
+                assert [cli.run(line) for line in lines] == [0] * 6
             else:
-                few = lines if processes == 2 else lines[:2]  # they take their time
+                few = lines if processes == 2 else lines[:3]  # they take their time
                 said = launch.run(processes, *few)
             self[processes] = root, said
             return self[processes]
@@ -85,15 +88,17 @@ def weights(run: Path) -> torch.Tensor:
     return torch.cat([values.flatten() for values in state.values()])
 
 
+@pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("processes", SEVERAL)
-def test_weights_are_those_of_one_process(launched, processes):
-    one, other = (weights(launched[count][0] / "run") for count in (1, processes))
+def test_weights_are_those_of_one_process(launched, processes, run):
+    one, other = (weights(launched[count][0] / run) for count in (1, processes))
     assert (one - other).norm() / one.norm() <= 1e-6
 
 
+@pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("processes", SEVERAL)
-def test_losses_are_those_of_one_process(launched, processes):
-    one, other = (read_log(launched[count][0] / "run" / "log.jsonl") for count in (1, processes))
+def test_losses_are_those_of_one_process(launched, processes, run):
+    one, other = (read_log(launched[count][0] / run / "log.jsonl") for count in (1, processes))
     steps = [row["step"] for row in one if "loss" in row]
     assert steps == list(range(1, STEPS + 1))
     for row, of_several in zip(one, other, strict=True):
@@ -124,7 +129,7 @@ def test_each_image_is_predicted_once(launched):
 
 def test_only_the_first_process_speaks_and_writes(launched):
     root, told = launched[2]
-    assert told.count("model: ") == 1
+    assert told.count("model: ") == 2  # of two trainings
     assert told.count(f"{VAL_SCENES} label maps in") == 1
     assert sorted(path.name for path in (root / "run").iterdir()) == sorted(
         path.name for path in (launched[1][0] / "run").iterdir()

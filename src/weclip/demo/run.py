@@ -37,6 +37,7 @@ from weclip.tasks.evaluate.model import (
     score_segmentation,
 )
 from weclip.tasks.load.model import LoadedModel, load_model
+from weclip.tasks.train.report import curves
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, read_log
 
@@ -108,7 +109,7 @@ def _run_demo(
         Report(
             title="weclip demo: segmentation learnt from tags",
             scores=records,
-            curves=read_curves(run / LOG_NAME),
+            curves=curves(read_log(run / LOG_NAME)),
             scenes=pick_scenes(model, samples, scored["Segmentation"].result),
             class_colours=model.file.classes.colours_by_name,
             credits=[CREDIT],
@@ -133,25 +134,6 @@ def drawing_groups(world: Path) -> Callable[[str], str]:
     path = world / "ImageSets" / "Segmentation" / "val_unseen.txt"
     unseen = set(path.read_text(encoding="utf-8").split())
     return lambda name: "unseen drawings" if name in unseen else "seen drawings"
-
-
-def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Training curves from the run's log: losses, learning rate, score on held-out scenes.
-
-    What was logged only once is no curve, and left out.
-    """
-    titles = {
-        "segmentation": "segmentation loss",
-        "affinity": "affinity loss",
-        "learning_rate": "learning rate",
-        "eval_miou": "mIoU on held-out scenes",
-    }
-    rows = read_log(path)
-    curves = {
-        title: [(row["step"], row[key]) for row in rows if key in row]
-        for key, title in titles.items()
-    }
-    return {title: points for title, points in curves.items() if len(points) > 1}
 
 
 def pick_scenes(
