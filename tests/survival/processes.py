@@ -15,6 +15,7 @@ CONTEXT.set_forkserver_preload(
         "weclip.tasks.train.run",
         "weclip.tasks.label.run",
         "torch._dynamo",
+        "tests.survival.warm",  # found where pytest runs in the root; else it is only slower
     ]
 )
 
