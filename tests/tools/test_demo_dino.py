@@ -12,10 +12,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, load_file
+from safetensors.torch import load
 
-from weclip.backbones.dino.image_encoder import build_dino
-from weclip.backbones.dino.layouts import fold_layer_scale, our_names
+from weclip.backbones.dino.weights import load_dino
+from weclip.build import demo_weights
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -37,16 +37,6 @@ def tool(monkeypatch: pytest.MonkeyPatch):
             del sys.modules[name]
 
 
-def encoder_of(state):
-    """The encoder of weights in the hub's names."""
-    state = fold_layer_scale(our_names({name: value.float() for name, value in state.items()}))
-    state["class_token"] = state["class_token"].flatten()
-    state["positional_embedding"] = state["positional_embedding"][0]
-    state["registers"] = torch.zeros(0, len(state["class_token"]))
-    del state["mask_token"]
-    return build_dino(state)
-
-
 def test_the_weights_are_those_of_the_card_and_load_as_a_dino():
     content = DEMO.joinpath("dino.safetensors").read_bytes()
     assert len(content) < 4_000_000
@@ -54,11 +44,12 @@ def test_the_weights_are_those_of_the_card_and_load_as_a_dino():
     assert re.findall(r"\b[0-9a-f]{64}\b", card) == [hashlib.sha256(content).hexdigest()]
     state = load(content)
     assert {value.dtype for value in state.values()} == {torch.float16}
-    tokens, grid = encoder_of(state)(torch.randint(256, (2, 3, 128, 96), dtype=torch.uint8))
-    assert grid == (16, 12)
-    assert tokens.shape == (2, 16 * 12, 192)
-    assert tokens.isfinite().all()
-    assert tokens.std(dim=1).mean() > 0.1  # patches differ
+    encoder = load_dino(demo_weights("dino")).image
+    found = encoder(torch.randint(256, (2, 3, 128, 96), dtype=torch.uint8))
+    assert found.patch_grid == (16, 12)
+    assert found.features.shape == (2, 16 * 12, 192)
+    assert found.features.isfinite().all()
+    assert found.features.std(dim=1).mean() > 0.1  # patches differ
 
 
 def test_no_drawing_kept_for_validation_is_in_a_picture(tool, tmp_path):
@@ -139,7 +130,7 @@ def test_a_few_steps_lower_the_loss_and_export_what_was_trained(tool, tmp_path):
     assert np.isfinite(losses).all()
     assert np.mean(losses[-2:]) < losses[0] - 0.3
     run.save()
-    encoder = encoder_of(load_file(tmp_path / "dino.safetensors"))
+    encoder = load_dino(tmp_path / "dino.safetensors").image
     trained = run.teacher.encoder.transformer.blocks[0].mlp.c_fc.weight
     torch.testing.assert_close(
         encoder.transformer.blocks[0].mlp.c_fc.weight, trained, atol=1e-3, rtol=1e-3
