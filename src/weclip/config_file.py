@@ -4,48 +4,25 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from weclip.config import Config, WholeOrAuto
+from weclip.config import Config
+from weclip.config_changes import Change, apply_change, apply_overrides
 from weclip.config_rules import validate
-from weclip.config_schema import PART_SECTIONS, in_a_section, schema
-from weclip.data.images.listing import AUTO
+from weclip.config_schema import PART_SECTIONS, schema
 from weclip.plugins import Plugin, PluginFiles, load_plugins, require_plugins
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import at_home
 from weclip.system.untrusted.documents import parse_yaml
 from weclip.system.untrusted.files import read_text
-from weclip.system.untrusted.text import one_line, short
-
-OVERRIDE = re.compile(r"\w+(\.\w+)*=")
-Change = str | Mapping[str, object]
-"""`section.key=value`, or values by dotted key as Python gives them."""
-KINDS: dict[Any, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    WholeOrAuto: "a whole number or auto",
-    str | None: "a text or null",
-    int | None: "a whole number or null",
-    float | None: "a number or null",
-    bool | None: "true, false or null",
-    tuple[float, float]: "a list of two numbers",
-    tuple[float, ...]: "a list of numbers",
-    tuple[int, ...]: "a list of whole numbers",
-    tuple[str, ...]: "a list of texts",
-}
-"""How types are called in messages; others by their Python name."""
 
 PATHS = (
     ("data", "root"),
@@ -126,12 +103,12 @@ def _apply_method(
         raise InputError(f"--method {method}: there is none of this name; {hint}")
     document = parse_yaml(_shipped(f"methods/{method}"), f"method {method}")
     always = {key: value for key, value in document.items() if not key.startswith(WHEN)}
-    _apply(config, always, f"method {method}", kind)
+    apply_change(config, always, f"method {method}", kind)
     final = config.copy()
-    _apply_overrides(final, overrides, kind)
+    apply_overrides(final, overrides, kind)
     for key in (key for key in document if key not in always):  # in the order of the file
         if all(_is(final, condition) for condition in key.removeprefix(WHEN).split()):
-            _apply(config, document[key], f"method {method}", kind)
+            apply_change(config, document[key], f"method {method}", kind)
 
 
 def _is(config: DictConfig, condition: str) -> bool:
@@ -152,7 +129,7 @@ def _resolve(
     kind: type[Config],
     unused: Collection[str] = (),
 ) -> Config:
-    _apply_overrides(config, overrides, kind, unused)
+    apply_overrides(config, overrides, kind, unused)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(config) if key not in unused)
     if missing:
         raise InputError(
@@ -167,46 +144,6 @@ def _resolve(
     resolved.plugins = {plugin.name: plugin.sha256 for plugin in kind.PLUGINS}
     validate(resolved)
     return resolved
-
-
-def _apply_overrides(
-    config: DictConfig,
-    overrides: Sequence[Change],
-    kind: type[Config],
-    unused: Collection[str] = (),
-) -> None:
-    for given in overrides:
-        if isinstance(given, str):
-            if not OVERRIDE.match(given):
-                raise InputError(f"'{given}' is not of the form section.key=value")
-            where = f"'{one_line(given)}'"
-            key, _, value = given.partition("=")
-            values: Mapping[str, object] = {key: _value(value, _kind_of(key, kind), where)}
-        else:
-            values, where = given, "changes"
-        for key, change in values.items():
-            for name in reversed(key.split(".")):
-                change = {name: change}
-            _apply(config, change, where, kind, unused)
-
-
-def _kind_of(key: str, kind: Any) -> Any:
-    """The type of a dotted key; None if there is no such key."""
-    for name in key.split("."):
-        kind = {f.name: f.type for f in fields(kind)}.get(name) if is_dataclass(kind) else None
-    return kind
-
-
-def _value(text: str, kind: Any, where: str) -> Any:
-    """The value of an override: YAML, but as it is where the key wants a text, such as a path.
-
-    >>> _value("my photos #1", str, ""), _value("null", str | None, ""), _value("3", int, "")
-    ('my photos #1', None, 3)
-    """
-    plain = text not in ("", "null", "~") and text[0] not in "\"'"
-    if kind in (str, str | None) and plain:
-        return text
-    return parse_yaml(text, where, "not a valid value")
 
 
 def to_yaml(config: Config) -> str:
@@ -258,44 +195,5 @@ def _from_text(
     if kind is not Config:
         require_plugins(made_with, kind.PLUGINS, origin)
     config: DictConfig = deepcopy(_defaults(cast(Any, kind)))
-    _apply(config, document, origin, kind, unused)
+    apply_change(config, document, origin, kind, unused)
     return config
-
-
-def _apply(
-    config: DictConfig, change: Any, origin: str, kind: type[Config], unused: Collection[str] = ()
-) -> None:
-    """Set the keys of `change` in `config`, one by one so that errors name the key."""
-    read = {key: value for key, value in change.items() if key not in unused}
-    for key, value, wanted in _leaves(read, kind, origin, ""):
-        if "${" in short(value, 2000):
-            raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
-        try:
-            if wanted == WholeOrAuto and isinstance(value, str) and value not in (AUTO, "???"):
-                raise ValidationError
-            OmegaConf.update(config, key, value, merge=False)
-        except OmegaConfBaseException:
-            said = KINDS.get(wanted) or str(wanted)
-            raise InputError(f"{origin}: {key} must be {said}, not {short(value)}") from None
-
-
-def _leaves(change: Any, section: Any, origin: str, prefix: str) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted key, value and type of everything in `change`; InputError for unknown keys."""
-    known = {f.name: f.type for f in fields(section)}
-    if not isinstance(change, dict):
-        name = prefix.rstrip(".")
-        raise InputError(f"{origin}: {name} is a section; its keys are {', '.join(known)}")
-    for key, value in change.items():
-        if key not in known or prefix + str(key) == "plugins":
-            where = f"under {prefix.rstrip('.')}" if prefix else "at the top"
-            hint = in_a_section(key, known) or did_you_mean(str(key)[:99], known)
-            listed = f"known {where}: {', '.join(known)}"
-            if prefix.rstrip(".") in PART_SECTIONS:
-                listed += "; a part of your own needs --plugin FILE.py"
-            raise InputError(
-                f"{origin}: unknown key {prefix}{one_line(key)}; {f'{hint} {listed}'.strip()}"
-            )
-        if is_dataclass(known[key]):
-            yield from _leaves(value, known[key], origin, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value, known[key]

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from weclip.config import Config, DataConfig
-from weclip.config_file import OVERRIDE, Change, load_config
+from weclip.config_changes import OVERRIDE, Change
+from weclip.config_file import load_config
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
 from weclip.data.images.listing import AUTO

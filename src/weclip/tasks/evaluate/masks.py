@@ -13,7 +13,7 @@ from rich.console import Console
 
 from weclip.build import build_eval_crf
 from weclip.config import Config
-from weclip.config_file import Change
+from weclip.config_changes import Change
 from weclip.data.masks.mask_labels import mask_labels
 from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
 from weclip.inference.predictor import Crf

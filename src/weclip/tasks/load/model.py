@@ -9,7 +9,8 @@ import torch
 
 from weclip.build import build_method, build_predictor, load_trained
 from weclip.config import Config
-from weclip.config_file import Change, from_yaml, override
+from weclip.config_changes import Change
+from weclip.config_file import from_yaml, override
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.inference.segmentation.model import SegmentationModel
 from weclip.methods.method import Method

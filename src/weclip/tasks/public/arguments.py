@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from weclip.config_file import Change
+from weclip.config_changes import Change
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.system.errors import LONGEST as MESSAGE
 from weclip.system.errors import InputError
