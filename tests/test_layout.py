@@ -22,6 +22,7 @@ ORDER = (
     "config",
     "config_schema",
     "config_rules",
+    "config_changes",
     "config_file",
     "build",
     "prepare",
