@@ -195,3 +195,14 @@ def test_labels_for_scores_are_those_of_training():
     expected = output.detail.pseudo_label.label_map[0]
     share = (found.label_map["pseudo_label"].long() == expected).float().mean()
     assert share > 0.999
+
+
+def test_maps_labels_and_losses_stay_in_float32_under_autocast():
+    """Weighted maps are small: what rounds them decides which tags get pixels."""
+    method = tiny_weclip_plus(dropout=0.0).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        output = method.training_step(make_batch(), 0)
+    assert output.detail.decoded.branches[0].dtype == torch.bfloat16
+    refined = output.detail.refined
+    kept = (output.cam, output.detail.weighted, refined.transition, refined.cam, output.loss)
+    assert {each.dtype for each in kept} == {torch.float32}
