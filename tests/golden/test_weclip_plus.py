@@ -97,7 +97,7 @@ class Case:
 
     @cached_property
     def view(self):
-        return self.method.see(self.batch.image)
+        return self.method.see(self.batch.image, 0)
 
     def order(self, image: int) -> list[int]:
         """Our slots are in ascending order of class; the published ones in that of `keys`."""

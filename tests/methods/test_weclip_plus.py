@@ -99,7 +99,7 @@ def test_cam_skips_block():
     (_, plain), (method, quirky) = run(), run(plus_config(cam_skips_block=True))
     assert torch.equal(plain.logits, quirky.logits)
     assert not torch.equal(plain.cam, quirky.cam)
-    seen = method.see(make_batch().image)
+    seen = method.see(make_batch().image, 0)
     tokens = seen.tokens[-2].float()
     expected = method.maps.image_encoder.run_last_block(tokens).attention
     assert torch.equal(seen.last_block.attention, expected)
@@ -168,7 +168,7 @@ def test_train_on_padding(quirk):
 def test_the_second_encoders_map_is_resized_after_its_dropout():
     """Whole channels are dropped, each head its own."""
     method = tiny_weclip_plus(dropout=0.5).train()
-    seen = method.see(make_batch().image)
+    seen = method.see(make_batch().image, 0)
     torch.manual_seed(0)
     of_clip = method.trained.clip_head([seen.tokens[-1][:, 1:]], seen.patch_grid)
     of_guide = method.trained.guide_head([seen.guide.features], seen.guide.patch_grid)
@@ -181,7 +181,7 @@ def test_the_second_encoders_map_is_resized_after_its_dropout():
 def test_prediction_needs_no_tags_and_is_the_mean_of_branches():
     method = tiny_weclip_plus().eval()
     image = make_batch().image
-    seen = method.see(image)
+    seen = method.see(image, 0)
     decoded = method.decode(seen)
     torch.testing.assert_close(method(image), decoded.logits)
     assert torch.equal(F.one_hot(decoded.logits.argmax(1)).sum(), torch.tensor(3 * 24))
@@ -206,3 +206,17 @@ def test_maps_labels_and_losses_stay_in_float32_under_autocast():
     refined = output.detail.refined
     kept = (output.cam, output.detail.weighted, refined.transition, refined.cam, output.loss)
     assert {each.dtype for each in kept} == {torch.float32}
+
+
+def test_refine_from():
+    """Published: from the first step. Before it, maps are as CLIP gives them, as in WeCLIP."""
+    config = plus_config()
+    config.method.weclip_plus.refine_from = 5
+    (_, before), (_, after), (_, released) = run(config, step=4), run(config, step=5), run()
+    assert torch.equal(before.detail.weighted, before.cam)
+    assert not torch.equal(before.detail.refined.affinity, after.detail.refined.affinity)
+    assert torch.equal(after.detail.refined.cam, released.detail.refined.cam)
+    assert torch.equal(after.target, released.target)
+    config.method.weclip_plus.refine_from = -1
+    _, never = run(config, step=10**6)
+    assert torch.equal(never.detail.refined.cam, before.detail.refined.cam)

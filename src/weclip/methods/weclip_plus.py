@@ -57,6 +57,12 @@ class WeClipPlusSettings:
     )
     heads: int = setting(8, source="WeCLIP+, released code; divide the width", least=1, most=8192)
     dropout: float = setting(0.1, source="WeCLIP+, released code; of channels", least=0, most=1)
+    refine_from: int = setting(
+        0,
+        source="WeCLIP+, released code; first step with the refinement module; -1: never",
+        least=-1,
+        most=10**9,
+    )
     confident_from: int | str = setting(
         18_001,
         source="WeCLIP+, released code; first step whose confident predictions replace labels; "
@@ -78,6 +84,10 @@ class WeClipPlusSettings:
                 f"method.weclip_plus.width={self.width} must be a multiple of "
                 f"method.weclip_plus.heads={self.heads}"
             )
+
+    def refines(self, step: int) -> bool:
+        """Whether the refinement module is on at a training step."""
+        return 0 <= self.refine_from <= step
 
     def is_confident(self, step: int) -> bool:
         """Whether predictions replace labels at a training step."""
@@ -170,12 +180,12 @@ class WeClipPlus(nn.Module):
     def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
         """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP (B, 1+N, D) of block L-1, frozen DINOv2 (B, N', D')
-        view = self.see(batch.image)
+        view = self.see(batch.image, step)
         # 2. Two heads, one classifier: logits (B, C, h, w), affinity (B, N, N) of both maps
         decoded = self.decode(view, batch.share)
         # 3. Map of each tag, times its predicted probability, spread by the decoder's choice
         slots = pack_tags(batch.tags).to(self.device)  # (B, K)
-        cam, weighted, refined = self.refine(view, slots, decoded)  # (B, K, h, w)
+        cam, weighted, refined = self.refine(view, slots, decoded, step)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
         guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
         pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
@@ -203,9 +213,9 @@ class WeClipPlus(nn.Module):
         self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
     ) -> LabelMaps:
         """As `Labeller.label_maps`; labels before any replacement."""
-        view = self.see(image)
+        view = self.see(image, step)
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
-        cam, _, refined = self.refine(view, slots, self.decode(view))  # (1, K, h, w)
+        cam, _, refined = self.refine(view, slots, self.decode(view), step)  # (1, K, h, w)
         guide = par_guide(view, normalised=self.settings.par_on_normalised_image)[0]
         return label_maps_of(cam, refined.cam, slots, size, labels=self.labels, guide=guide)
 
@@ -215,9 +225,10 @@ class WeClipPlus(nn.Module):
         decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, guide)
         return decoded.feature_affinity
 
-    def see(self, image: Tensor) -> View:
-        """What both encoders see of RGB images (B, 3, H, W) in 0..255."""
-        return self.maps.see(image, refined=True, skipped=int(self.settings.cam_skips_block))
+    def see(self, image: Tensor, step: int) -> View:
+        """What both encoders see of RGB images (B, 3, H, W) in 0..255, for a training step."""
+        refined, skipped = self.settings.refines(step), int(self.settings.cam_skips_block)
+        return self.maps.see(image, refined=refined, skipped=skipped)
 
     def decode(self, view: View, share: Share | None = None) -> Decoded:
         """The decoder's output."""
@@ -225,13 +236,16 @@ class WeClipPlus(nn.Module):
         return decoded
 
     def refine(
-        self, view: View, slots: TagSlots, decoded: Decoded
+        self, view: View, slots: TagSlots, decoded: Decoded, step: int
     ) -> tuple[Tensor, Tensor, Refined]:
         """Maps of the tags (B, K, h, w) as they are, weighted, and weighted and spread.
 
-        The affinity, with its boxes, is that of the maps before they are weighted.
+        The affinity, with its boxes, is that of the maps before they are weighted. Before the
+        refinement module is on, they are not weighted, and the decoder takes no part.
         """
         cam = self.maps.make(view, slots)
+        if not self.settings.refines(step):
+            return cam, cam, self.maps.spread(cam, view, None)
         weighted = cam * class_probability(decoded.logits, slots)
         refined = self.maps.spread(cam, view, decoded.feature_affinity).of(weighted)
         return cam, weighted, refined
