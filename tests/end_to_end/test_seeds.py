@@ -58,3 +58,18 @@ def test_a_deterministic_run_equals_its_repetition(tmp_path, run_folder, voc_wor
         torch.use_deterministic_algorithms(False)
     assert same(last(tmp_path / "one").trained, last(tmp_path / "two").trained)
     assert same(last(tmp_path / "one").trained, last(run_folder).trained)
+
+
+@pytest.mark.parametrize("wrong", ["data.tags_file=gone.csv", "clip.weights=gone.pt"])
+def test_bad_input_leaves_nothing_behind(tmp_path, voc_world, clip_file, wrong):
+    changes = [*voc_changes(voc_world, clip_file), wrong]
+    assert train(tmp_path / "runs", *changes, "--seeds", "0,7") == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_clip_leaves_nothing_behind(tmp_path, voc_world, clip_file):
+    broken = tmp_path / "clip.safetensors"
+    broken.write_bytes(clip_file.read_bytes()[:5000])
+    changes = voc_changes(voc_world, broken)
+    assert train(tmp_path / "runs", *changes, "--seeds", "0,7") == 2
+    assert not (tmp_path / "runs").exists()

@@ -16,7 +16,8 @@ from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER, claim_folder, is_output, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
-from weclip.tasks.load.backbones import require_files
+from weclip.tasks.datasets import open_configured
+from weclip.tasks.load.backbones import open_backbones, require_files
 from weclip.tasks.train.inputs import read_paths
 from weclip.tasks.train.run import train
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
@@ -61,7 +62,7 @@ def train_seeds(
     place = connect()
     require_equal("option", {"--seeds": list(seeds)})
     with working_in(out, KIND, first=place.is_main_process):
-        require_files(config)
+        require_inputs(config, console)
         if place.is_main_process and not (resume and is_output(out, KIND)):
             claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
             write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
@@ -77,6 +78,13 @@ def train_seeds(
             write_json(out / RECORD_NAME, record)
     console.print(table(record))
     return out / RECORD_NAME
+
+
+def require_inputs(config: Config, console: Console) -> None:
+    """Read what all trainings read, only to refuse what is wrong before anything is written."""
+    require_files(config)
+    open_configured(config).read_split(config.data.train_split)
+    open_backbones(config, console)
 
 
 def final_scores(run: Path) -> Scores:
