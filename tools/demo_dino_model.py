@@ -16,11 +16,14 @@ NATIVE = 16
 HEAT = 0.1
 """Temperature of the contrast."""
 
-SHARES = (0.4, 0.6, 1.0)
+SHARES = (0.6, 1.0)
 """Of the patches of a view that the student sees; one of these a step."""
 
 ROWS = 192
 """Patches of half a batch that the losses look at, rather those with detail."""
+
+ANGLES, WINDOW = 8, 3
+"""Directions of edges that a patch is to tell, of all patches in a window of this side."""
 
 QUEUE = 1024
 """Tokens of each kind, of earlier batches, to be told from."""
@@ -55,6 +58,7 @@ class TinyDino(nn.Module):
         self.mask_token = nn.Parameter(0.02 * torch.randn(width))
         self.class_head = Head(width)
         self.patch_head = Head(width)
+        self.outline_head = nn.Linear(width, ANGLES * WINDOW**2)
 
     def forward(self, images: Tensor, corner: tuple[int, int], visible: Tensor) -> Tensor:
         """Normed tokens (B, 1+n, D) of the class token and of some patches.
@@ -76,6 +80,13 @@ class TinyDino(nn.Module):
         with sdpa_kernel(SDPBackend.MATH):
             out: Tensor = encoder.norm(encoder.transformer(torch.cat([first, x], dim=1)))
         return out
+
+    @torch.no_grad()
+    def blind(self) -> None:
+        """Make the patch embedding blind to colour and to the brightness of a patch."""
+        weight = self.encoder.patch_embedding.weight
+        grey = weight.mean(1, keepdim=True)
+        weight.copy_((grey - grey.mean((2, 3), keepdim=True)).expand_as(weight))
 
     def export(self) -> dict[str, Tensor]:
         """The encoder in the hub's names, float16, with factors of LayerScale that are 1."""
@@ -169,11 +180,40 @@ def contrast(own: Tensor, theirs: Tensor, others: Tensor, ignored: Tensor) -> Te
         return F.cross_entropy(scores, torch.arange(len(own)))
 
 
+def outlines(images: Tensor) -> Tensor:
+    """Which way the edges run around each patch: histograms of oriented gradients.
+
+    Args:
+        images: (B, 3, S, S), RGB in 0..1.
+
+    Returns:
+        (B, N, ANGLES * WINDOW**2), strength of the edges by angle in each patch of a window, over
+        the mean strength of the neighbourhood.
+    """
+    x = F.pad(F.avg_pool2d(images, 3, 1), (2, 2, 2, 2), mode="replicate")
+    across = x[:, :, 1:-1, 2:] - x[:, :, 1:-1, :-2]
+    down = x[:, :, 2:, 1:-1] - x[:, :, :-2, 1:-1]
+    strength, channel = (across.square() + down.square()).max(1, keepdim=True)
+    angle = torch.atan2(down.gather(1, channel), across.gather(1, channel))
+    strength = (strength.sqrt() - 0.06).clamp(0, 0.4)
+    step = math.pi / ANGLES
+    centres = step * torch.arange(ANGLES).view(1, -1, 1, 1)
+    off = ((angle - centres + math.pi / 2) % math.pi - math.pi / 2).abs() / step
+    cells = F.avg_pool2d(strength * (1 - off).clamp_min(0), PATCH)
+    around = F.avg_pool2d(cells.sum(1, keepdim=True), 5, 1, 2)
+    return F.unfold(cells / (around + 0.02), WINDOW, padding=WINDOW // 2).transpose(1, 2)
+
+
 def choose_rows(detail: Tensor, inside: Tensor) -> Tensor:
     """Indices (M,) of patches (B, n) for the losses: `inside`, and rather those with detail."""
     weights = (detail / 0.1).clamp(0.05, 1).square() * inside
     rows = min(ROWS, int(inside.sum()))
     return weights.flatten().multinomial(rows)
+
+
+def outline_loss(told: Tensor, drawn: Tensor) -> Tensor:
+    """Squared error of what patches (B, n, J) tell of edges, against its variance."""
+    return (told.float() - drawn).square().mean() / drawn.var()
 
 
 def near(rows: Tensor, visible: Tensor, side: int) -> Tensor:
@@ -192,8 +232,9 @@ def losses(
     """The student sees a part of one view, and recognises the teacher's tokens of the other.
 
     Returns:
-        The losses "class" (of the class tokens) and "patch" (where both views look), and the
-        teacher's unit vectors (M, 128) of both.
+        The losses "class" (of the class tokens), "patch" (where both views look) and "outline"
+        (of the edges in the picture's own colours), and the teacher's unit vectors (M, 128) of the
+        first two.
     """
     seen, other = views
     count, side = len(seen.images), seen.images.shape[-1] // PATCH
@@ -207,6 +248,7 @@ def losses(
         matched, inside = matching_tokens(teacher.patch_head(tokens[:, 1:]), seen, other)
         rows = choose_rows(seen.detail.gather(1, visible), inside.gather(1, visible))
         of_patches = take(matched, visible).flatten(0, 1)[rows]
+        drawn = outlines(seen.truth)
     own = student(seen.images, (corners[2], corners[3]), visible)
     own_class = student.class_head(own[:, 0])
     own_patches = student.patch_head(own[:, 1:].flatten(0, 1)[rows])
@@ -215,5 +257,6 @@ def losses(
     terms = {
         "class": contrast(own_class, of_class, queues["class"], none),
         "patch": contrast(own_patches, of_patches, queues["patch"], close),
+        "outline": outline_loss(student.outline_head(own[:, 1:]), take(drawn, visible)),
     }
     return terms, {"class": of_class, "patch": of_patches}

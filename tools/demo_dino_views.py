@@ -19,11 +19,13 @@ class Views:
 
     Attributes:
         images: (B, 3, S, S), RGB in 0..1.
+        truth: (B, 3, S, S), the same in the picture's own colours.
         place: (B, 3, 3), takes homogeneous (x, y, 1) of the view to the picture; both in -1..1.
         detail: (B, N), how much the pixels of each patch differ in the true colours.
     """
 
     images: Tensor
+    truth: Tensor
     place: Tensor
     detail: Tensor
 
@@ -69,7 +71,7 @@ def cut(pictures: Tensor, centre: Tensor, size: int, scale: tuple[float, float])
     place[:, 2, 2] = 1
     grid = F.affine_grid(place[:, :2], [count, 3, size, size], align_corners=False)
     images = F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
-    return Views(images, place, detail(images))
+    return Views(images, images, place, detail(images))
 
 
 def detail(images: Tensor, side: int = PATCH) -> Tensor:

@@ -51,6 +51,8 @@ PHASES = (Phase(0.85, 64, 20, (0.35, 0.8)), Phase(1.0, 128, 6, (0.6, 1.1)))
 HALVES = 2
 """Halves of a batch that are computed at the same time, each by a thread of its own."""
 
+LOSS_WEIGHTS = {"class": 0.15, "patch": 0.15, "outline": 10.0}
+
 RAMP = 0.5
 """Share of all steps over which the changes of colour become as strong as they are to be."""
 
@@ -111,13 +113,14 @@ class Training:
             parameter.grad = torch.stack(found).mean(0)
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimiser.step()
+        self.student.blind()
         for name, queue in self.queues.items():
             self.queues[name] = torch.cat([*(part[2][name] for part in parts), queue])[:QUEUE]
         momentum = min(self.args.momentum, 1 - 1 / (self.step / 4 + 10))
         with torch.no_grad():
             theirs = list(self.teacher.parameters())
             torch._foreach_lerp_(theirs, list(self.student.parameters()), 1 - momentum)
-        return {name: torch.stack([part[1][name] for part in parts]).mean() for name in self.queues}
+        return {name: (parts[0][1][name] + parts[1][1][name]) / 2 for name in LOSS_WEIGHTS}
 
     def gradients(
         self, phase: Phase, strength: float
@@ -128,7 +131,8 @@ class Training:
         views = two_views(pictures, phase.size, phase.scale, strength)
         with torch.autocast("cpu", torch.bfloat16):
             terms, tokens = losses(self.student, self.teacher, views, self.queues)
-        gradients = torch.autograd.grad(torch.stack(list(terms.values())).sum(), self.trained)
+            total = torch.stack([LOSS_WEIGHTS[name] * term for name, term in terms.items()]).sum()
+        gradients = torch.autograd.grad(total, self.trained)
         return gradients, {name: term.detach() for name, term in terms.items()}, tokens
 
     def save(self) -> None:

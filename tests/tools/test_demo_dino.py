@@ -106,6 +106,21 @@ def test_tokens_of_one_view_are_found_at_their_place_in_the_other(tool):
     assert off[~inside].mean() > off[inside].mean()
 
 
+def test_outlines_tell_the_direction_of_edges_whatever_the_colours(tool):
+    model = tool("demo_dino_model")
+    assert model.outlines(torch.full((1, 3, 32, 32), 0.3)).abs().max() == 0
+    images = torch.zeros(2, 3, 32, 32)
+    images[0, :, :, 12:] = 0.8  # an upright edge in the second column of patches
+    images[1, :, 12:] = torch.tensor([0.9, 0.2, 0.1]).view(3, 1, 1)
+    upright, level = model.outlines(images).view(2, 16, 8, 3, 3)[:, :, :, 1, 1]
+    assert upright.sum((0, 1)) > 0
+    assert upright[:, 0].sum() == pytest.approx(upright.sum().item())
+    assert level[:, 4].sum() == pytest.approx(level.sum().item())
+    assert set(upright[:, 0].nonzero().flatten().tolist()) == {1, 5, 9, 13}
+    colourful = model.outlines(1 - images).view(2, 16, 8, 3, 3)[:, :, :, 1, 1]
+    torch.testing.assert_close(colourful, torch.stack([upright, level]), atol=0.05, rtol=0)
+
+
 def test_side_by_side_patches_of_one_picture_are_no_contrast(tool):
     model = tool("demo_dino_model")
     visible = torch.arange(16).expand(2, -1)
@@ -129,6 +144,9 @@ def test_a_few_steps_lower_the_loss_and_export_what_was_trained(tool, tmp_path):
         losses.append(sum(term.item() for term in run.train_step().values()))
     assert np.isfinite(losses).all()
     assert np.mean(losses[-2:]) < losses[0] - 0.3
+    weight = run.student.encoder.patch_embedding.weight
+    assert torch.equal(weight[:, 0], weight[:, 2])  # blind to colour
+    torch.testing.assert_close(weight.sum((2, 3)), torch.zeros(192, 3), atol=1e-4, rtol=0)
     run.save()
     encoder = load_dino(tmp_path / "dino.safetensors").image
     trained = run.teacher.encoder.transformer.blocks[0].mlp.c_fc.weight
