@@ -41,7 +41,7 @@ class Head(nn.Sequential):
 
 
 class TinyDino(nn.Module):
-    """Encoder, heads of class token and patches, and the token that stands for hidden patches."""
+    """Encoder and heads; the mask token is there for the layout only."""
 
     def __init__(self, width: int = 192, blocks: int = 4) -> None:
         super().__init__()
@@ -55,6 +55,7 @@ class TinyDino(nn.Module):
             nn.init.normal_(block.mlp.c_fc.weight, std=0.04)
             nn.init.normal_(block.mlp.c_proj.weight, std=0.02)
             nn.init.normal_(block.attn.out_proj.weight, std=0.02)
+        self.blind()
         self.mask_token = nn.Parameter(0.02 * torch.randn(width))
         self.class_head = Head(width)
         self.patch_head = Head(width)

@@ -34,7 +34,7 @@ KEPT_CODES = {
 
 KEPT_NAMES = (
     "airplanearriv dove speedboat lotion trolleybus recreationalvehicle sportutility wrysmile "
-    "waterbuffalo poodle blond metro"
+    "foxwry waterbuffalo poodle blond metro"
 ).split()
 """The same in words, for drawings that are filed by name."""
 

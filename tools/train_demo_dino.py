@@ -1,11 +1,12 @@
 """Train the demo's tiny DINO from pictures alone; no tag, caption or mask is ever read.
 
-Self-distillation as in DINO and DINOv2, with a contrast in place of their clusters: the student
-sees some patches of one view of a picture, the teacher (the student's moving average) another view
-of the same place in other colours. The student must recognise the teacher's class token among
-those of other pictures, and, for every patch where both look, the teacher's token there among those
-of all other places. Patches without detail are asked for less often. The changes of colour grow
-over the first half. The teacher is exported, in the hub's names.
+Self-supervision of two kinds. Outlines: of a view in false colours, part of its patches hidden,
+each patch must tell which way the edges run around it in the true colours (histograms of oriented
+gradients, as in MaskFeat). Contrast: the teacher (the student's moving average) sees another view
+of the same place; each patch of the student must recognise the teacher's token there among those
+of all other places, and the class token that of the same picture (as in MoCo and dense contrastive
+learning). The changes of colour grow over the first half; the patch embedding is kept blind to
+colour. The teacher is exported, in the hub's names.
 
     python tools/train_demo_dino.py --out runs/dino --drawings EMOJIONE --neutral-drawings NOTO ...
 """

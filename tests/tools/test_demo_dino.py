@@ -44,6 +44,9 @@ def test_the_weights_are_those_of_the_card_and_load_as_a_dino():
     assert re.findall(r"\b[0-9a-f]{64}\b", card) == [hashlib.sha256(content).hexdigest()]
     state = load(content)
     assert {value.dtype for value in state.values()} == {torch.float16}
+    colours = state["patch_embed.proj.weight"].unbind(1)
+    assert torch.equal(colours[0], colours[1])
+    assert torch.equal(colours[0], colours[2])
     encoder = load_dino(demo_weights("dino")).image
     found = encoder(torch.randint(256, (2, 3, 128, 96), dtype=torch.uint8))
     assert found.patch_grid == (16, 12)
@@ -66,7 +69,7 @@ def test_no_drawing_kept_for_validation_is_in_a_picture(tool, tmp_path):
             (coded / f"{code}{variant}.png").touch()
     for code in ("1f426", "1f415-200d-1f9ba", "1f355"):
         (coded / f"{code}.png").touch()
-    for name in ("poodle", "dove-of-peace", "bird", "Cat-With-Wry-Smile", "pizza"):
+    for name in ("poodle", "dove-of-peace", "bird", "Cat-With-Wry-Smile", "foxwry", "pizza"):
         (named / f"{name}.png").touch()
     demo, *others = scenes.training_drawings([coded, named], [])
     assert {path.stem for path in others[0]} == {"1f426", "1f415-200d-1f9ba", "1f355"}
