@@ -25,7 +25,25 @@ CASES = (
         "dino-not-read",
         "A second encoder for a method that reads none",
         f"{TRAIN} dino.weights=clip.safetensors",
-        "dino.weights=clip.safetensors: method 'weclip' has no second encoder; leave it out, or choose a method that has one, such as --config folder-plus",
+        "dino.weights=clip.safetensors: method 'weclip' has no second encoder; leave it out, or choose a method that reads it, such as --config folder-plus in a training",
+    ),
+    Case(
+        "dino-not-read-by-label",
+        "A second encoder for masks by CLIP alone",
+        "label --config voc.yaml --out out dino.weights=dino.safetensors",
+        "dino.weights=dino.safetensors: CLIP alone is read here; leave it out, or choose a method that reads it, such as --config folder-plus in a training",
+    ),
+    Case(
+        "dino-not-read-by-a-model",
+        "A second encoder for a model that has none",
+        "predict photos --model run --out out dino.weights=dino.safetensors",
+        "dino.weights=dino.safetensors: the model has no second encoder; leave it out, or choose a method that reads it, such as --config folder-plus in a training",
+    ),
+    Case(
+        "dino-is-a-model",
+        "A trained model for the second encoder",
+        f"{PLUS} dino.weights=run/model.safetensors",
+        "run/model.safetensors: a trained model of weclip, not an encoder; use a DINOv2 ViT-S, B or L of torch.hub or Hugging Face",
     ),
     Case(
         "dino-not-found",

@@ -43,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the README takes for granted."""
     place = tmp_path_factory.mktemp("readme")
     worlds.write_clip(place / "ViT-B-16.pt")
-    worlds.write_dino(place / "dinov2_vits14.pth")
+    worlds.write_dino(place / "dinov2_vits14_pretrain.pth")
     voc = worlds.write_voc(place / "VOC2012")
     for name, tags in worlds.scenes():
         write_annotation(voc / "Annotations" / f"{name}.xml", *tags)

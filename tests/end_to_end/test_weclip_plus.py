@@ -150,7 +150,7 @@ def test_presets_are_the_published_recipe():
     assert (voc.quirk("cam_skips_block"), coco.quirk("cam_skips_block")) == (True, False)
     attention = voc.affinity.attention, coco.affinity.attention
     assert [each.refined_layers for each in attention] == [6, 8]
-    assert [each.boxes for each in attention] == [False, True]
+    assert [each.refined_boxes for each in attention] == [False, True]
 
 
 def test_own_photos_choose_when_predictions_count(clip_file, dino_file, tmp_path):

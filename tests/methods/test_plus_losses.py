@@ -111,3 +111,11 @@ def test_losses_of_processes_add_up_to_that_of_the_whole_batch(part, shares):
     whole, gradient = run(slice(None), total_of_one)
     torch.testing.assert_close(sum(loss for loss, _ in parts), whole)
     torch.testing.assert_close(torch.cat([grad for _, grad in parts]), gradient)
+
+
+def test_dice_counts_every_pixel_of_large_batches():
+    """Pixels are added one by one: in float32 a sum stops at 2^24."""
+    labels = torch.zeros(1, 1, 2**24 + 2**20).long()
+    both, areas = overlap_sums(torch.full((1, 2, 1, 1), 0.0), labels)
+    assert both[0].item() == pytest.approx(0.5 * labels.numel(), rel=1e-6)
+    assert areas.tolist() == pytest.approx([1.5 * labels.numel(), 0.5 * labels.numel()], rel=1e-6)

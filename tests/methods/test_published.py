@@ -185,3 +185,15 @@ def test_encoders_of_a_checkpoint_are_those_that_are_given(scaled):
         require_same_encoders(dump, {"dino": wrong}, "x.pth")
     with pytest.raises(InputError, match=r"another encoder than clip\.weights \(its conv1"):
         require_same_encoders(dump, {"clip": {"conv1.weight": torch.zeros(2, 3, 2, 2)}}, "x.pth")
+
+
+@pytest.mark.parametrize("bias", [None, torch.zeros(3)], ids=["missing", "another length"])
+def test_a_damaged_copy_of_an_encoder_is_one_line(bias):
+    dump = {
+        "dino_encoder.blocks.0.attn.proj.weight": torch.ones(4, 4),
+        "dino_encoder.blocks.0.ls1.gamma": torch.ones(4),
+    }
+    if bias is not None:
+        dump["dino_encoder.blocks.0.attn.proj.bias"] = bias
+    with pytest.raises(InputError, match=r"x\.pth: its copy of DINOv2 is damaged"):
+        require_same_encoders(dump, {"dino": {}}, "x.pth")

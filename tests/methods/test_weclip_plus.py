@@ -3,14 +3,25 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.methods.tiny_weclip import make_batch, plus_config, tiny_weclip_plus
+from tests.methods.tiny_weclip import (
+    CLASSES,
+    clip_state,
+    dino_encoder,
+    make_batch,
+    plus_config,
+    text_features,
+    tiny_weclip_plus,
+)
 
+from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD
+from weclip.build import assemble
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.boxes import box_mask
-from weclip.labels.spreading import propagate
+from weclip.labels.spreading import Refined, propagate
 from weclip.methods.decoder import TwoBranchDecoder
 from weclip.methods.weclip_plus import class_probability, confident_classes
+from weclip.system.errors import InputError
 
 BOX = (5, 3, 26, 40)  # content of a padded crop, 32 x 48
 PUBLISHED = {"clip_width": 768, "width": 256, "heads": 8, "dropout": 0.1}
@@ -76,7 +87,7 @@ def test_maps_are_weighed_by_the_prediction_before_they_are_spread():
 @pytest.mark.parametrize("boxes", [True, False])
 def test_boxes_are_those_of_the_maps_before_they_are_weighed(boxes):
     config = plus_config()
-    config.affinity.attention.boxes = boxes
+    config.affinity.attention.refined_boxes = boxes
     _, output = run(config)
     if not boxes:
         assert output.detail.refined.mask is None
@@ -220,3 +231,31 @@ def test_refine_from():
     config.method.weclip_plus.refine_from = -1
     _, never = run(config, step=10**6)
     assert torch.equal(never.detail.refined.cam, before.detail.refined.cam)
+
+
+def test_an_affinity_that_does_more_than_its_transition_is_refused():
+    """Weighted maps are spread by transition and mask; what else an affinity does would be lost."""
+
+    def doubling(cam, view, feature_affinity):
+        same = torch.eye(cam.shape[-1] * cam.shape[-2]).expand(len(cam), -1, -1)
+        return Refined(same, same, 2 * cam)
+
+    method = tiny_weclip_plus()
+    method.maps.affinity = doubling
+    with pytest.raises(InputError, match="its maps are not those of its own transition and mask"):
+        method.training_step(make_batch(), 0)
+
+
+@pytest.mark.parametrize(("blocks", "skips"), [(1, False), (2, True)])
+def test_a_clip_of_too_few_blocks_is_refused(blocks, skips):
+    config = plus_config(cam_skips_block=skips)
+    encoder = build_image_encoder(clip_state(blocks=blocks))
+    with pytest.raises(InputError, match=f"has {blocks} blocks, and the method reads {blocks + 1}"):
+        assemble(config, encoder, text_features(), CLASSES, dino_encoder())
+
+
+def test_auto_is_for_trainings():
+    config = plus_config()
+    config.method.weclip_plus.confident_from = "auto"
+    with pytest.raises(InputError, match="confident_from=auto is for trainings"):
+        run(config)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Refined:
-    """Maps after an affinity.
+    """Maps after an affinity: those of `propagate` by its transition and mask.
 
     Attributes:
         affinity: (B, N, N), what the transition was made of.

@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.data.batch import Batch
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
 from weclip.methods.labelling import LabelMaps, LabelSettings
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
+from weclip.system.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,15 @@ class Ingredients:
     maps: TagMaps
     labels: LabelSettings
     losses: Mapping[str, Loss]
+
+
+def require_blocks(encoder: ClipImageEncoder, least: int) -> None:
+    """InputError if a CLIP has too few blocks for a method to read."""
+    if encoder.depth < least:
+        raise InputError(
+            f"clip.weights: the CLIP has {encoder.depth} blocks, and the method reads {least} or "
+            "more; use a ViT CLIP of OpenAI or OpenCLIP"
+        )
 
 
 def total_of_one(count: Tensor) -> Tensor:

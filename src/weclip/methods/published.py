@@ -14,6 +14,7 @@ from torch import Tensor
 from weclip.backbones.dino.layouts import fold_layer_scale, our_names
 from weclip.backbones.weight_files.tensors import read_tensors
 from weclip.system.errors import InputError
+from weclip.system.untrusted.text import one_line
 
 ENDINGS = (
     (r"linears_modulelist\.(\d+)\.proj\.", r"projections.\1.0."),
@@ -106,7 +107,12 @@ def require_same_encoders(
     }
     prefix = "encoder.visual."
     clip = {k.removeprefix(prefix): v for k, v in published.items() if k.startswith(prefix)}
-    found = {"clip": clip, "dino": fold_layer_scale(our_names(dino))}
+    try:
+        found = {"clip": clip, "dino": fold_layer_scale(our_names(dino))}
+    except (KeyError, RuntimeError, IndexError) as error:
+        raise InputError(
+            f"{path}: its copy of DINOv2 is damaged ({one_line(error)}); download it again"
+        ) from None
     for name, state in encoders.items():
         for key, ours in state.items():
             theirs = found[name].get(key)

@@ -32,6 +32,7 @@ from weclip.methods.method import (
     Ingredients,
     ParameterGroup,
     StepOutput,
+    require_blocks,
     sum_of_terms,
     total_of_one,
 )
@@ -75,6 +76,7 @@ class WeClipSettings:
     def __call__(self, given: Ingredients) -> "WeClip":
         """The method with a new decoder that fits the encoder and the classes."""
         encoder = given.maps.image_encoder
+        require_blocks(encoder, 2)
         decoder = Decoder(
             clip_width=encoder.width,
             clip_blocks=encoder.depth - 1,

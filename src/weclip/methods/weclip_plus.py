@@ -32,10 +32,12 @@ from weclip.methods.method import (
     Ingredients,
     ParameterGroup,
     StepOutput,
+    require_blocks,
     sum_of_terms,
     total_of_one,
 )
 from weclip.parts import method, quirk, setting
+from weclip.system.errors import InputError
 
 
 @method("weclip_plus")
@@ -91,10 +93,15 @@ class WeClipPlusSettings:
 
     def is_confident(self, step: int) -> bool:
         """Whether predictions replace labels at a training step."""
-        return isinstance(self.confident_from, int) and 0 <= self.confident_from <= step
+        if isinstance(self.confident_from, str):
+            raise InputError(
+                "method.weclip_plus.confident_from=auto is for trainings, which choose a number"
+            )
+        return 0 <= self.confident_from <= step
 
     def __call__(self, given: Ingredients) -> "WeClipPlus":
         """The method with a new decoder that fits the encoders and the classes."""
+        require_blocks(given.maps.image_encoder, 2 + self.cam_skips_block)
         decoder = TwoBranchDecoder(
             clip_width=given.maps.image_encoder.width,
             guide_width=given.maps.second_encoder.width,
@@ -247,8 +254,9 @@ class WeClipPlus(nn.Module):
         if not self.settings.refines(step):
             return cam, cam, self.maps.spread(cam, view, None)
         weighted = cam * class_probability(decoded.logits, slots)
-        refined = self.maps.spread(cam, view, decoded.feature_affinity).of(weighted)
-        return cam, weighted, refined
+        refined = self.maps.spread(cam, view, decoded.feature_affinity)
+        require_linear(refined, cam)
+        return cam, weighted, refined.of(weighted)
 
     def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
         """Labels of the size of `guide` (B, 3, H, W) from refined maps (B, K, h, w)."""
@@ -271,6 +279,19 @@ class WeClipPlus(nn.Module):
             allowed = F.pad(tags.to(labels.device), (1, 0), value=True)  # (B, C)
             counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
         return torch.where(counts, prediction, labels)
+
+
+def require_linear(refined: Refined, cam: Tensor) -> None:
+    """InputError if an affinity does more to maps (B, K, h, w) than its transition and mask say.
+
+    Weighted maps are spread by these, so the rest of what it does would be lost.
+    """
+    if not torch.allclose(refined.of(cam).cam, refined.cam, rtol=1e-3, atol=1e-5):
+        raise InputError(
+            "affinity.source: its maps are not those of its own transition and mask, by which "
+            "WeCLIP+ spreads weighted maps; give them in `Refined`, or add "
+            "method.weclip_plus.refine_from=-1"
+        )
 
 
 @torch.no_grad()

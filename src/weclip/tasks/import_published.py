@@ -18,6 +18,7 @@ from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.backbones import frozen_backbones, open_backbones, require_files
 from weclip.tasks.load.model import MODEL_NAME
+from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import ModelFile, save_model_file
 
 KIND = "import"
@@ -58,8 +59,7 @@ def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> 
     require_same_encoders(published, encoders, checkpoint)
     method = build_method(config, backbones, classes)
     load_trained(method, state, checkpoint)
-    named = (config.clip.weights, config.dino.weights)
-    inputs = [checkpoint, *(Path(weights) for weights in named if weights)]
+    inputs = [checkpoint, *read_paths(config)]
     claim_folder(out, KIND, overwrite=overwrite, inputs=inputs)
     write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
     steps = whole(config.train.steps)

@@ -20,6 +20,7 @@ FIRST = ("patch_embed.proj.weight", "embeddings.patch_embeddings.projection.weig
 WAY_OUT = "use a DINOv2 ViT-S, B or L of torch.hub or Hugging Face"
 
 FOREIGN = {
+    r"(clip_head|guide_head|segmenter|fusion)\.": "a trained model of weclip, not an encoder",
     r"dino_encoder\.": "a checkpoint of the published WeCLIP+, not a DINOv2 alone",
     r"(visual|vision_model|text_model|transformer\.resblocks|token_embedding)\.|logit_scale$": "a "
     "CLIP, which is given as clip.weights",

@@ -38,8 +38,8 @@ class Attention:
     signed_layer_distance: bool = quirk("released code of WeCLIP; see `refined_affinity`")
     sinkhorn_rounds: int = setting(3, source="CLIP-ES, released code", least=0, most=1000)
     power: int = setting(2, source="CLIP-ES squares the transition", above=0, most=16)
-    boxes: bool = setting(
-        True, source="CLIP-ES, WeCLIP; whether maps spread from boxes alone; WeCLIP+ on VOC: false"
+    refined_boxes: bool = setting(
+        True, source="WeCLIP; whether boxes count where a decoder refines; WeCLIP+ on VOC: false"
     )
     box_threshold: float = setting(
         0.4, source="CLIP-ES, released code; share of a map's maximum; COCO 0.7", least=0, most=1
@@ -58,6 +58,7 @@ class Attention:
             maps = torch.cat([maps[:first], view.encoder.heads * maps[first:]])  # (L', B, N, N)
         affinity = attention_affinity(maps, feature_affinity, signed=self.signed_layer_distance)
         transition = sinkhorn_transition(affinity, self.sinkhorn_rounds, self.power)
-        edge = self.exclusive_box_edge
-        mask = box_mask(cam, self.box_threshold, exclusive_edge=edge) if self.boxes else None
+        mask = None
+        if self.refined_boxes or feature_affinity is None:
+            mask = box_mask(cam, self.box_threshold, exclusive_edge=self.exclusive_box_edge)
         return Refined(affinity, transition, propagate(cam, transition, mask), mask)

@@ -26,7 +26,7 @@ class DiceLoss:
         """Of the whole batch: the overlap is no mean over images, so its sums are shared."""
         own = overlap_sums(given.logits, given.target)  # (2, C)
         sums = own + (total(own.detach()) - own.detach())  # of all images; gradient by these
-        dice = dice_loss(sums, self.eps)
+        dice = dice_loss(sums, self.eps).float()
         processes = total(torch.ones((), device=dice.device))
         return dice - dice.detach() * (1 - 1 / processes)  # the processes' losses are added up
 
@@ -39,7 +39,7 @@ def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
         label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
 
     Returns:
-        (2, C).
+        (2, C) float64.
     """
     logits = F.interpolate(
         logits.float(), size=label_map.shape[-2:], mode="bilinear", align_corners=False
@@ -48,10 +48,11 @@ def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
     counts = label_map != IGNORE_INDEX  # (B, H, W)
     classes = torch.where(counts, label_map, 0)
     labelled = probability.gather(1, classes[:, None])[:, 0] * counts  # of the label's class
-    zeros = probability.new_zeros(logits.shape[1])
-    both = zeros.index_add(0, classes.flatten(), labelled.flatten())
-    pixels = zeros.index_add(0, classes.flatten(), counts.flatten().to(zeros.dtype))
-    return torch.stack([both, (probability * counts[:, None]).sum(dim=(0, 2, 3)) + pixels])
+    zeros = probability.new_zeros(logits.shape[1], dtype=torch.float64)  # pixels one by one
+    both = zeros.index_add(0, classes.flatten(), labelled.flatten().double())
+    pixels = zeros.index_add(0, classes.flatten(), counts.flatten().double())
+    areas = (probability * counts[:, None]).sum(dim=(2, 3)).double().sum(dim=0) + pixels
+    return torch.stack([both, areas])
 
 
 def dice_loss(sums: Tensor, eps: float) -> Tensor:

@@ -82,7 +82,20 @@ def _require_pinned(name: str, given: ClipConfig | DinoConfig, found: Clip | Din
 
 
 def require_clip_files(config: Config) -> None:
-    """InputError if a file that CLIP needs is not there; said before data are read or told."""
+    """InputError if a file that CLIP needs is not there; said before data are read or told.
+
+    For what is made by CLIP alone: parts may read no second encoder, and none is given.
+    """
+    chosen = ((parts.MAP_SOURCE, config.cam.source), (parts.AFFINITY, config.affinity.source))
+    for kind, name in chosen:
+        reads = getattr(config.KNOWN.get((kind.name, name)), "reads", ())
+        parts.require_readable(f"{kind.name} '{name}'", reads)
+    if config.label.model is None:
+        _require_no_dino(config, "CLIP alone is read here")
+    _require_clip_files(config)
+
+
+def _require_clip_files(config: Config) -> None:
     find_weights(clip_path(config))
     path = config.clip.descriptions
     if path and not Path(path).is_file():
@@ -90,16 +103,22 @@ def require_clip_files(config: Config) -> None:
 
 
 def require_files(config: Config) -> None:
-    """As `require_clip_files`, for all backbones of the method, and none that it does not read."""
-    require_clip_files(config)
-    name, given = config.method.name, config.dino.weights
+    """InputError if a file of the method's backbones is not there, or one is given in vain."""
+    _require_clip_files(config)
     if "dino" in needs(config):
         find_weights(dino_path(config))
-    elif given is not None:
-        raise InputError(
-            f"dino.weights={given}: method '{name}' has no second encoder; leave it out, or choose "
-            "a method that has one, such as --config folder-plus"
-        )
+    else:
+        _require_no_dino(config, f"method '{config.method.name}' has no second encoder")
+
+
+def _require_no_dino(config: Config, why: str) -> None:
+    """InputError if a second encoder is given; a preset's own, the demo's, does not count."""
+    for key, given in (("weights", config.dino.weights), ("sha256", config.dino.sha256)):
+        if given not in (None, DEMO):
+            raise InputError(
+                f"dino.{key}={given}: {why}; leave it out, or choose a method that reads it, such "
+                "as --config folder-plus in a training"
+            )
 
 
 def clip_path(config: Config, console: Console = QUIET) -> Path:
@@ -164,7 +183,12 @@ def open_needed(config: Config, file: ModelFile, path: Path) -> LoadedBackbones:
                 f"{path} needs a backbone '{name}', which this version does not know; update weclip"
             )
     if lacking := [CALLED[name] for name in needs(config) if name not in file.backbones]:
-        raise InputError(f"{path}: damaged model file (it names no {lacking[0]})")
+        raise InputError(
+            f"{path}: names no {lacking[0]}, which method '{config.method.name}' needs; leave "
+            "method.name as it was trained with"
+        )
+    if "dino" not in file.backbones:
+        _require_no_dino(config, "the model has no second encoder")
     for name, find in (("clip", clip_path), ("dino", dino_path)):
         if name in file.backbones and not find(config).exists():
             raise InputError(

@@ -20,7 +20,7 @@ from weclip.system.console import warnings_of
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load.backbones import clip_path, open_backbones, require_files
+from weclip.tasks.load.backbones import clip_path, dino_path, needs, open_backbones, require_files
 from weclip.tasks.tag.auto_tags import tagged_once
 
 
@@ -83,9 +83,9 @@ def read_paths(config: Config) -> list[Path]:
     data = config.data
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
-    beside = [config.clip.descriptions, config.dino.weights, config.label.model]
-    named = [data.root, tags_file, classes, *beside]
-    return [clip_path(config), *(Path(path) for path in named if path)]
+    named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
+    encoders = [clip_path(config), *([dino_path(config)] if "dino" in needs(config) else ())]
+    return [*encoders, *(Path(path) for path in named if path)]
 
 
 def open_cache(
