@@ -51,6 +51,12 @@ CASES = (
         f"{PLUS} dino.weights=dinov2.pth",
         "dinov2.pth: no such file or folder; give the path of weights",
     ),
+    Case(
+        "dino-misspelt",
+        "A name of DINOv2, misspelt",
+        f"{PLUS} dino.weights=dinov2_vits15",
+        "dino.weights=dinov2_vits15: neither a file here nor a known name; did you mean 'dinov2_vits14'?",
+    ),
     _dino(
         "missing",
         "A DINOv2 that lacks a tensor",

@@ -16,7 +16,7 @@ from weclip.prepare.sources import PUBLISHED, Source
 from weclip.prepare.weights import hub
 from weclip.prepare.weights.published import CLIP, DINO, FAMILIES, Family, prepare_weights
 from weclip.system.console import QUIET
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, did_you_mean
 
 PATIENCE = Patience(timeout=20.0, attempts=3)
 
@@ -84,6 +84,7 @@ def _find(
             return _published(family, given, console, sources, patience)
         repository = hub.repository_of(given)
         if repository is None:
+            require_no_slip(family, given)
             return Path(given)
         return hub.cached(repository) or hub.fetch(repository, family, console=console)
     except InputError as error:
@@ -91,6 +92,13 @@ def _find(
             raise
         command = _command(family, given)
         raise InputError(f"{error}; where there is a network: {command}") from None
+
+
+def require_no_slip(family: Family, given: str) -> None:
+    """InputError, with the right name, for what looks like one of a family's and is none."""
+    hint = did_you_mean(given, family.names)
+    if hint and Path(given).name == given and not Path(given).suffix:
+        raise InputError(f"{family.key}={given}: neither a file here nor a known name; {hint}")
 
 
 def _published(
