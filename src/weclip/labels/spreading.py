@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from weclip.system.errors import InputError
+
 
 @dataclass(frozen=True)
 class Refined:
@@ -121,3 +123,16 @@ def propagate(cam: Tensor, transition: Tensor, mask: Tensor | None = None) -> Te
     """
     sources = (cam if mask is None else cam * mask).flatten(2)  # (B, K, N)
     return torch.einsum("bnm,bkm->bkn", transition, sources).view_as(cam)
+
+
+def require_linear(refined: Refined, cam: Tensor) -> None:
+    """InputError if an affinity does more to maps (B, K, h, w) than its transition and mask say.
+
+    Weighted maps are spread by these, so the rest of what it does would be lost.
+    """
+    if not torch.allclose(refined.of(cam).cam, refined.cam, rtol=1e-3, atol=1e-5):
+        raise InputError(
+            "affinity.source: its maps are not those of its own transition and mask, by which "
+            "WeCLIP+ spreads weighted maps; give them in `Refined`, or add "
+            "method.weclip_plus.refine_from=-1"
+        )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from weclip.data.batch import IGNORE_INDEX, Batch, Share
 from weclip.labels.pseudo_label import PseudoLabel
-from weclip.labels.spreading import Refined
+from weclip.labels.spreading import Refined, require_linear
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
 from weclip.labels.view import View
@@ -279,19 +279,6 @@ class WeClipPlus(nn.Module):
             allowed = F.pad(tags.to(labels.device), (1, 0), value=True)  # (B, C)
             counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
         return torch.where(counts, prediction, labels)
-
-
-def require_linear(refined: Refined, cam: Tensor) -> None:
-    """InputError if an affinity does more to maps (B, K, h, w) than its transition and mask say.
-
-    Weighted maps are spread by these, so the rest of what it does would be lost.
-    """
-    if not torch.allclose(refined.of(cam).cam, refined.cam, rtol=1e-3, atol=1e-5):
-        raise InputError(
-            "affinity.source: its maps are not those of its own transition and mask, by which "
-            "WeCLIP+ spreads weighted maps; give them in `Refined`, or add "
-            "method.weclip_plus.refine_from=-1"
-        )
 
 
 @torch.no_grad()
