@@ -152,7 +152,7 @@ def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> Non
         reason = one_line(error)
         raise InputError(
             f"{path}: its weights do not fit the configuration ({reason}); "
-            "check data.classes, method.*, clip.weights and dino.weights"
+            "check data.classes, method.* and clip.weights"
         ) from None
 
 

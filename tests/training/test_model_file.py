@@ -151,10 +151,10 @@ def test_damaged_header(path, change):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_weights_that_are_no_numbers(path, model, value, dtype):
     broken = {name: each.clone() for name, each in model.trained.items()}
-    broken["classifier.bias"] = broken["classifier.bias"].to(dtype)
-    broken["classifier.bias"][1] = value
+    broken["segmenter.classifier.bias"] = broken["segmenter.classifier.bias"].to(dtype)
+    broken["segmenter.classifier.bias"][1] = value
     save_model_file(path, replace(model, trained=broken))
-    refused(path, r"its weight classifier\.bias has NaN or infinite values; train again")
+    refused(path, r"its weight segmenter\.classifier\.bias has NaN or infinite values; train again")
 
 
 OTHER_TYPES = [torch.int64, torch.uint8, torch.bool, torch.complex64, torch.float8_e4m3fn]

@@ -43,7 +43,7 @@ def test_features_are_those_of_transformers(kind, registers, size, tmp_path):
     image = torch.randint(256, (2, 3, *size))
     with torch.no_grad():
         theirs = model(encoder.prepare(image)).last_hidden_state[:, 1 + registers :]
-    torch.testing.assert_close(encoder(image)[0], theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(encoder(image).features, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_a_classifier_of_transformers(tmp_path):
