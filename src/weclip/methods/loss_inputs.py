@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.labels.view import View
@@ -41,6 +42,11 @@ class LossInputs:
     def patch_grid(self) -> tuple[int, int]:
         """(h, w), with h * w = N."""
         return (self.logits.shape[-2], self.logits.shape[-1])
+
+
+def at_pixels(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits (B, C, h, w) in float32, resized bilinearly to (B, C, H, W)."""
+    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
 
 
 class Loss(Protocol):

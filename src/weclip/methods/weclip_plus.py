@@ -27,7 +27,7 @@ from weclip.methods.labelling import (
     pseudo_label_of,
     without_padding,
 )
-from weclip.methods.loss_inputs import Loss, LossInputs, Total
+from weclip.methods.loss_inputs import Loss, LossInputs, Total, at_pixels
 from weclip.methods.method import (
     Ingredients,
     ParameterGroup,
@@ -292,6 +292,5 @@ def class_probability(logits: Tensor, slots: TagSlots) -> Tensor:
 @torch.no_grad()
 def confident_classes(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Largest probability and its class id, each (B, H, W), of logits (B, C, h, w) resized."""
-    at_pixels = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
-    best = at_pixels.softmax(dim=1).max(dim=1)
+    best = at_pixels(logits, size).softmax(dim=1).max(dim=1)
     return best.values, best.indices

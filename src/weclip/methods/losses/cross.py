@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.methods.loss_inputs import LossInputs, Total
+from weclip.methods.loss_inputs import LossInputs, Total, at_pixels
 from weclip.methods.losses.segmentation import count_pixels, segmentation_loss
 from weclip.parts import loss, setting
 
@@ -45,7 +44,5 @@ def predicted_labels(logits: Tensor, target: Tensor) -> Tensor:
 
     Pixels that do not count in the target (B, H, W) do not count here either.
     """
-    logits = F.interpolate(
-        logits.float(), size=target.shape[-2:], mode="bilinear", align_corners=False
-    )
-    return logits.argmax(dim=1).masked_fill(target == IGNORE_INDEX, IGNORE_INDEX)
+    labels = at_pixels(logits, (target.shape[1], target.shape[2])).argmax(dim=1)
+    return labels.masked_fill(target == IGNORE_INDEX, IGNORE_INDEX)

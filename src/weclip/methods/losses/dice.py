@@ -6,11 +6,10 @@ Stage 4, WeCLIP+, released code.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.methods.loss_inputs import LossInputs, Total
+from weclip.methods.loss_inputs import LossInputs, Total, at_pixels
 from weclip.parts import loss, setting
 
 
@@ -41,10 +40,7 @@ def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
     Returns:
         (2, C) float64.
     """
-    logits = F.interpolate(
-        logits.float(), size=label_map.shape[-2:], mode="bilinear", align_corners=False
-    )
-    probability = logits.softmax(dim=1)
+    probability = at_pixels(logits, (label_map.shape[1], label_map.shape[2])).softmax(dim=1)
     counts = label_map != IGNORE_INDEX  # (B, H, W)
     classes = torch.where(counts, label_map, 0)
     labelled = probability.gather(1, classes[:, None])[:, 0] * counts  # of the label's class

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
-from weclip.methods.loss_inputs import LossInputs, Total
+from weclip.methods.loss_inputs import LossInputs, Total, at_pixels
 from weclip.parts import loss, setting
 
 
@@ -58,9 +58,7 @@ def segmentation_loss(
         Scalar.
     """
     counts = count_pixels(label_map) if counts is None else counts
-    logits = F.interpolate(
-        logits.float(), size=label_map.shape[-2:], mode="bilinear", align_corners=False
-    )
+    logits = at_pixels(logits, (label_map.shape[1], label_map.shape[2]))
     loss = F.cross_entropy(logits, label_map, ignore_index=IGNORE_INDEX, reduction="none")
     background = label_map == 0
     foreground = (label_map != 0) & (label_map != IGNORE_INDEX)

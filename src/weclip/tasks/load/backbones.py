@@ -150,20 +150,21 @@ def with_pinned_backbones(config: Config, console: Console, earlier: Path | None
         console: Where it is told that something is fetched.
         earlier: `config.yaml` of the run that goes on, whose commits are kept.
     """
-    known = earlier is not None and earlier.is_file()
-    before = read_yaml(earlier, "configuration") if earlier is not None and known else {}
-    copy = replace(config, clip=_pinned(config.clip, before.get("clip"), find_clip, console))
+    before: Mapping[str, Mapping[str, object]] = {}
+    if earlier is not None and earlier.is_file():
+        before = read_yaml(earlier, "configuration")
+    copy = replace(config, clip=_pinned(config.clip, before.get("clip", {}), find_clip, console))
     if "dino" not in needs(config) or config.dino.weights is None:
         return copy
-    return replace(copy, dino=_pinned(config.dino, before.get("dino"), find_dino, console))
+    return replace(copy, dino=_pinned(config.dino, before.get("dino", {}), find_dino, console))
 
 
 def _pinned(
-    given: Pinnable, before: Mapping[str, object] | None, find: Find, console: Console
+    given: Pinnable, before: Mapping[str, object], find: Find, console: Console
 ) -> Pinnable:
     """A section whose weights are named for good; `before`: as the run that goes on has it."""
     name = str(given.weights)
-    then = str((before or {}).get("weights"))
+    then = str(before.get("weights"))
     name = then if then.startswith(f"{name}@") else name
     if name == DEMO or Path(name).exists():
         return given
