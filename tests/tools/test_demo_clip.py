@@ -1,33 +1,11 @@
 """What the tiny CLIP learns from: no drawing kept for validation, and labels that fit pixels."""
 
-import importlib
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from weclip.demo.sprites import CLASS_DRAWINGS, DISTRACTOR_DRAWINGS, seen_drawings
-
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch):
-    """Import a module of `tools/` as its scripts do."""
-    monkeypatch.syspath_prepend(TOOLS)
-    known = set(sys.modules)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield load
-    for name in set(sys.modules) - known:
-        if name.startswith("demo_"):
-            del sys.modules[name]
 
 
 def test_no_drawing_kept_for_validation_is_ever_chosen(tool, tmp_path):

@@ -1,13 +1,9 @@
 """The tiny DINO: no drawing kept for validation, views that match, and weights as the card says."""
 
 import hashlib
-import importlib
 import re
-import sys
 from argparse import Namespace
 from importlib import resources
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,23 +14,7 @@ from weclip.backbones.dino.weights import load_dino
 from weclip.build import demo_weights
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
 
-TOOLS = Path(__file__).parents[2] / "tools"
 DEMO = resources.files("weclip.demo")
-
-
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch):
-    """Import a module of `tools/` as its scripts do."""
-    monkeypatch.syspath_prepend(TOOLS)
-    known = set(sys.modules)
-
-    def load_tool(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield load_tool
-    for name in set(sys.modules) - known:
-        if name.startswith(("demo_", "train_demo")):
-            del sys.modules[name]
 
 
 def test_the_weights_are_those_of_the_card_and_load_as_a_dino():
