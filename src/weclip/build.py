@@ -164,7 +164,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
     """
     return Predictor(
         method,
-        long_side=config.eval.long_side,
+        long_side=config.eval.side,
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
         crf=build_eval_crf(config),

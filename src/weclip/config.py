@@ -43,6 +43,7 @@ class DataConfig:
     untagged: str | None = None  # background: an export's images without tags are; None: left out
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
+    max_side: int | None = None  # longer training images are seen smaller; published: none are
     crop_size: WholeOrAuto = 320  # released code
     scale_range: tuple[float, float] = (0.5, 2.0)  # released code
     flip_probability: float = 0.5
@@ -164,10 +165,15 @@ class TrainConfig:
 class EvalConfig:
     """Testing (WeCLIP section 4.1, released code)."""
 
-    long_side: int | None = 512
+    long_side: WholeOrAuto | None = 512  # every image is seen at it; null: its own size
     scales: tuple[float, ...] = (1.0, 0.75)
     flip: bool = True
     crf: bool = False
+
+    @property
+    def side(self) -> int | None:
+        """`long_side`, which a training has chosen; InputError if it is `auto` still."""
+        return None if self.long_side is None else whole(self.long_side)
 
 
 @dataclass

@@ -27,6 +27,7 @@ KINDS: dict[Any, str] = {
     float: "a number",
     str: "a text",
     WholeOrAuto: "a whole number or auto",
+    WholeOrAuto | None: "a whole number, auto or null",
     str | None: "a text or null",
     int | None: "a whole number or null",
     float | None: "a number or null",
@@ -89,7 +90,8 @@ def apply_change(
         if "${" in short(value, 2000):
             raise InputError(f"{origin}: {key}: references such as ${{...}} are not supported")
         try:
-            if wanted == WholeOrAuto and isinstance(value, str) and value not in (AUTO, "???"):
+            words = (AUTO, "???") if wanted in (WholeOrAuto, WholeOrAuto | None) else (value,)
+            if isinstance(value, str) and value not in words:
                 raise ValidationError
             OmegaConf.update(config, key, value, merge=False)
         except OmegaConfBaseException:

@@ -56,7 +56,7 @@ MOST = {
 }
 """Far beyond what anybody needs: a slip of the pen ends in one line, not in a full machine."""
 
-SIDES = "eval.long_side label.max_side label.square tags.max_side".split()
+SIDES = "data.max_side eval.long_side label.max_side label.square tags.max_side".split()
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "clip.activation": ("auto", "quick_gelu", "gelu"),
@@ -201,8 +201,8 @@ def _at_most(most: int, value: int | str) -> bool:
     return isinstance(value, str) or value <= most
 
 
-def _is_side(value: int | None) -> bool:
-    return value is None or 32 <= value <= LONGEST_SIDE
+def _is_side(value: int | str | None) -> bool:
+    return value is None or isinstance(value, str) or 32 <= value <= LONGEST_SIDE
 
 
 def _is_template(text: str) -> bool:

@@ -54,8 +54,10 @@ def test_the_command_says_what_it_will_do_and_what_comes_next(photos, clip_file,
     said = capsys.readouterr().out.splitlines()
     block = {line.split()[0]: line for line in said if line}
     assert "of 3 classes" in block["images"]
-    assert "epochs; crops of 48 pixels" in block["training"]
-    assert all(len(block[n]) < 80 for n in ("images", "training", "machine", "CLIP", "trained"))
+    assert "crops of 48; tested at a long side of 48" in block["pixels"]
+    assert all(
+        len(block[name]) < 80 for name in "images training pixels machine CLIP trained".split()
+    )
     assert any(line.startswith("step 1/") for line in said)
     assert any("mIoU" in line and line.endswith("<- best") for line in said)
     assert any(line.strip().startswith("weclip predict ") for line in said)

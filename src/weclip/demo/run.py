@@ -153,7 +153,7 @@ def scene_row(model: LoadedModel, sample: MaskedImage, note: str) -> SceneRow:
     """One scene's image, CAM, pseudo-label, prediction and truth."""
     item = next(full_images([sample], num_classes=model.file.classes.num_classes))
     maps = make_label_maps(
-        model.method, item, long_side=model.config.eval.long_side, step=model.file.step
+        model.method, item, long_side=model.config.eval.side, step=model.file.step
     )
     predictor = build_predictor(model.config, model.method)
     palette = model.file.classes.palette

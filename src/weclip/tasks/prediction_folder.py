@@ -54,7 +54,7 @@ def make_record(model: LoadedModel) -> dict[str, Any]:
         "settings": {
             "scales": list(tested.scales),
             "flip": tested.flip,
-            "long_side": tested.long_side,
+            "long_side": tested.side,
             "crf": tested.crf,
             "device": default_device(),
         },

@@ -75,6 +75,21 @@ def test_no_change_when_nothing_is_random() -> None:
         assert crop.content_box == (0, 0, 20, 20)
 
 
+def test_a_large_image_is_seen_at_the_longest_side_and_a_small_one_as_it_is() -> None:
+    small = noise(50, 30)
+    large = small.resize((200, 120), Image.Resampling.NEAREST)
+    ways = [
+        random_crop(image, Augmentation(64, (0.5, 2.0), 0.5, side), np.random.default_rng(3))
+        for image, side in ((small, None), (small, 50), (large, 50))
+    ]
+    np.testing.assert_array_equal(ways[1].image, ways[0].image)
+    assert ways[2].content_box == ways[0].content_box
+    published = random_crop(
+        large, Augmentation(64, (0.5, 2.0), 0.5, None), np.random.default_rng(3)
+    )
+    assert published.content_box != ways[0].content_box
+
+
 def test_tiny_image_survives() -> None:
     crop = random_crop(
         noise(1, 1),

@@ -10,13 +10,13 @@ from weclip.tasks.train.fit_to_data import (
     Facts,
     batch_for,
     choose,
-    shorter_sides,
+    sizes_of,
     steps_for,
     with_numbers,
 )
 
 NEEDED = ["data.root=photos", "clip.weights=demo"]
-FACTS = Facts(images=150, sides=[128] * 150, patch=16, memory=16 * 2**30, processes=1)
+FACTS = Facts(images=150, sizes=[(128, 96)] * 150, patch=16, memory=16 * 2**30, processes=1)
 
 
 def folder(*changes):
@@ -34,7 +34,8 @@ def test_small_sets_get_a_few_hundred_steps_and_large_ones_the_published_epochs(
 def test_every_auto_becomes_a_number_that_yaml_keeps():
     config = with_numbers(folder(), choose(folder(), FACTS, {}))
     assert "auto" not in str(config.train.steps)
-    assert (config.data.crop_size, config.train.batch_size, config.train.steps) == (128, 4, 300)
+    assert (config.data.crop_size, config.train.batch_size, config.train.steps) == (96, 4, 300)
+    assert config.eval.side == 128
     assert config.optim.warmup_steps == 30
     run = config.train
     assert (run.log_every, run.image_every, run.eval_every, run.save_every) == (6, 30, 60, 30)
@@ -49,7 +50,7 @@ def test_what_is_given_stays_and_the_rest_follows_it():
 
 def test_images_that_come_later_and_another_machine_change_no_run():
     first = choose(folder(), FACTS, {})
-    later = replace(FACTS, images=9000, sides=[500], memory=2**30, processes=8)
+    later = replace(FACTS, images=9000, sizes=[(500, 375)], memory=2**30, processes=8)
     assert choose(folder(), later, {}) != first
     assert choose(folder(), later, first) == first
 
@@ -83,7 +84,7 @@ def test_a_small_machine_gets_a_smaller_batch_and_each_process_an_image():
 @pytest.mark.parametrize("preset", ["voc", "coco", "demo"])
 def test_published_presets_keep_their_numbers(preset):
     config = load_config(preset, NEEDED)
-    chosen = choose(config, replace(FACTS, images=7, sides=[40]), {})
+    chosen = choose(config, replace(FACTS, images=7, sizes=[(40, 40)]), {})
     assert with_numbers(config, chosen) == config
 
 
@@ -91,4 +92,25 @@ def test_sides_are_read_from_the_images_and_broken_ones_left_out(tmp_path):
     Image.new("RGB", (90, 60)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"nothing")
     images = [TaggedImage(n, tmp_path / f"{n}.png", (0,)) for n in ("a", "b", "c")]
-    assert shorter_sides(images) == [60]
+    assert sizes_of(images, None) == [(90, 60)]
+    assert sizes_of(images, 45) == [(45, 30)]
+
+
+@pytest.mark.parametrize("preset", ["folder", "folder-plus"])
+def test_tests_see_images_as_large_as_training_does(preset):
+    dino = ["dino.weights=demo"] if preset == "folder-plus" else []
+
+    def tested(side: int, *changes: str) -> int | None:
+        config = load_config(preset, [*NEEDED, *dino, *changes])
+        facts = replace(FACTS, sizes=[(side, side // 2)])
+        return with_numbers(config, choose(config, facts, {})).eval.side
+
+    assert [tested(side) for side in (20, 64, 300, 500, 640)] == [32, 64, 300, 500, 512]
+    assert tested(64, "eval.long_side=200") == 200
+    assert tested(64, "eval.long_side=null") is None
+    assert load_config(preset, [*NEEDED, *dino]).data.max_side == 640
+
+
+def test_only_a_training_can_choose_the_side_of_tests():
+    with pytest.raises(InputError, match="auto is for trainings"):
+        _ = folder().eval.side

@@ -23,11 +23,13 @@ class Augmentation:
         crop_size: S, side of the crop in pixels.
         scale_range: Smallest and largest factor, drawn uniformly; sizes are truncated to int.
         flip_probability: Chance of a horizontal flip.
+        max_side: A longer image is seen at this long side, before the factor; None: at its own.
     """
 
     crop_size: int
     scale_range: tuple[float, float]
     flip_probability: float
+    max_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def random_crop(image: Image.Image, augmentation: Augmentation, rng: np.random.G
         rng: Source of all randomness; always four numbers are drawn.
     """
     crop_size = augmentation.crop_size
-    scale = rng.uniform(*augmentation.scale_range)
+    scale = rng.uniform(*augmentation.scale_range) * shrinking(image.size, augmentation.max_side)
     flip = rng.random() < augmentation.flip_probability
     place = rng.random(2)  # where crop and content lie relative to each other, per axis
     width, height = (max(1, int(side * scale)) for side in image.size)
@@ -71,6 +73,15 @@ def random_crop(image: Image.Image, augmentation: Augmentation, rng: np.random.G
     crop = np.zeros((crop_size, crop_size, 3), dtype=np.uint8)
     crop[top : top + rows, left : left + columns] = window[:, ::-1] if flip else window
     return Crop(crop, (top, left, top + rows, left + columns))
+
+
+def shrinking(size: tuple[int, int], max_side: int | None) -> float:
+    """Factor that an image is made smaller by, so that its long side is not over `max_side`.
+
+    >>> shrinking((4000, 3000), 640), shrinking((500, 375), 640), shrinking((4000, 3000), None)
+    (0.16, 1.0, 1.0)
+    """
+    return 1.0 if max_side is None else min(1.0, max_side / max(size))
 
 
 def crop_window(side: int, crop_size: int, place: float) -> tuple[int, int, int]:

@@ -106,7 +106,7 @@ def shown_scenes(
     ):
         if labels:
             maps = make_label_maps(
-                model.method, item, long_side=model.config.eval.long_side, step=model.file.step
+                model.method, item, long_side=model.config.eval.side, step=model.file.step
             ).label_map
             label_maps = [maps[kind].numpy().astype(np.uint8) for kind in LABEL_KINDS]
         else:
@@ -184,11 +184,11 @@ def score_labels(
         method,
         _shown(samples, model, console),
         tallies={kind: Tally(classes, group_of, boundary=True) for kind in LABEL_KINDS},
-        long_side=model.config.eval.long_side,
+        long_side=model.config.eval.side,
         step=model.file.step,
     )
     protocol = {
-        "long_side": model.config.eval.long_side,
+        "long_side": model.config.eval.side,
         "scales": [1.0],
         "flip": False,
         "crf": False,

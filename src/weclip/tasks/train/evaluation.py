@@ -26,7 +26,7 @@ def make_evaluate(
     def evaluate(stopped: Callable[[], bool]) -> dict[str, float] | None:
         predictor = Predictor(
             method,
-            long_side=config.eval.long_side,
+            long_side=config.eval.side,
             scales=(1.0,),
             flip=False,
             device=method.device,

@@ -15,6 +15,7 @@ import torch
 from weclip.config import Config, whole
 from weclip.config_file import override
 from weclip.data.batch import TaggedImage
+from weclip.data.images.crops import shrinking
 from weclip.data.images.decoding import DECODE_ERRORS, open_header
 from weclip.data.images.listing import AUTO
 from weclip.system.distributed import connect
@@ -33,6 +34,9 @@ BATCH_SIZE = 4
 CROP_SIZE = 320
 """Published; a CLIP of 224 pixels sees no more in larger crops."""
 
+LONG_SIDE, LEAST_SIDE = 512, 32
+"""Pixels that images are tested at: published for VOC, and the least that is allowed."""
+
 LEAST_PATCHES = 4
 """Of a crop's side: fewer show no object."""
 
@@ -42,6 +46,7 @@ BYTES_PER_PIXEL = 6.2e9 / (4 * 320**2)
 WARMUP_STEPS, WARMUP_SHARE = 50, 10
 """Published length of the warm-up, and the part of a short run that it may take: a tenth."""
 
+TESTED = "eval.long_side"
 CONFIDENT = "method.weclip_plus.confident_from"
 
 SIZES_READ = 200
@@ -54,27 +59,39 @@ class Facts:
 
     Attributes:
         images: Number of training images.
-        sides: Shorter sides of some of them, pixels.
+        sizes: Width and height of some of them as they are seen, pixels.
         patch: Side of CLIP's patches, pixels.
         memory: Bytes of the GPU, or of the machine; None if unknown.
         processes: How many share a batch.
     """
 
     images: int
-    sides: Sequence[int]
+    sizes: Sequence[tuple[int, int]]
     patch: int
     memory: int | None
     processes: int
 
 
-def crop_for(sides: Sequence[int], patch: int) -> int:
-    """Side of the training crop: as the median image is wide, in whole patches, at most 320.
+def crop_for(sizes: Sequence[tuple[int, int]], patch: int) -> int:
+    """Side of the training crop: the median shorter side, in whole patches, at most 320.
 
-    >>> crop_for([128, 128], 16), crop_for([500, 375], 16), crop_for([], 14), crop_for([20], 16)
-    (128, 320, 308, 64)
+    >>> crop_for([(128, 130)], 16), crop_for([(500, 375)], 16), crop_for([], 14)
+    (128, 320, 308)
     """
-    side = min(CROP_SIZE, int(median(sides)) if sides else CROP_SIZE)
+    side = min(CROP_SIZE, int(median(map(min, sizes))) if sizes else CROP_SIZE)
     return max(side // patch, LEAST_PATCHES) * patch
+
+
+def long_side_for(sizes: Sequence[tuple[int, int]]) -> int:
+    """Long side that images are tested at: that of the median image, at most the published 512.
+
+    A decoder that never saw objects enlarged does not know them.
+
+    >>> long_side_for([(128, 96)]), long_side_for([(640, 480)]), long_side_for([(28, 28)])
+    (128, 512, 32)
+    """
+    side = min(LONG_SIDE, int(median(map(max, sizes))) if sizes else LONG_SIDE)
+    return max(side, LEAST_SIDE)
 
 
 def batch_for(memory: int | None, crop: int, processes: int) -> int:
@@ -151,11 +168,14 @@ def choose(config: Config, facts: Facts, before: Mapping[str, object]) -> dict[s
             return whole(given)
         return then if isinstance(then, int) else make()
 
-    crop = pick("data.crop_size", lambda: crop_for(facts.sides, facts.patch))
+    crop = pick("data.crop_size", lambda: crop_for(facts.sizes, facts.patch))
     batch = pick("train.batch_size", lambda: batch_for(facts.memory, crop, facts.processes))
     epochs = config.train.epochs
     steps = pick("train.steps", lambda: steps_for(facts.images, batch, epochs))
-    chosen = {"data.crop_size": crop, "train.batch_size": batch, "train.steps": steps}
+    chosen = {"data.crop_size": crop, "train.batch_size": batch}
+    chosen["train.steps"] = steps
+    if config.eval.long_side is not None:
+        chosen[TESTED] = pick(TESTED, lambda: long_side_for(facts.sizes))
     chosen["optim.warmup_steps"] = pick("optim.warmup_steps", lambda: warmup_for(steps))
     chosen[CONFIDENT] = pick(CONFIDENT, lambda: confident_for(steps))
     for name, times, most in (
@@ -174,21 +194,23 @@ def with_numbers(config: Config, chosen: Mapping[str, int]) -> Config:
     return override(config, [*numbers, "train.epochs=null"])
 
 
-def facts_of(images: Sequence[TaggedImage], patch: int) -> Facts:
-    """What these images and this machine are."""
+def facts_of(images: Sequence[TaggedImage], patch: int, max_side: int | None) -> Facts:
+    """What these images, seen at no more than `max_side`, and this machine are."""
     gpu = torch.cuda.is_available()
     memory = torch.cuda.get_device_properties(0).total_memory if gpu else total_memory()
     processes = connect().num_processes
-    return Facts(len(images), shorter_sides(images), patch, memory, processes)
+    return Facts(len(images), sizes_of(images, max_side), patch, memory, processes)
 
 
-def shorter_sides(images: Sequence[TaggedImage]) -> list[int]:
-    """Shorter sides of images spread over the list; those that cannot be read are left out."""
-    sides = []
+def sizes_of(images: Sequence[TaggedImage], max_side: int | None) -> list[tuple[int, int]]:
+    """Sizes that images spread over the list are seen at; unreadable ones are left out."""
+    sizes = []
     for image in images[:: max(1, len(images) // SIZES_READ)]:
         try:
             with open_header(image.path) as opened:
-                sides.append(min(opened.size))
+                width, height = opened.size
         except DECODE_ERRORS:
             continue
-    return sides
+        factor = shrinking((width, height), max_side)
+        sizes.append((max(1, int(width * factor)), max(1, int(height * factor))))
+    return sizes

@@ -124,6 +124,7 @@ def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
             whole(data.crop_size),
             (data.scale_range[0], data.scale_range[1]),
             data.flip_probability,
+            data.max_side,
         ),
         batch_size=whole(config.train.batch_size),
         workers=data.workers,

@@ -80,7 +80,7 @@ def report_training(
         load_trained(method, file.trained, out / MODEL_NAME)
         predictor = Predictor(
             method,
-            long_side=config.eval.long_side,
+            long_side=config.eval.side,
             scales=(1.0,),
             flip=False,
             device=method.device,
@@ -114,7 +114,7 @@ def looking_side(config: Config) -> int:
     Nothing is scored on them, and the time of a look grows faster than the pixels.
     """
     crop = whole(config.data.crop_size)
-    return min(crop, config.eval.long_side or crop)
+    return min(crop, config.eval.side or crop)
 
 
 def _overview(
@@ -131,7 +131,7 @@ def _overview(
     )
     matrix = masked.tally.total.numpy() if masked.tally and result else None
     settings = flatten(to_yaml(config))
-    side = config.eval.long_side
+    side = config.eval.side
     size = f"a long side of {side} pixels" if side else "their own size"
     scored = (
         f"Model of step {file.step} on {_of(masked)} of {data.eval_split}, at one scale, {size}."

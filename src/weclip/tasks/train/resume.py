@@ -52,7 +52,9 @@ def with_fitting_numbers(
     if config.train.epochs is not None and not keep_steps:
         known.pop("train.steps", None)  # `changes` names a difference
     patch = inputs.backbones.clip.image.patch_size
-    chosen = from_first(lambda: choose(config, facts_of(inputs.images, patch), known))
+    chosen = from_first(
+        lambda: choose(config, facts_of(inputs.images, patch, config.data.max_side), known)
+    )
     return with_numbers(config, chosen)
 
 

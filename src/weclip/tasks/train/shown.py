@@ -57,11 +57,12 @@ def show_start(
     tags = [len(image.tags) for image in images]
     used = len({index for image in images for index in image.tags})
     scores = f"on {len(inputs.masked)} images with masks" if inputs.masked else "none: no masks"
+    side = f"a long side of {config.eval.side}" if config.eval.side else "their own size"
     rows = {
         "images": f"{len(images)}, of {used} classes; {min(tags)} to {max(tags)} tags each, "
         f"{mean(tags):.1f} on average",
-        "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs; "
-        f"crops of {whole(config.data.crop_size)} pixels",
+        "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs",
+        "pixels": f"crops of {whole(config.data.crop_size)}; tested at {side}",
         "machine": machine(accelerator),
         **{CALLED[name]: frozen(each) for name, each in inputs.backbones.items()},
         "trained": f"{millions(parameters(method.trained))} ({config.method.name})",
