@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from weclip.inference.segmentation.model import SegmentationModel
     from weclip.inference.segmentation.result import Segmentation
     from weclip.system.errors import InputError, RunError
-    from weclip.tasks.load.model import load
+    from weclip.tasks.load.opening import load
     from weclip.tasks.public.check import check
     from weclip.tasks.public.evaluate import evaluate
     from weclip.tasks.public.label import label
@@ -57,7 +57,7 @@ _HOME = {
     "Segmentation": "inference.segmentation.result",
     "SegmentationModel": "inference.segmentation.model",
     "TrainResult": "tasks.train.result",
-    "load": "tasks.load.model",
+    "load": "tasks.load.opening",
     "load_config": "config_file",
     **{
         f"{command.title()}Result": "tasks.public.results"

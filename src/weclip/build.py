@@ -24,8 +24,9 @@ from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import ClassList
-from weclip.inference.predictor import Crf, Predictor
-from weclip.labels.dense_crf import dense_crf, load_solver
+from weclip.inference.prediction import Crf
+from weclip.inference.predictor import Predictor
+from weclip.labels.dense_crf import dense_crf, installed_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import TagMaps
 from weclip.methods.labelling import LabelSettings
@@ -167,7 +168,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
         long_side=config.eval.side,
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
-        crf=build_eval_crf(config),
+        crf=installed_crf() if config.eval.crf else None,
         device=method.device,
     )
 
@@ -236,14 +237,6 @@ def released_texts(clip: Clip, classes: ClassList) -> TextFeatures:
 def tag_threshold(config: Config) -> str:
     """`split` or `relative`: how scores become tags."""
     return config.tags.threshold or ("relative" if config.tags.released else "split")
-
-
-def build_eval_crf(config: Config) -> Crf | None:
-    """The dense CRF that models are tested with, or None; errors as in `build_label_crf`."""
-    if not config.eval.crf:
-        return None
-    load_solver()
-    return dense_crf
 
 
 def build_label_crf(config: Config) -> Crf | None:

@@ -4,7 +4,7 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from functools import cache
@@ -151,6 +151,21 @@ def to_yaml(config: Config) -> str:
     return str(OmegaConf.to_yaml(asdict(config)))
 
 
+def flatten(config_yaml: str) -> dict[str, object]:
+    """Dotted key -> value of a configuration's YAML."""
+    found: dict[str, object] = {}
+
+    def visit(prefix: str, value: object) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                visit(f"{prefix}{key}.", inner)
+        else:
+            found[prefix.rstrip(".")] = value
+
+    visit("", parse_yaml(config_yaml, "configuration"))
+    return found
+
+
 def with_whole_paths(config: Config) -> Config:
     """A copy for a model file, which finds its encoders from whatever folder it is used in.
 
@@ -168,6 +183,22 @@ def from_yaml(text: str, origin: str, plugins: Sequence[Plugin] = ()) -> Config:
     """A configuration from the YAML of `to_yaml`; `origin` names it in errors."""
     kind = schema(plugins)
     return _resolve(_from_text(text, origin, kind), (), origin, kind)
+
+
+def config_without_parts(
+    document: Mapping[str, object], overrides: Sequence[Change], origin: str
+) -> Config:
+    """A configuration of what needs no parts, data or backbones, such as `eval`; without PyTorch.
+
+    Args:
+        document: Sections, each with keys that differ from the defaults.
+        overrides: As in `load_config`.
+        origin: Names the document in errors.
+    """
+    unused = (*PART_SECTIONS, "data.root", "clip.weights")
+    config: DictConfig = deepcopy(_defaults(cast(Any, Config)))
+    apply_change(config, document, origin, Config, unused)
+    return _resolve(config, overrides, origin, Config, unused)
 
 
 def _read(name_or_path: str) -> tuple[str, str]:

@@ -4,10 +4,9 @@ import pytest
 
 from weclip.cli import app as cli
 from weclip.cli.command import ComputingCommand
-from weclip.system.console import Screen, quietly, screen, warnings_of
+from weclip.system.console import Screen, quietly, screen, warn, warnings_of
 from weclip.system.distributed import chosen_device
 from weclip.tasks import check, predict
-from weclip.tasks.train.inputs import warn
 
 COMPUTING = {"train", "label", "tag", "predict", "evaluate", "demo", "replay"}
 LINE = ["predict", "a.jpg", "--model", "run", "--out", "out"]

@@ -18,10 +18,11 @@ from tests.fuzz.documents import VALUES, changed
 from tests.methods.tiny_weclip import tiny_weclip
 from tests.training.tiny_run import make_trainer
 
+from weclip.backbones.named import FrozenBackbone
 from weclip.build import load_trained
 from weclip.data.classes import ClassList
 from weclip.training.checkpoint import MAGIC, load_checkpoint, step_path
-from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file, save_model_file
+from weclip.training.model_file import ModelFile, read_model_file, save_model_file
 
 CLASSES = ClassList(
     ("cat", "Bär"), (("cat",), ("a bear", "Bär")), ("grass",), ((1, 2, 3), (4, 5, 6))

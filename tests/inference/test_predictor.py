@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from weclip.data.windows import windows
 from weclip.inference import predictor as predictor_module
+from weclip.inference.prediction import CERTAIN
 from weclip.inference.predictor import (
-    CERTAIN,
     Predictor,
     logits_to_label_map,
     multi_scale_logits,
     resize_long_side,
 )
-from weclip.labels.windows import windows
 
 
 class TinySegmenter(nn.Module):

@@ -7,8 +7,8 @@ from PIL import Image
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
 from weclip.data.masks.colours import VOC_COLOURS
+from weclip.inference.report.step_picture import draw_step
 from weclip.inference.visualize import (
-    draw_step,
     enlarge,
     heat_overlay,
     heatmap,

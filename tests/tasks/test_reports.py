@@ -13,7 +13,7 @@ from tests.end_to_end import worlds
 from tests.inference.report.test_page import Balance
 
 from weclip.cli import app as cli
-from weclip.config_file import load_config, to_yaml
+from weclip.config_file import flatten, load_config, to_yaml
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import load_classes
 from weclip.data.masks.mask_files import save_mask
@@ -21,7 +21,6 @@ from weclip.tasks.report import looked
 from weclip.tasks.report.prediction import write_prediction_report
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.report import looking_side
-from weclip.tasks.train.resume import flatten
 
 
 @pytest.fixture(scope="module")

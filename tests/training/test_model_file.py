@@ -8,9 +8,10 @@ from safetensors.torch import save_file
 from tests.methods.tiny_weclip import tiny_weclip
 from tests.training.tiny_run import same
 
+from weclip.backbones.named import FrozenBackbone
 from weclip.data.classes import ClassList
 from weclip.system.errors import InputError
-from weclip.training.model_file import FrozenBackbone, ModelFile, read_model_file, save_model_file
+from weclip.training.model_file import ModelFile, read_model_file, save_model_file
 
 CLASSES = ClassList(
     ("cat", "Bär"), (("cat",), ("a bear", "Bär")), ("grass",), ((1, 2, 3), (4, 5, 6))

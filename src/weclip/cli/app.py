@@ -135,7 +135,7 @@ def evaluate(
     from weclip.tasks.datasets import root_change, split_data
     from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
     from weclip.tasks.evaluate.model import evaluate as score_model
-    from weclip.tasks.load.model import ModelAt
+    from weclip.tasks.load.opening import ModelAt
 
     of_model = {"--model": model, "--labels": labels, "--clip": clip, "--plugin": plugin}
     options.require_one_of(

@@ -31,7 +31,7 @@ def predict(
     from weclip.system.console import warnings_of
     from weclip.system.distributed import console
     from weclip.tasks.datasets import split_changes
-    from weclip.tasks.load.model import ModelAt
+    from weclip.tasks.load.opening import ModelAt
     from weclip.tasks.predict import PredictOptions, fast_changes, skipped_line
     from weclip.tasks.predict import predict as run
 

@@ -6,7 +6,8 @@ Stage 6. Unlike predictions these need tags, and records say so.
 from collections.abc import Iterable
 
 from weclip.data.images.full_images import EvalItem
-from weclip.inference.predictor import LARGEST_PATCH, inference_mode, resize_long_side
+from weclip.inference.prediction import LARGEST_PATCH
+from weclip.inference.predictor import inference_mode, resize_long_side
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
 from weclip.methods.labelling import LabelMaps
 from weclip.methods.method import Labeller

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
-from weclip.inference.predictor import Crf
+from weclip.data.windows import Window, windows
+from weclip.inference.prediction import Crf
 from weclip.inference.stream import in_processes
 from weclip.labels.dense_crf import require_memory
-from weclip.labels.windows import Window, windows
 
 
 class Pixels(Protocol):

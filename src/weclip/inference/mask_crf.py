@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weclip.data.bands import bands, count_ids
 from weclip.data.batch import IGNORE_INDEX
-from weclip.inference.predictor import Crf, best_class
+from weclip.inference.prediction import Crf, best_class
 from weclip.labels.dense_crf import require_memory
 
 LABEL_CERTAINTY = 0.7

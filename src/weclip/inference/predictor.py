@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,31 +16,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weclip.data.windows import whole, windows
+from weclip.inference.prediction import (
+    CERTAIN,
+    LARGEST_PATCH,
+    Crf,
+    Prediction,
+    Segmented,
+    refined_label_map,
+    refined_prediction,
+)
 from weclip.labels.dense_crf import require_memory
-from weclip.labels.windows import planes, resized, whole, windows
+from weclip.labels.resizing import planes, resized
 
 Segmenter = Callable[[Tensor], Tensor]
 """(B, 3, H, W) float32 RGB in [0, 255] -> (B, C, h, w) logits at patch stride."""
-
-Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
-"""(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
-
-CERTAIN = 255
-"""The confidence that stands for a probability of 1."""
-
-LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
-
-
-class Prediction(NamedTuple):
-    """What a model says of an image.
-
-    Attributes:
-        label_map: (H, W) uint8 class ids, 0 is background.
-        confidence: (H, W) uint8, the probability of each pixel's class; `CERTAIN` is 1.
-    """
-
-    label_map: NDArray[np.uint8]
-    confidence: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -64,6 +53,11 @@ class Predictor:
     flip: bool = True
     crf: Crf | None = None
     device: torch.device | str = "cpu"
+
+    def pin_eval(self) -> None:
+        """Put a module in eval mode for good: no thread may change the mode under another."""
+        if isinstance(self.model, nn.Module):
+            self.model.eval()
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Segment one image.
@@ -100,47 +94,28 @@ class Predictor:
         """(1, C, h, w) at patch resolution."""
         return self.logits([self.prepare(image)])
 
-    def prepare(self, image: NDArray[np.uint8]) -> Tensor:
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(1, 3, H', W') float32 in [0, 255] of an image (H, W, 3) uint8: what `logits` takes."""
         smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
-        return resize_long_side(image, self.long_side, smallest_side=smallest)
+        return resize_long_side(image, self.long_side, smallest_side=smallest).numpy()
 
-    def logits(self, prepared: Sequence[Tensor | NDArray[np.float32]]) -> Tensor:
+    def logits(self, prepared: Sequence[NDArray[np.float32]]) -> Tensor:
         """(B, C, h, w) at patch resolution of images that are prepared to one size."""
         with inference_mode(self.model):
-            batch = torch.cat([torch.as_tensor(each) for each in prepared])  # B,3,H',W'
+            batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             return multi_scale_logits(
                 self.model, batch.to(self.device), scales=self.scales, flip=self.flip
             )
 
-
-def refined_label_map(
-    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Best class (H, W) of every pixel after the CRF."""
-    return best_class(crf(image, probabilities))
-
-
-def refined_prediction(
-    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
-) -> Prediction:
-    """Best class of every pixel after the CRF, and its probability."""
-    refined = crf(image, probabilities)
-    label_map = best_class(refined)
-    confidence = np.empty_like(label_map)
-    for rows, columns in windows(label_map.shape, len(refined)):
-        best = refined[:, rows, columns].max(0).clip(0, 1)
-        confidence[rows, columns] = np.round(CERTAIN * best)
-    return Prediction(label_map, confidence)
-
-
-def best_class(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The class (H, W) uint8 that is most probable of (C, H, W)."""
-    size = (probabilities.shape[1], probabilities.shape[2])
-    label_map = np.empty(size, np.uint8)
-    for rows, columns in windows(size, len(probabilities)):
-        label_map[rows, columns] = probabilities[:, rows, columns].argmax(0)
-    return label_map
+    def segment(
+        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+    ) -> list[Segmented]:
+        """Segment images that are prepared to one size, each to its own size (H, W)."""
+        segmented = []
+        for own, size in zip(self.logits(prepared), sizes, strict=True):
+            label_map = logits_to_label_map(own[None], size).cpu().numpy()
+            segmented.append(Segmented(own.cpu().numpy().copy(), label_map))  # not the whole batch
+        return segmented
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.inference.predictor import (
+from weclip.inference.prediction import (
     Crf,
     Prediction,
-    Predictor,
+    Predicts,
     refined_label_map,
     refined_prediction,
 )
@@ -39,7 +39,7 @@ FOR_CRF = 2**28
 
 
 def predict_stream(
-    predictor: Predictor, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
+    predictor: Predicts, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
 ) -> Iterator[tuple[Key, Image]]:
     """Segment images in order.
 
@@ -55,14 +55,14 @@ def predict_stream(
 
 
 def confident_stream(
-    predictor: Predictor, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
+    predictor: Predicts, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
 ) -> Iterator[tuple[Key, Prediction]]:
     """As `predict_stream`, with the confidence of each pixel."""
     yield from _stream(predictor, images, predictor.with_confidence, refined_prediction, processes)
 
 
 def _stream(
-    predictor: Predictor,
+    predictor: Predicts,
     images: Iterable[tuple[Key, Image]],
     predict: Callable[[Image], Result],
     refine: Callable[[Crf, Image, NDArray[np.float32]], Result],

@@ -6,14 +6,12 @@ Stage 6. The index PNG that prediction writes is `data.masks.save_mask`'s.
 from collections.abc import Sequence
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.batch import IGNORE_INDEX, Batch
+from weclip.data.batch import IGNORE_INDEX
 from weclip.data.masks.colours import VOC_COLOURS
-from weclip.labels.windows import windows
-from weclip.methods.method import StepOutput
+from weclip.data.windows import windows
 
 _HEAT_STOPS = np.array(  # dark blue, violet, red, orange, pale yellow: lightness only rises
     [(13, 8, 72), (112, 23, 130), (201, 62, 88), (247, 148, 45), (250, 244, 150)], dtype=np.float64
@@ -97,29 +95,3 @@ def picture_row(
         row.paste(picture, (left, 0))
         left += picture.width + gap
     return row
-
-
-def draw_step(
-    batch: Batch, output: StepOutput, *, palette: NDArray[np.uint8] = VOC_COLOURS
-) -> NDArray[np.uint8]:
-    """The first image of a training step beside its CAM, pseudo-label and prediction.
-
-    Args:
-        batch: The batch of the step.
-        output: What the step computed.
-        palette: (256, 3) colours by class id.
-
-    Returns:
-        (H', W', 3) uint8 RGB.
-    """
-    image = batch.image[0].permute(1, 2, 0).cpu().numpy()
-    cam = output.cam[0].amax(dim=0).cpu().numpy()
-    logits = output.logits[:1].detach().float()
-    logits = F.interpolate(logits, size=image.shape[:2], mode="bilinear", align_corners=False)
-    label_maps = (output.target[0], logits[0].argmax(dim=0))
-    pictures = (
-        Image.fromarray(image),
-        heat_overlay(image, cam),
-        *(overlay(image, m.cpu().numpy().astype(np.uint8), palette=palette) for m in label_maps),
-    )
-    return np.asarray(picture_row(pictures))

@@ -4,6 +4,7 @@ Stage 3; used only in testing, after the softmax. The solver is `pydensecrf2`, a
 dependency that is built from source: `pip install "weclip[crf]"`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,12 @@ def load_solver() -> Any:
             '`pip install "weclip[crf]"`, or go without the CRF'
         ) from error
     return densecrf
+
+
+def installed_crf() -> Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]:
+    """`dense_crf` with its defaults; errors as in `load_solver`, before there is an image."""
+    load_solver()
+    return dense_crf
 
 
 def require_memory(classes: int, size: tuple[int, int]) -> None:

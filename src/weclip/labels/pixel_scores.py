@@ -12,17 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from weclip.data.windows import Window, widened, windows
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
 from weclip.labels.pixel_refine.par import (
     ROW_NUMBERS,
     fits_whole,
+    has_numba,
     par_strips,
     par_windows,
     reach_of,
 )
 from weclip.labels.pseudo_label import with_background
+from weclip.labels.resizing import resized
 from weclip.labels.tag_slots import TagSlots, min_max
-from weclip.labels.windows import Window, resized, widened, windows
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class PixelScores:
 
 def by_rows(device: torch.device) -> bool:
     """Whether large images are refined row by row: on a processor, whose memory is scarce."""
-    return device.type == "cpu"
+    return device.type == "cpu" and has_numba()
 
 
 def pixel_scores(

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from weclip.data.windows import whole
 from weclip.labels.pixel_scores import Par, PixelScores, pixel_scores
+from weclip.labels.resizing import planes, resized
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, tag_slots
 from weclip.labels.view import View
-from weclip.labels.windows import planes, resized, whole
 from weclip.methods.labelling import LabelMaps, LabelSettings, label_maps_of
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from weclip.system.errors import Notice
@@ -70,6 +71,11 @@ def screen(*, quiet: bool = False) -> Screen:
 def warnings_of(console: Console) -> Console:
     """Where the warnings of a console go."""
     return getattr(console, "aside", None) or console
+
+
+def warn(console: Console, message: str) -> None:
+    """Show what the user should know, in one line."""
+    warnings_of(console).print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
 
 
 READER_HAS_LEFT = (errno.EPIPE, errno.EIO)

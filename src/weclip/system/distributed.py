@@ -1,7 +1,8 @@
 """The processes of one run: whose turn it is, what they share, what only the first one does.
 
 Started by `accelerate launch` or `torchrun` and connected by `accelerate`; without a launcher there
-is one process, and everything here is trivial.
+is one process, and everything here is trivial. So it is without PyTorch, which is imported when it
+is needed.
 """
 
 import warnings
@@ -9,23 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
-
-import torch
-from accelerate import Accelerator, PartialState
-from accelerate.state import AcceleratorState
-from accelerate.utils import (
-    broadcast_object_list,
-    gather_object,
-    get_int_from_env,
-    patch_environment,
-    reduce,
-)
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from weclip.system.console import Screen, screen
 from weclip.system.errors import InputError, Notice, RunError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import Tensor
 
 Item = TypeVar("Item")
 Thing = TypeVar("Thing")
@@ -42,7 +37,35 @@ _SIZES = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE
 _ALONE = "; to run alone, unset WORLD_SIZE and RANK (or those of MPI)"
 
 
-def connect() -> PartialState:
+class Place(Protocol):
+    """A process's place among the others."""
+
+    process_index: int
+    num_processes: int
+    is_main_process: bool
+
+    def wait_for_everyone(self) -> None:
+        """Go on when all processes are here."""
+
+
+class Alone:
+    """The place of a process without PyTorch."""
+
+    process_index = 0
+    num_processes = 1
+    is_main_process = True
+
+    def wait_for_everyone(self) -> None:
+        """There are no others."""
+
+
+@cache
+def has_torch() -> bool:
+    """Whether PyTorch is installed."""
+    return find_spec("torch") is not None
+
+
+def connect() -> Place:
     """This process's place among the others; the first call connects them.
 
     There are others only where the environment says that there are more than one. What else a
@@ -52,12 +75,20 @@ def connect() -> PartialState:
         InputError: What the environment says of the processes cannot be.
         RunError: The others did not come.
     """
+    if not has_torch():
+        return Alone()
+    from accelerate import PartialState
+
     if not PartialState._shared_state:
         _join()
-    return PartialState()
+    place: Place = PartialState()
+    return place
 
 
 def _join() -> None:
+    import torch
+    from accelerate.utils import get_int_from_env
+
     try:
         size, rank = get_int_from_env(_SIZES, 1), get_int_from_env(_RANKS, 0)
         local_rank = get_int_from_env(_LOCAL_RANKS, 0)
@@ -93,6 +124,9 @@ def _join() -> None:
 
 def _connect(*, local_rank: int, size: int) -> None:
     """Let `accelerate` connect; it looks for these two in many variables."""
+    from accelerate import PartialState
+    from accelerate.utils import patch_environment
+
     with patch_environment(LOCAL_RANK=local_rank, PMI_SIZE=size):
         try:
             PartialState(cpu=default_device() == "cpu", timeout=SILENCE)
@@ -106,8 +140,15 @@ _device: ContextVar[str | None] = ContextVar("device", default=None)
 
 
 def default_device() -> str:
-    """Where everything is computed: the device that was chosen, or the first GPU, or the CPU."""
-    return _device.get() or ("cuda" if torch.cuda.is_available() else "cpu")
+    """Where everything is computed: the device that was chosen, the first GPU, Apple's, the CPU."""
+    chosen = _device.get()
+    if chosen is not None or not has_torch():
+        return chosen or "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def chosen_device() -> str | None:
@@ -128,6 +169,12 @@ def on_device(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
+    if not has_torch():
+        require_no_device(name)
+        yield
+        return
+    import torch
+
     place = torch.device(name)
     before = _device.set(name)
     _forget_place()
@@ -146,8 +193,16 @@ def on_device(name: str | None) -> Iterator[None]:
 
 def _forget_place() -> None:
     """Let `connect` look again at which device one process computes on."""
+    from accelerate import PartialState
+
     if PartialState._shared_state and PartialState().num_processes == 1:
         PartialState._reset_state()
+
+
+def require_no_device(name: str) -> None:
+    """InputError for another device than the CPU: there is no PyTorch."""
+    if name != "cpu":
+        raise InputError(f"device {name}: there is no PyTorch; pip install 'weclip[torch]'")
 
 
 def _first_line(error: Exception) -> str:
@@ -156,12 +211,16 @@ def _first_line(error: Exception) -> str:
 
 def make_accelerator(
     precision: str, *, tracker: str | None = None, out: Path = Path()
-) -> Accelerator:
+) -> "Accelerator":
     """The engine of a run at `float32`, `bf16` or `fp16`, with a tracker that writes to `out`.
 
     `accelerate` keeps the first precision for the whole process; forgetting it lets one Python
     process run several trainings. Process groups stay.
     """
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     AcceleratorState._reset_state()
     connect()
     if torch.distributed.is_initialized():  # a 1 x 1 convolution has two right layouts
@@ -184,14 +243,20 @@ def own_part(items: Sequence[Item]) -> Sequence[Item]:
     return items[place.process_index :: place.num_processes]
 
 
-def total(tensor: Tensor) -> Tensor:
+def total(tensor: "Tensor") -> "Tensor":
     """The sum of a tensor over all processes, in each of them."""
+    from accelerate.utils import reduce
+
     summed: Tensor = reduce(tensor, reduction="sum")
     return summed
 
 
 def everyones(thing: Thing) -> list[Thing]:
     """The thing that each process gives, in their order, in each of them."""
+    if connect().num_processes == 1:
+        return [thing]
+    from accelerate.utils import gather_object
+
     gathered: list[Thing] = gather_object([thing])
     return gathered
 
@@ -216,6 +281,11 @@ def require_equal(what: str, values: Mapping[str, object]) -> None:
 
 def from_first(make: Callable[[], Thing]) -> Thing:
     """What `make` gives in the first process, in each of them; elsewhere it is not called."""
-    things = [make() if connect().is_main_process else None]
+    place = connect()
+    if place.num_processes == 1:
+        return make()
+    from accelerate.utils import broadcast_object_list
+
+    things = [make() if place.is_main_process else None]
     made: Thing = broadcast_object_list(things)[0]
     return made

@@ -5,24 +5,32 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
-from weclip.system.distributed import default_device
+from weclip.system.distributed import default_device, has_torch
 
 
 def versions() -> dict[str, str]:
     """What scores depend on: packages, Python, device and the git commit of the source."""
-    gpu = torch.cuda.get_device_name() if default_device() != "cpu" else None
     return packages() | {
         "python": platform.python_version(),
-        "device": gpu or f"{platform.machine()} CPU",
+        "device": _device_name(),
         "commit": git_commit(),
     }
 
 
 def packages() -> dict[str, str]:
     """Versions of the packages that numbers depend on."""
-    return {name: metadata.version(name) for name in ("weclip", "torch", "numpy", "pillow")}
+    needed = ("weclip", "torch" if has_torch() else "onnxruntime", "numpy", "pillow")
+    return {name: metadata.version(name) for name in needed}
+
+
+def _device_name() -> str:
+    """The GPU, or what the CPU is."""
+    kind = default_device()
+    if kind.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()} {'GPU (mps)' if kind == 'mps' else 'CPU'}"
 
 
 def git_commit() -> str:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.system.distributed import connect, require_equal
 from weclip.system.provenance import packages
-from weclip.tasks.train.resume import flatten
 
 PLACES = (
     "data.root data.classes data.tags_file data.decoded_cache data.workers clip.weights "

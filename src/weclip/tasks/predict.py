@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.build import build_predictor
 from weclip.data.masks.mask_files import save_mask
 from weclip.inference.given_image import as_rgb
 from weclip.inference.image_files import collect_images
-from weclip.inference.predictor import Predictor
+from weclip.inference.prediction import Predicts
 from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
 from weclip.system.console import QUIET, warnings_of
-from weclip.system.distributed import connect, default_device, everyones, own_part
+from weclip.system.distributed import connect, everyones, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import (
     require_names_fit,
@@ -33,7 +32,7 @@ from weclip.system.locks import working_in
 from weclip.system.untrusted.text import shown
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
 from weclip.tasks.datasets import tell_lines
-from weclip.tasks.load.model import LoadedModel, ModelAt
+from weclip.tasks.load.opening import ModelAt, Opened, open_predictor
 from weclip.tasks.prediction_folder import (
     CONFIDENCE,
     KIND,
@@ -128,14 +127,14 @@ def predict(
     with working_in(out, KIND, first=connect().is_main_process):
         if connect().is_main_process:
             require_names_fit(out, (output for _, output in images))
-        model = model_at.open()
+        model = open_predictor(model_at)
         done = _predict(model, images, out, options, console)
         if options.report and connect().is_main_process:
             with harmless(console, REPORT_NAME):
                 write_prediction_report(
                     out,
                     images,
-                    model.file.classes,
+                    model.classes,
                     command=repeated(model_at, inputs, out, options),
                     confidence=out / CONFIDENCE if options.confidence else None,
                     max_pixels=model.config.data.max_pixels,
@@ -144,7 +143,7 @@ def predict(
 
 
 def _predict(
-    model: LoadedModel,
+    model: Opened,
     images: Sequence[Job],
     out: Path,
     options: PredictOptions,
@@ -154,8 +153,7 @@ def _predict(
     agree_on_settings(model.config, **asdict(options))
     seen = ((output.as_posix(), None, (path,)) for path, output in images)
     agree_on_inputs(seen, model=sha256_of(model.path))
-    predictor = build_predictor(model.config, model.method.to(default_device()))
-    palette, limit = model.file.classes.palette, model.config.data.max_pixels
+    palette, limit = model.classes.palette, model.config.data.max_pixels
     place = connect()
     if place.is_main_process:
         enter(out, model, ids=options.ids, resume=options.resume, overwrite=options.overwrite)
@@ -168,7 +166,7 @@ def _predict(
         read = read_ahead(own, partial(read_or_say, max_pixels=limit))
         pictures = (((job[1], each), each[0]) for job, each in _readable(read, skipped, console))
         for (relative, (image, sha256)), label_map, confidence in predictions(
-            predictor, pictures, confidence=options.confidence
+            model.predictor, pictures, confidence=options.confidence
         ):
             if options.overlays:  # the mask last: where it is, all is
                 writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
@@ -185,7 +183,7 @@ def _predict(
 
 
 def predictions(
-    predictor: Predictor, pictures: Iterable[tuple[Key, Image]], *, confidence: bool
+    predictor: Predicts, pictures: Iterable[tuple[Key, Image]], *, confidence: bool
 ) -> Iterator[tuple[Key, Image, Image | None]]:
     """Of each picture its key and label map (H, W), and (H, W) how sure it is, if that is asked."""
     if confidence:

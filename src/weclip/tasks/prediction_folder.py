@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.data.classes import ClassList
 from weclip.data.masks.colours import colour_text
 from weclip.data.masks.mask_files import read_note
@@ -19,8 +19,7 @@ from weclip.system.files import (
 )
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
-from weclip.tasks.load.model import LoadedModel
-from weclip.tasks.train.resume import flatten
+from weclip.tasks.load.opening import Opened
 
 KIND = "prediction"
 RECIPE_NAME = "predict.json"
@@ -32,21 +31,21 @@ Job = tuple[Path, Path]
 """An image file, and its output below `masks`."""
 
 
-def make_recipe(model: LoadedModel, *, ids: bool) -> Recipe:
+def make_recipe(model: Opened, *, ids: bool) -> Recipe:
     """What `predict.json` holds: what decides the masks."""
     settings = flatten(to_yaml(model.config))
     return {
         "model": sha256_of(model.path),
-        "backbones": {name: list(each) for name, each in model.file.backbones.items()},
+        "backbones": {name: list(each) for name, each in model.backbones.items()},
         "eval": {key: settings[key] for key in settings if key.startswith("eval.")},
         "palette": not ids,
     }
 
 
-def make_record(model: LoadedModel) -> dict[str, Any]:
+def make_record(model: Opened) -> dict[str, Any]:
     """What `run.json` says of the masks beside it, for who finds them."""
     tested = model.config.eval
-    backbones = model.file.backbones.items()
+    backbones = model.backbones.items()
     return {
         "kind": KIND,
         "model": {"path": str(model.path.absolute()), "sha256": sha256_of(model.path)},
@@ -73,7 +72,7 @@ def make_legend(classes: ClassList) -> dict[str, Any]:
     }
 
 
-def enter(out: Path, model: LoadedModel, *, ids: bool, resume: bool, overwrite: bool) -> None:
+def enter(out: Path, model: Opened, *, ids: bool, resume: bool, overwrite: bool) -> None:
     """Make the folder, or go on in what is there.
 
     Args:
@@ -90,7 +89,7 @@ def enter(out: Path, model: LoadedModel, *, ids: bool, resume: bool, overwrite: 
     if not (resume and is_output(out, KIND)):
         claim_folder(out, KIND, overwrite=overwrite)
         write_json(path, recipe)
-        write_json(out / LEGEND_NAME, make_legend(model.file.classes))
+        write_json(out / LEGEND_NAME, make_legend(model.classes))
         write_json(out / RUN_MARKER, make_record(model))
         return
     remove_temporaries(out)

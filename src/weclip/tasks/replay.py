@@ -13,11 +13,11 @@ from weclip.config_file import from_yaml, override
 from weclip.data.batch import Batch
 from weclip.methods.method import StepOutput
 from weclip.plugins import PluginFiles, load_plugins
-from weclip.system.console import QUIET
+from weclip.system.console import QUIET, warn
 from weclip.system.distributed import make_accelerator
 from weclip.system.errors import InputError
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
-from weclip.tasks.train.inputs import make_loader, read_inputs, warn
+from weclip.tasks.train.inputs import make_loader, read_inputs
 from weclip.tasks.train.resume import digests
 from weclip.tasks.train.run import precision, seed_everything
 from weclip.training.replay import Replay, load_replay

@@ -6,45 +6,29 @@ file can execute.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
+from weclip.backbones.named import FrozenBackbone, backbone_of
 from weclip.backbones.weight_files.safe import read_safetensors
-from weclip.data.classes import ClassList, parse_classes
+from weclip.data.class_header import classes_of, header_of
+from weclip.data.classes import ClassList
 from weclip.system.errors import MADE_EARLIER, InputError
 from weclip.system.files import what_it_is, write_atomically
 from weclip.system.untrusted.documents import parse_json
-from weclip.system.untrusted.text import one_line, short
+from weclip.system.untrusted.text import one_line, printable
 
 FORMAT = "weclip-2"
 _EARLIER = ("weclip-1",)
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """Types of weights."""
 
-LONGEST = 300
-"""Characters of a text in the header that is shown to users."""
-
 MAX_STEPS = 10**12
-
-
-class FrozenBackbone(NamedTuple):
-    """A frozen backbone that a model needs.
-
-    Attributes:
-        name: What it is called, such as `ViT-B/16`.
-        sha256: Of its weight file.
-        computes: What decides its features beside the weights, in words.
-    """
-
-    name: str
-    sha256: str
-    computes: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,7 @@ def save_model_file(path: Path, model: ModelFile) -> None:
     metadata = {
         "format": FORMAT,
         "config": model.config,
-        "classes": json.dumps(asdict(model.classes)),
+        "classes": json.dumps(header_of(model.classes)),
         "backbones": json.dumps({name: b._asdict() for name, b in model.backbones.items()}),
         "step": str(model.step),
     }
@@ -106,9 +90,9 @@ def read_model_file(path: Path) -> ModelFile:
         return ModelFile(
             trained=tensors,
             config=metadata["config"],
-            classes=_classes(parse_json(metadata["classes"], "classes")),
+            classes=classes_of(parse_json(metadata["classes"], "classes")),
             backbones={
-                _shown_text(name): _backbone(each)
+                printable(name): backbone_of(each)
                 for name, each in parse_json(metadata["backbones"], "backbones").items()
             },
             step=_step(metadata["step"]),
@@ -135,30 +119,6 @@ def require_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
                 f"{path}: its weight {shown} has NaN or infinite values; train again, or give an "
                 "earlier model"
             )
-
-
-def _classes(header: dict[str, list[Any]]) -> ClassList:
-    """The class list of a header, by the rules of `classes.yaml`."""
-    items = zip(header["names"], header["prompts"], header["colours"], strict=True)
-    document = {
-        "classes": [{"name": n, "prompts": texts, "colour": c} for n, texts, c in items],
-        "background_words": header["background_words"],
-    }
-    classes = parse_classes(document, "classes")
-    for name in classes.names:
-        _shown_text(name)
-    return classes
-
-
-def _backbone(each: dict[str, Any]) -> FrozenBackbone:
-    return FrozenBackbone(*(_shown_text(each[key]) for key in FrozenBackbone._fields))
-
-
-def _shown_text(text: object) -> str:
-    """A text that will be shown: not endless, and without control characters."""
-    if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
-        raise ValueError(f"{short(text, 200)} is no text of up to {LONGEST} printable letters")
-    return text
 
 
 def _step(text: str) -> int:

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from weclip.system.errors import InputError
+ROUNDS = 100
+"""Of k-means at most; it ends where nothing moves."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,30 @@ def enrich(classes: Tensor, descriptions: Tensor, *, share: float, weight: float
 def cluster(rows: Tensor, count: int) -> Tensor:
     """Centres (count, J) of k-means on (A, J), always the same; the rows where there are no more.
 
-    Raises:
-        InputError: SciPy, which finds them, is not installed.
+    Lloyd's rounds from seeds that k-means++ draws; a centre that nothing is nearest to stays.
     """
     if count >= len(rows):
         return rows
-    try:
-        from scipy.cluster.vq import kmeans2
-    except ImportError:
-        raise InputError(
-            "clip.description_clusters needs SciPy, not installed here; "
-            'pip install "weclip[prepare]", or set it to null'
-        ) from None
-    centres, _ = kmeans2(rows.double().numpy(), count, minit="++", seed=0)
-    return torch.from_numpy(centres).to(rows.dtype)
+    points = rows.double()
+    centres = _spread_seeds(points, count)
+    for _ in range(ROUNDS):
+        nearest = torch.cdist(points, centres).argmin(dim=1)
+        sizes = torch.bincount(nearest, minlength=count)[:, None]
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        moved = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
+        if torch.equal(moved, centres):
+            break
+        centres = moved
+    return centres.to(rows.dtype)
+
+
+def _spread_seeds(points: Tensor, count: int) -> Tensor:
+    """Seeds of k-means++ (Arthur and Vassilvitskii, 2007): likelier the farther from the others."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = [int(torch.randint(len(points), (), generator=generator))]
+    distance = (points - points[chosen[0]]).square().sum(dim=1)
+    while len(chosen) < count:
+        far = distance if distance.sum() > 0 else torch.ones_like(distance)
+        chosen.append(int(torch.multinomial(far, 1, generator=generator)))
+        distance = distance.minimum((points - points[chosen[-1]]).square().sum(dim=1))
+    return points[chosen]

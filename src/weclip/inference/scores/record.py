@@ -4,18 +4,19 @@ Stage 6. A score is never alone: its record names everything needed to read and 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from weclip.inference.scores.evaluate import EvaluationResult
+if TYPE_CHECKING:
+    from weclip.inference.scores.evaluate import EvaluationResult
 
 KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation", "masks")
 """What a record scores; the first three read the tags of the images they label."""
 
 
 def evaluation_record(
-    result: EvaluationResult,
+    result: "EvaluationResult",
     *,
     class_names: Sequence[str],
     kind: str,

@@ -12,14 +12,13 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.arguments import kind_of, path_of, short_errors
 from weclip.inference.given_image import ImageLike, rgb_of
 from weclip.inference.image_files import images_in
-from weclip.inference.predictor import Predictor, best_class, logits_to_label_map
+from weclip.inference.prediction import Predicts, best_class
 from weclip.inference.segmentation.batches import Ready, batches_of
 from weclip.inference.segmentation.result import Segmentation, softmax_of
 from weclip.inference.stream import read_ahead
@@ -34,7 +33,7 @@ class SegmentationModel:
     """A loaded model; make one with `weclip.load`. Several threads may use it at once.
 
     Args:
-        predictor: The network with its test protocol; a module is put in eval mode.
+        predictor: The network with its test protocol.
         class_names: C names, background first; index equals class id.
         palette: (256, 3) uint8 colours by class id.
         max_pixels: Width times height of the largest image file that is decoded.
@@ -42,14 +41,13 @@ class SegmentationModel:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: Predicts,
         class_names: tuple[str, ...],
         *,
         palette: NDArray[np.uint8] = VOC_COLOURS,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        if isinstance(predictor.model, nn.Module):
-            predictor.model.eval()  # for good: no thread may change the mode under another
+        predictor.pin_eval()
         self.predictor = predictor
         self.class_names = class_names
         self.palette = palette
@@ -127,26 +125,25 @@ class SegmentationModel:
         """Read an image, and resize it for the network."""
         pixels = rgb_of(source, max_pixels=self.max_pixels)
         size = (pixels.shape[0], pixels.shape[1])
-        prepared = self.predictor.prepare(pixels).numpy()
+        prepared = self.predictor.prepare(pixels)
         return Ready(source, size, prepared, pixels if self.predictor.crf is not None else None)
 
     def _segment(self, batch: list[Ready]) -> list[Segmentation]:
         """Segment images that are prepared to one size."""
-        logits = self.predictor.logits([each.prepared for each in batch])  # B,C,h,w
+        prepared = [each.prepared for each in batch]
+        segmented = self.predictor.segment(prepared, [each.size for each in batch])
         crf, results = self.predictor.crf, []
-        for index, each in enumerate(batch):
-            own, confidence = logits[index : index + 1], None
-            if crf is None or each.pixels is None:
-                label_map = logits_to_label_map(own, each.size).cpu().numpy()
-            else:
-                require_memory(own.shape[1], each.size)
-                refined = crf(each.pixels, softmax_of(own[0].cpu(), each.size))
+        for each, (logits, label_map) in zip(batch, segmented, strict=True):
+            confidence = None
+            if crf is not None and each.pixels is not None:
+                require_memory(len(logits), each.size)
+                refined = crf(each.pixels, softmax_of(logits, each.size))
                 label_map, confidence = best_class(refined), refined.max(0)
             result = Segmentation(
                 label_map=label_map,
                 class_names=self.class_names,
                 image=each.source,
-                logits=own[0].cpu().numpy().copy(),  # its own, not the whole batch's
+                logits=logits,
                 palette=self.palette,
                 crf=crf,
                 refined_confidence=confidence,

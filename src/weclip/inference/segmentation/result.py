@@ -12,21 +12,21 @@ from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from weclip.data.bands import bands, count_ids
 from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.resizing import resized, softmax
 from weclip.data.masks.mask_files import save_mask
 from weclip.data.masks.outlines import outlines
+from weclip.data.windows import windows
 from weclip.inference.arguments import path_of, short_errors
 from weclip.inference.given_image import ImageLike, rgb_of
-from weclip.inference.predictor import Crf
+from weclip.inference.prediction import Crf
 from weclip.inference.segmentation.page import ClassShare, page_of, small_picture
 from weclip.inference.visualize import overlay
 from weclip.labels.dense_crf import require_memory
-from weclip.labels.windows import resized, windows
 from weclip.system.errors import InputError
 from weclip.system.memory import free_memory
 
@@ -73,9 +73,9 @@ class Segmentation:
         """
         if self.refined_confidence is not None:
             return self.refined_confidence
-        logits, best = torch.from_numpy(self.logits), np.empty(self.size, np.float32)
-        for window in windows(self.size, len(logits)):
-            best[window] = resized(logits, self.size, window).softmax(0).amax(0).numpy()
+        best = np.empty(self.size, np.float32)
+        for window in windows(self.size, len(self.logits)):
+            best[window] = softmax(resized(self.logits, self.size, window)).max(0)
         return best
 
     @cached_property
@@ -112,11 +112,10 @@ class Segmentation:
                 f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; take .confidence, which "
                 "is small, ask for dtype='float16', or scale the image down"
             )
-        logits = torch.from_numpy(self.logits)
         if self.crf is None:
-            return softmax_of(logits, self.size, dtype)
+            return softmax_of(self.logits, self.size, dtype)
         require_memory(classes, self.size)
-        return self.crf(self._read(), softmax_of(logits, self.size)).astype(dtype, copy=False)
+        return self.crf(self._read(), softmax_of(self.logits, self.size)).astype(dtype, copy=False)
 
     def overlay(self, alpha: float = 0.6) -> Image.Image:
         """The image with its classes painted over it, at its own size, RGB; not the background.
@@ -197,11 +196,10 @@ class Segmentation:
 
 
 def softmax_of(
-    logits: torch.Tensor, size: tuple[int, int], dtype: Precision = "float32"
+    logits: NDArray[np.float32], size: tuple[int, int], dtype: Precision = "float32"
 ) -> NDArray[Any]:
     """Probabilities (C, H, W) of logits (C, h, w), which are resized to `size`."""
     probabilities = np.empty((len(logits), *size), dtype)
     for rows, columns in windows(size, len(logits)):
-        part = resized(logits, size, (rows, columns)).softmax(0)
-        probabilities[:, rows, columns] = part.numpy()
+        probabilities[:, rows, columns] = softmax(resized(logits, size, (rows, columns)))
     return probabilities

@@ -6,7 +6,9 @@ per dilation; weights come from the image once, then the sum is repeated. The wo
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from math import isqrt
 
@@ -14,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weclip.data.windows import Window
 from weclip.labels.pixel_refine import portable
 from weclip.labels.pixel_refine.settings import ParSettings
-from weclip.labels.windows import Window
+from weclip.system.errors import Notice
 
 NUMBERS = 3 * 2**26
 """Numbers that a window of a large image takes, 768 MiB in float32."""
@@ -126,9 +129,23 @@ def compile_for(device: torch.device) -> float:
     return time.perf_counter() - start
 
 
+@cache
+def has_numba() -> bool:
+    """Whether numba is installed; without it the portable form runs, and that is said once."""
+    found = find_spec("numba") is not None
+    if not found:
+        warnings.warn(
+            "the pixel refinement (PAR) runs without numba, several times slower; "
+            "pip install 'weclip[fast]'",
+            Notice,
+            stacklevel=2,
+        )
+    return found
+
+
 def _implementation(device: torch.device) -> Callable[..., Tensor]:
     """The fastest form of the refinement on a device."""
-    if device.type == "cpu":  # imported when it runs: numba takes a second, and wants a cache
+    if device.type == "cpu" and has_numba():  # when it runs: it takes a second, wants a cache
         from weclip.labels.pixel_refine import native
 
         return native.spread

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 MOST = 60
 """Characters of a value in a message."""
 
+LONGEST = 300
+"""Characters of a text in the header of a model."""
+
 _UNUSABLE = ("Cc", "Cs", "Zl", "Zp")
 """Control characters, bytes that are not UTF-8 (as lone surrogates), and breaks of lines."""
 
@@ -74,6 +77,17 @@ def shown_lines(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c in "\n\t" else shown(c) for c in text)
+
+
+def printable(text: object) -> str:
+    """A text of a header that will be shown: not endless, and without control characters.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(text, str) or len(text) > LONGEST or not text.isprintable():
+        raise ValueError(f"{short(text, 200)} is no text of up to {LONGEST} printable letters")
+    return text
 
 
 def _escaped(character: str) -> str:

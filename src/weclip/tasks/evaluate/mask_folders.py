@@ -14,9 +14,9 @@ from weclip.data.images.file_names import bare_name
 from weclip.data.images.full_images import EvalDataset
 from weclip.data.images.listing import Listings, existing_folder, list_names
 from weclip.data.masks.mask_files import read_mask
+from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
-from weclip.tasks.train.inputs import warn
 
 SHOWN_MISSING = 3
 OPTION = "folder of predicted masks (--masks)"

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.build import build_eval_crf
 from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.data.masks.mask_labels import mask_labels
 from weclip.inference.mask_crf import LABEL_CERTAINTY, refine_masks
-from weclip.inference.predictor import Crf
+from weclip.inference.prediction import Crf
 from weclip.inference.report.comparison import Comparison
 from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
 from weclip.inference.scores.record import evaluation_record
 from weclip.inference.stream import in_processes, read_ahead
-from weclip.system.console import QUIET
+from weclip.labels.dense_crf import installed_crf
+from weclip.system.console import QUIET, warn
 from weclip.system.distributed import connect, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
@@ -47,7 +47,6 @@ from weclip.tasks.evaluate.scored_report import (
     ShownScene,
     write_scored_report,
 )
-from weclip.tasks.train.inputs import warn
 from weclip.training.runlog import tracked
 
 COMPARISON_NAME = "comparison.json"
@@ -108,7 +107,7 @@ def _evaluate_masks(
     agree_on_settings(config, masks=list(folders), missing=allow_missing, overwrite=overwrite)
     sources = record_sources(folders, crf=config.eval.crf)
     split = eval_split(config.data)
-    crf = build_eval_crf(config)
+    crf = installed_crf() if config.eval.crf else None
     dataset = open_configured(config, console, trains=False)
     classes = dataset.classes
     samples = dataset.read_masked_split(split)

@@ -34,7 +34,8 @@ from weclip.tasks.evaluate.scored_report import (
     ShownScene,
     write_scored_report,
 )
-from weclip.tasks.load.model import LoadedModel, ModelAt
+from weclip.tasks.load.model import LoadedModel
+from weclip.tasks.load.opening import ModelAt
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"

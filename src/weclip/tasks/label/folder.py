@@ -14,7 +14,7 @@ import numpy as np
 
 from weclip.backbones.clip.weights import Clip
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.data.bands import count_ids
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.classes import ClassList
@@ -34,7 +34,6 @@ from weclip.system.files import (
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
 from weclip.tasks.load.model import LoadedModel
-from weclip.tasks.train.resume import flatten
 
 KIND = "labelling"
 RECIPE_NAME = "label.json"

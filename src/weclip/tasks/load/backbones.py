@@ -11,6 +11,7 @@ from weclip import parts
 from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.backbones.dino.weights import Dino, load_dino
 from weclip.backbones.loaded import LoadedBackbones
+from weclip.backbones.named import FrozenBackbone
 from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import demo_weights
 from weclip.config import ClipConfig, Config, DinoConfig
@@ -18,7 +19,7 @@ from weclip.prepare.weights.by_name import find_clip, find_dino, pinned
 from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import read_yaml
-from weclip.training.model_file import FrozenBackbone, ModelFile
+from weclip.training.model_file import ModelFile
 
 Pinnable = TypeVar("Pinnable", ClipConfig, DinoConfig)
 

@@ -7,19 +7,17 @@ from pathlib import Path
 
 import torch
 
-from weclip.build import build_method, build_predictor, load_trained
+from weclip.build import build_method, load_trained
 from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.config_file import from_yaml, override
-from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
-from weclip.inference.segmentation.model import SegmentationModel
+from weclip.inference.arguments import kind_of
 from weclip.methods.method import Method
-from weclip.plugins import Plugin, PluginFiles, load_plugins
+from weclip.plugins import PluginFiles, load_plugins
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
 from weclip.tasks.load.backbones import open_needed
-from weclip.tasks.public.arguments import Overrides, changes_of
 from weclip.training.model_file import ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -40,82 +38,6 @@ class LoadedModel:
     file: ModelFile
     config: Config
     method: Method
-
-
-@dataclass(frozen=True)
-class ModelAt:
-    """Where a trained model is, and how it is to be opened.
-
-    Attributes:
-        run_or_file: Run folder or model file.
-        clip: CLIP weights, if they have moved.
-        overrides: Changes of its configuration, such as `eval.crf=true`.
-        plugins: Python files with parts of the user's own that it was trained with.
-    """
-
-    run_or_file: str | PathLike[str]
-    clip: str | PathLike[str] | None = None
-    overrides: Sequence[Change] = ()
-    plugins: PluginFiles = ()
-
-    def open(self, *, maps: bool = False) -> LoadedModel:
-        """As `load_model`."""
-        return load_model(
-            self.run_or_file,
-            clip=self.clip,
-            overrides=self.overrides,
-            plugins=self.plugins,
-            maps=maps,
-        )
-
-
-def load(
-    run_or_file: str | PathLike[str],
-    *,
-    clip: str | PathLike[str] | None = None,
-    device: str | torch.device | None = None,
-    overrides: Overrides = (),
-    plugins: PluginFiles = (),
-    **changes: object,
-) -> SegmentationModel:
-    """Load a trained model.
-
-    Args:
-        run_or_file: A run folder of `weclip train`, or its `model.safetensors`.
-        clip: CLIP weights; by default those that it was trained with, where they were.
-        device: Such as `cuda`; by default the GPU if there is one.
-        overrides: Changes of the model's configuration: `{"data.max_pixels": 400_000_000}`, or
-            texts, `["data.max_pixels=400000000"]`.
-        plugins: Python files with parts of the user's own, which a model was trained with.
-        changes: The same by keyword: a section, `eval={"crf": True}`.
-
-    Raises:
-        InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
-            an argument of another type; in at most 300 letters.
-
-    For example::
-
-        model = weclip.load("runs/photos")
-        found = model.predict("photo.jpg")
-        found.save("photo.png")
-        for each in model.stream("photos"):
-            print(each.image, each.classes)
-    """
-    with short_errors():
-        given = changes_of({}, overrides, changes)
-        require_list(plugins, "plugins", (str, PathLike, Plugin))
-        place = usable_device(device)
-        model = load_model(
-            path_of(run_or_file, "run_or_file"),
-            clip=None if clip is None else path_of(clip, "clip"),
-            overrides=given,
-            plugins=plugins,
-        )
-    model.method.to(place)
-    predictor = build_predictor(model.config, model.method)
-    classes, limit = model.file.classes, model.config.data.max_pixels
-    names, palette = classes.names_with_background, classes.palette
-    return SegmentationModel(predictor, names, palette=palette, max_pixels=limit)
 
 
 def usable_device(given: str | torch.device | None, name: str = "device=") -> torch.device:
@@ -149,15 +71,18 @@ def load_model(
     plugins: PluginFiles = (),
     maps: bool = False,
 ) -> LoadedModel:
-    """As `load`, with the method and its configuration, on the CPU.
+    """A trained model with its method and configuration, on the CPU.
 
     Args:
-        run_or_file: As in `load`.
-        clip: As in `load`.
-        overrides: As in `load`.
-        plugins: As in `load`.
+        run_or_file: A run folder of `weclip train`, or its `model.safetensors`.
+        clip: As in `opening.ModelAt`.
+        overrides: As there.
+        plugins: As there.
         maps: Whether maps of tags will be made, which texts decide: only then `clip.descriptions`
             is read, which may have been left behind.
+
+    Raises:
+        InputError: Not a model, a change that cannot be made, or a backbone is missing or another.
     """
     path = model_path(Path(at_home(str(Path(run_or_file)))))
     file = read_model_file(path)

@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 
 from weclip.inference.arguments import path_of, require_list
-from weclip.tasks.load.model import ModelAt
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.predict import FAST, PredictOptions, fast_changes
 from weclip.tasks.predict import predict as run
 from weclip.tasks.public.arguments import (

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from weclip.system.console import warn
 from weclip.system.errors import StoppedError
 from weclip.system.untrusted.text import one_line
-from weclip.tasks.train.inputs import warn
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from weclip.config_file import load_config, presets, to_yaml
+from weclip.config_file import flatten, load_config, presets, to_yaml
 from weclip.plugins import PluginFiles
-from weclip.tasks.train.resume import flatten
 
 _PLAIN = re.compile(r"[A-Za-z_./~][\w ./@+-]*")
 _REQUIRED = ("data.root=data", "clip.weights=clip")  # some presets leave them to the user

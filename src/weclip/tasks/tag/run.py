@@ -11,7 +11,7 @@ from rich.table import Table
 from weclip.backbones.clip.weights import Clip
 from weclip.build import tag_threshold
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
@@ -28,7 +28,6 @@ from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load.backbones import open_clip, require_clip_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
-from weclip.tasks.train.resume import flatten
 
 KIND = "tags by CLIP"
 Scores = dict[str, TagScores]

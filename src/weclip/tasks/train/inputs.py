@@ -16,7 +16,7 @@ from weclip.data.images.decoded_cache import DecodedCache
 from weclip.data.images.decoding import read_image
 from weclip.data.images.listing import AUTO
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
-from weclip.system.console import warnings_of
+from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
 from weclip.tasks.datasets import open_configured
@@ -107,11 +107,6 @@ def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Co
     untrained = [name for index, name in enumerate(classes.names) if index not in seen]
     if untrained:
         warn(console, f"no training image is tagged {', '.join(untrained)}; see weclip check")
-
-
-def warn(console: Console, message: str) -> None:
-    """Show what the user should know, in one line."""
-    warnings_of(console).print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
 
 
 def make_loader(config: Config, inputs: Inputs) -> TrainLoader:

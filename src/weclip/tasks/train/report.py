@@ -12,7 +12,7 @@ from rich.console import Console
 
 from weclip.build import load_trained
 from weclip.config import Config, whole
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview import advice
 from weclip.inference.report.overview.advice import Advice, Points
@@ -29,7 +29,6 @@ from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.inputs import Inputs
-from weclip.tasks.train.resume import flatten
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, read_model_file
 from weclip.training.runlog import LOG_NAME, read_log

@@ -10,15 +10,16 @@ from pathlib import Path
 from rich.console import Console
 
 from weclip.config import Config
+from weclip.config_file import flatten
 from weclip.data.images.listing import AUTO
+from weclip.system.console import warn
 from weclip.system.distributed import from_first
 from weclip.system.errors import InputError
 from weclip.system.files import is_output
-from weclip.system.untrusted.documents import parse_yaml
 from weclip.system.untrusted.files import read_text
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
-from weclip.tasks.train.inputs import Inputs, warn
+from weclip.tasks.train.inputs import Inputs
 from weclip.training.checkpoint import Checkpoint, latest_checkpoint
 from weclip.training.loop import Trainer
 from weclip.training.run_folder import CHECKPOINTS
@@ -130,21 +131,6 @@ def require_same(checkpoint: Checkpoint, changed: Sequence[str], out: Path) -> N
             f"({'; '.join(changed)}); give the same, start anew in another --out, or add "
             "--accept-changes"
         )
-
-
-def flatten(config_yaml: str) -> dict[str, object]:
-    """Dotted key -> value of a configuration's YAML."""
-    found: dict[str, object] = {}
-
-    def visit(prefix: str, value: object) -> None:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                visit(f"{prefix}{key}.", inner)
-        else:
-            found[prefix.rstrip(".")] = value
-
-    visit("", parse_yaml(config_yaml, "configuration"))
-    return found
 
 
 def _digest(content: object) -> str:

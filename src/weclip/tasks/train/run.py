@@ -15,10 +15,10 @@ from torch import Tensor
 from weclip.build import build_method
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
-from weclip.inference.visualize import draw_step
+from weclip.inference.report.step_picture import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
-from weclip.system.console import QUIET
+from weclip.system.console import QUIET, warn
 from weclip.system.distributed import connect, default_device, from_first, make_accelerator
 from weclip.system.errors import InputError
 from weclip.system.files import (
@@ -36,13 +36,7 @@ from weclip.tasks.load.backbones import frozen_backbones, with_pinned_backbones
 from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.evaluation import make_evaluate
-from weclip.tasks.train.inputs import (
-    Inputs,
-    make_loader,
-    read_inputs,
-    read_paths,
-    warn,
-)
+from weclip.tasks.train.inputs import Inputs, make_loader, read_inputs, read_paths
 from weclip.tasks.train.report import report_training
 from weclip.tasks.train.result import TrainResult, read_result
 from weclip.tasks.train.resume import (

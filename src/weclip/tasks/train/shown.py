@@ -22,8 +22,9 @@ from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.weights import Dino
 from weclip.config import Config, whole
 from weclip.methods.method import Method
+from weclip.system.console import warn
 from weclip.tasks.load.backbones import CALLED
-from weclip.tasks.train.inputs import Inputs, warn
+from weclip.tasks.train.inputs import Inputs
 from weclip.tasks.train.result import TrainResult, scores_of
 from weclip.training.runlog import LOG_NAME, is_evaluation, progress_bar, read_log
 

@@ -15,13 +15,12 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.system.errors import InputError
 from weclip.system.files import write_json
 from weclip.system.untrusted.documents import parse_json
 from weclip.system.untrusted.files import read_text
 from weclip.system.untrusted.text import one_line
-from weclip.tasks.train.resume import flatten
 
 PROJECT = "weclip"
 TRACKER_NAME = "tracker.json"

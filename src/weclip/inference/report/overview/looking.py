@@ -6,8 +6,9 @@ Stage 6. One pass of the model, and full-size probabilities window by window, as
 import numpy as np
 from numpy.typing import NDArray
 
+from weclip.data.windows import windows
 from weclip.inference.predictor import Predictor
-from weclip.labels.windows import resized, windows
+from weclip.labels.resizing import resized
 
 
 def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:

@@ -1,76 +1,22 @@
-"""Full-size results in windows: what is large is never held for all classes at once.
+"""A window of maps that are resized to an image, without resizing all of them.
 
-Stage 3, read by stage 6 too. Maps at patch resolution are small; resized to the image they are as
-large as its pixels times their number. So the image is cut into windows of so many numbers, and of
-each window only that part is computed.
+Stage 3, read by stage 6 too; `data.windows` cuts the image.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Window = tuple[slice, slice]
-"""Rows and columns of an image."""
-
-NUMBERS = 2**23
-"""Numbers of a window, 32 MiB in float32: little beside a large image, and few for a usual one."""
+from weclip.data.windows import Window
 
 FEW = 4
 """How many times fewer rows than wanted ones make a matrix product the fastest way on a CPU."""
-
-SMALLEST_SIDE = 16
-"""Pixels; a window of many classes is not cut finer."""
-
-
-def windows(size: tuple[int, int], depth: int, most: int = NUMBERS) -> Iterator[Window]:
-    """Cut an image into windows of about `most` numbers: bands of rows, and wide bands into blocks.
-
-    Args:
-        size: (H, W).
-        depth: Numbers of a pixel, such as one for each class.
-        most: Numbers of a window.
-
-    >>> [(rows.start, rows.stop, columns.stop) for rows, columns in windows((5, 4), 2, most=16)]
-    [(0, 2, 4), (2, 4, 4), (4, 5, 4)]
-    """
-    height, width = size
-    pixels = max(1, most // max(1, depth))
-    columns = min(width, max(pixels // SMALLEST_SIDE, SMALLEST_SIDE))
-    columns = width if pixels >= width else columns
-    rows = max(1, pixels // columns)
-    for y in range(0, height, rows):
-        for x in range(0, width, columns):
-            yield slice(y, min(y + rows, height)), slice(x, min(x + columns, width))
 
 
 def planes(image: NDArray[np.uint8]) -> Tensor:
     """(3, H, W) view of an image (H, W, 3) uint8; a copy only where it may not be written to."""
     return torch.from_numpy(image if image.flags.writeable else image.copy()).permute(2, 0, 1)
-
-
-def whole(size: tuple[int, int]) -> Window:
-    """The window that is all of an image (H, W)."""
-    return slice(0, size[0]), slice(0, size[1])
-
-
-def widened(window: Window, by: int, size: tuple[int, int]) -> tuple[Window, Window]:
-    """A window with `by` more pixels on each side, cut at the image's border (H, W).
-
-    Returns:
-        The wide window, and where in it the given one lies.
-    """
-    wide = tuple(
-        slice(max(0, part.start - by), min(whole, part.stop + by))
-        for part, whole in zip(window, size, strict=True)
-    )
-    inner = tuple(
-        slice(part.start - outer.start, part.stop - outer.start)
-        for part, outer in zip(window, wide, strict=True)
-    )
-    return (wide[0], wide[1]), (inner[0], inner[1])
 
 
 def resized(

@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from weclip.labels.windows import planes, resized, widened, windows
+from weclip.data.windows import widened, windows
+from weclip.labels.resizing import planes, resized
 
 SMALL = [(1, 1), (3, 5), (32, 24), (33, 41), (100, 7)]
 LARGE = [(1, 1), (7, 5), (150, 97), (51, 200), (20, 13)]

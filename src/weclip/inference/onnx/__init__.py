@@ -1,0 +1,1 @@
+"""A model as ONNX: read, checked and run without PyTorch."""

@@ -1,0 +1,128 @@
+"""From an image of any size to its label map by a model as ONNX, as `Predictor` does it.
+
+Stage 6. Resizing, scales, flips and averages are those of PyTorch, in NumPy.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weclip.data.images.resizing import resized, softmax
+from weclip.data.windows import whole, windows
+from weclip.inference.prediction import (
+    CERTAIN,
+    LARGEST_PATCH,
+    Crf,
+    Prediction,
+    Segmented,
+    refined_label_map,
+    refined_prediction,
+)
+from weclip.labels.dense_crf import require_memory
+
+Network = Callable[[NDArray[np.float32]], NDArray[Any]]
+"""(B, 3, H, W) float32 RGB in [0, 255] -> (B, C, h, w) logits at patch stride."""
+
+
+@dataclass(frozen=True)
+class OnnxPredictor:
+    """A model as ONNX and the way it is tested; call it on an image.
+
+    Attributes:
+        network: Maps (B, 3, H, W) float32 in [0, 255] to (B, C, h, w) logits.
+        long_side: As in `Predictor`, like all that follows.
+        scales: Image scales whose logits are averaged.
+        flip: Average with the mirrored image at each scale.
+        crf: Applied to the full-size softmax; None for no CRF.
+    """
+
+    network: Network
+    long_side: int | None = 512
+    scales: tuple[float, ...] = (1.0, 0.75)
+    flip: bool = True
+    crf: Crf | None = None
+
+    def pin_eval(self) -> None:
+        """An exported model has no other mode."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W) uint8 class ids of an image (H, W, 3) uint8, RGB."""
+        if self.crf is None:
+            return self._segment(image).label_map
+        return refined_label_map(self.crf, image, self.probabilities(image))
+
+    def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
+        """As a call does, and how probable each pixel's class is."""
+        if self.crf is not None:
+            return refined_prediction(self.crf, image, self.probabilities(image))
+        logits, label_map = self._segment(image)
+        confidence = np.empty_like(label_map)
+        for window in windows(label_map.shape, len(logits)):
+            best = softmax(resized(logits, label_map.shape, window)).max(0)
+            confidence[window] = np.round(CERTAIN * best)
+        return Prediction(label_map, confidence)
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
+        logits, size = self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
+        if self.crf is not None:
+            require_memory(len(logits), size)
+        probabilities = np.empty((len(logits), *size), np.float32)
+        for rows, columns in windows(size, len(logits)):
+            probabilities[:, rows, columns] = softmax(resized(logits, size, (rows, columns)))
+        return probabilities
+
+    def _segment(self, image: NDArray[np.uint8]) -> Segmented:
+        return self.segment([self.prepare(image)], [(image.shape[0], image.shape[1])])[0]
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(1, 3, H', W') float32 in [0, 255] of an image (H, W, 3) uint8: what `logits` takes."""
+        smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
+        height, width = image.shape[:2]
+        if self.long_side is not None:
+            longest = max(height, width)
+            height, width = height * self.long_side // longest, width * self.long_side // longest
+        size = (max(height, smallest), max(width, smallest))
+        return resized(image.transpose(2, 0, 1)[None], size, whole(size))
+
+    def logits(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size."""
+        image = np.concatenate(prepared)
+        total: NDArray[np.float32] | None = None
+        for scale in sorted(self.scales, key=lambda s: abs(s - 1)):  # the grid's owner first
+            logits = self._at_scale(image, scale)
+            if total is None:
+                total = logits
+            else:
+                grid = (total.shape[2], total.shape[3])
+                total = total + resized(logits, grid, whole(grid))
+        if total is None:
+            raise ValueError("logits need at least one scale")
+        total /= len(self.scales)
+        return total
+
+    def _at_scale(self, image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+        if scale != 1:
+            size = (floor(image.shape[2] * scale), floor(image.shape[3] * scale))
+            image = resized(image, size, whole(size), factor=scale)
+        if not self.flip:
+            return self.network(image).astype(np.float32)
+        both = self.network(np.concatenate([image, image[..., ::-1]])).astype(np.float32)
+        straight, mirrored = np.split(both, 2)
+        return (straight + mirrored[..., ::-1]) * np.float32(0.5)
+
+    def segment(
+        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+    ) -> list[Segmented]:
+        """Segment images that are prepared to one size, each to its own size (H, W)."""
+        segmented = []
+        for logits, size in zip(self.logits(prepared), sizes, strict=True):
+            label_map = np.empty(size, np.uint8)
+            for window in windows(size, len(logits)):
+                label_map[window] = resized(logits, size, window).argmax(0)
+            segmented.append(Segmented(logits.copy(), label_map))  # not the whole batch
+        return segmented

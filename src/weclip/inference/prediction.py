@@ -1,0 +1,113 @@
+"""What a model says of an image, and how a CRF changes it; no PyTorch is needed here.
+
+Stage 6. `Predictor` (PyTorch) and `OnnxPredictor` are what makes it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weclip.data.windows import windows
+
+Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+"""(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
+
+CERTAIN = 255
+"""The confidence that stands for a probability of 1."""
+
+LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
+
+
+class Prediction(NamedTuple):
+    """What a model says of an image.
+
+    Attributes:
+        label_map: (H, W) uint8 class ids, 0 is background.
+        confidence: (H, W) uint8, the probability of each pixel's class; `CERTAIN` is 1.
+    """
+
+    label_map: NDArray[np.uint8]
+    confidence: NDArray[np.uint8]
+
+
+class Segmented(NamedTuple):
+    """An image of a batch, before any CRF.
+
+    Attributes:
+        logits: (C, h, w) float32 at patch resolution.
+        label_map: (H, W) uint8 class ids at the image's own size.
+    """
+
+    logits: NDArray[np.float32]
+    label_map: NDArray[np.uint8]
+
+
+class Predicts(Protocol):
+    """A model with its test protocol; call it on an image (H, W, 3) uint8, RGB."""
+
+    @property
+    def long_side(self) -> int | None:
+        """Long side in pixels that images are resized to; None keeps their size."""
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Image scales whose logits are averaged."""
+
+    @property
+    def flip(self) -> bool:
+        """Whether logits are averaged with those of the mirrored image, at each scale."""
+
+    @property
+    def crf(self) -> Crf | None:
+        """Applied to the full-size softmax; None for no CRF."""
+
+    def pin_eval(self) -> None:
+        """Enter eval mode for good: no thread may change the mode under another."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W) uint8 class ids, 0 is background."""
+
+    def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
+        """As a call does, and how probable each pixel's class is."""
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W), before any CRF."""
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(1, 3, H', W') float32 in [0, 255]: the image as the network sees it."""
+
+    def segment(
+        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+    ) -> list[Segmented]:
+        """Segment images that are prepared to one size, each to its own size (H, W)."""
+
+
+def refined_label_map(
+    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Best class (H, W) of every pixel after the CRF."""
+    return best_class(crf(image, probabilities))
+
+
+def refined_prediction(
+    crf: Crf, image: NDArray[np.uint8], probabilities: NDArray[np.float32]
+) -> Prediction:
+    """Best class of every pixel after the CRF, and its probability."""
+    refined = crf(image, probabilities)
+    label_map = best_class(refined)
+    confidence = np.empty_like(label_map)
+    for rows, columns in windows(label_map.shape, len(refined)):
+        best = refined[:, rows, columns].max(0).clip(0, 1)
+        confidence[rows, columns] = np.round(CERTAIN * best)
+    return Prediction(label_map, confidence)
+
+
+def best_class(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The class (H, W) uint8 that is most probable of (C, H, W)."""
+    size = (probabilities.shape[1], probabilities.shape[2])
+    label_map = np.empty(size, np.uint8)
+    for rows, columns in windows(size, len(probabilities)):
+        label_map[rows, columns] = probabilities[:, rows, columns].argmax(0)
+    return label_map

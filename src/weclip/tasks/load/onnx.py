@@ -1,0 +1,49 @@
+"""Open a model as ONNX, without PyTorch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from weclip.config_changes import Change
+from weclip.config_file import config_without_parts
+from weclip.inference.onnx.network import OnnxNetwork, require_logits
+from weclip.inference.onnx.predictor import OnnxPredictor
+from weclip.labels.dense_crf import installed_crf
+from weclip.system.distributed import chosen_device
+from weclip.system.errors import InputError
+from weclip.tasks.load.opening import Opened
+from weclip.tasks.public.arguments import keys_of
+
+KNOWN = ("eval.", "data.max_pixels=")
+"""Keys that may be changed; all else is fixed in the file."""
+
+
+def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None) -> Opened:
+    """Open a model that `weclip export` wrote.
+
+    Args:
+        path: ONNX file.
+        overrides: Changes of `eval` and `data.max_pixels`.
+        device: `cpu` or `cuda`; None: the one that was chosen, or a GPU if onnxruntime has one.
+
+    Raises:
+        InputError: It is no such file or was exported for other use; a change cannot be made, or
+            the device not be used; or onnxruntime is not installed.
+    """
+    for key in keys_of(overrides):
+        if not key.startswith(KNOWN):
+            raise InputError(
+                f"{path}: {key.rstrip('=')} is fixed in an ONNX model; only eval.* and "
+                "data.max_pixels can be changed"
+            )
+    network = OnnxNetwork(path, device or chosen_device())
+    header = network.header
+    require_logits(header, path)
+    config = config_without_parts({"eval": dict(header.tested)}, overrides, str(path))
+    predictor = OnnxPredictor(
+        network,
+        long_side=config.eval.side,
+        scales=tuple(config.eval.scales),
+        flip=config.eval.flip,
+        crf=installed_crf() if config.eval.crf else None,
+    )
+    return Opened(path, header.classes, header.backbones, config, predictor)

@@ -1,0 +1,160 @@
+"""Open a trained model of any kind; what it needs, such as PyTorch, is imported then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weclip.backbones.named import FrozenBackbone
+from weclip.config import Config
+from weclip.config_changes import Change
+from weclip.data.classes import ClassList
+from weclip.inference.arguments import path_of, require_list, short_errors
+from weclip.inference.onnx.network import SUFFIX
+from weclip.inference.prediction import Predicts
+from weclip.inference.segmentation.model import SegmentationModel
+from weclip.plugins import Plugin, PluginFiles
+from weclip.system.errors import InputError
+from weclip.system.files import at_home
+from weclip.tasks.public.arguments import Overrides, changes_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from weclip.tasks.load.model import LoadedModel
+
+
+@dataclass(frozen=True)
+class ModelAt:
+    """Where a trained model is, and how it is to be opened.
+
+    Attributes:
+        run_or_file: Run folder, model file, or ONNX file.
+        clip: CLIP weights, if they have moved.
+        overrides: Changes of its configuration, such as `eval.crf=true`.
+        plugins: Python files with parts of the user's own that it was trained with.
+    """
+
+    run_or_file: str | PathLike[str]
+    clip: str | PathLike[str] | None = None
+    overrides: Sequence[Change] = ()
+    plugins: PluginFiles = ()
+
+    def open(self, *, maps: bool = False) -> "LoadedModel":
+        """The model with its method, which an ONNX file has not; as `load_model`."""
+        from weclip.tasks.load.model import load_model
+
+        if self.is_onnx:
+            raise InputError(
+                f"{self.run_or_file}: an ONNX model predicts only; give the run that it was "
+                "exported from"
+            )
+        return load_model(
+            self.run_or_file,
+            clip=self.clip,
+            overrides=self.overrides,
+            plugins=self.plugins,
+            maps=maps,
+        )
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether it is an ONNX file, by its name."""
+        return Path(self.run_or_file).suffix.lower() == SUFFIX
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that can predict, of whatever kind.
+
+    Attributes:
+        path: The model file.
+        classes: Its class list.
+        backbones: The frozen backbones in it, by the method's name for them.
+        config: Its configuration, of which `eval` and `data.max_pixels` count here.
+        predictor: What predicts, where it computes.
+    """
+
+    path: Path
+    classes: ClassList
+    backbones: Mapping[str, FrozenBackbone]
+    config: Config
+    predictor: Predicts
+
+
+def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -> Opened:
+    """Open a model to predict with.
+
+    Args:
+        place: Where it is.
+        device: Where it computes; None: the default.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
+    if place.is_onnx:
+        from weclip.tasks.load.onnx import open_onnx
+
+        if place.clip is not None or place.plugins:
+            raise InputError(
+                f"{place.run_or_file}: an ONNX model holds all it needs; leave out --clip and "
+                "--plugin"
+            )
+        path = Path(at_home(str(place.run_or_file)))
+        return open_onnx(path, place.overrides, None if device is None else str(device))
+    from weclip.build import build_predictor
+    from weclip.tasks.load.model import usable_device
+
+    model = place.open()
+    model.method.to(usable_device(device))
+    predictor = build_predictor(model.config, model.method)
+    return Opened(model.path, model.file.classes, model.file.backbones, model.config, predictor)
+
+
+def load(
+    run_or_file: str | PathLike[str],
+    *,
+    clip: str | PathLike[str] | None = None,
+    device: "str | torch.device | None" = None,
+    overrides: Overrides = (),
+    plugins: PluginFiles = (),
+    **changes: object,
+) -> SegmentationModel:
+    """Load a trained model.
+
+    Args:
+        run_or_file: A run folder of `weclip train`, its `model.safetensors`, or a `.onnx` file of
+            `weclip export`, which needs no PyTorch.
+        clip: CLIP weights; by default those that it was trained with, where they were.
+        device: Such as `cuda`; by default the GPU if there is one.
+        overrides: Changes of the model's configuration: `{"data.max_pixels": 400_000_000}`, or
+            texts, `["data.max_pixels=400000000"]`.
+        plugins: Python files with parts of the user's own, which a model was trained with.
+        changes: The same by keyword: a section, `eval={"crf": True}`.
+
+    Raises:
+        InputError: Not a model, a change that cannot be made, the CLIP is missing or another, or
+            an argument of another type; in at most 300 letters.
+
+    For example::
+
+        model = weclip.load("runs/photos")
+        found = model.predict("photo.jpg")
+        found.save("photo.png")
+        for each in model.stream("photos"):
+            print(each.image, each.classes)
+    """
+    with short_errors():
+        given = changes_of({}, overrides, changes)
+        require_list(plugins, "plugins", (str, PathLike, Plugin))
+        place = ModelAt(
+            path_of(run_or_file, "run_or_file"),
+            None if clip is None else path_of(clip, "clip"),
+            given,
+            plugins,
+        )
+        opened = open_predictor(place, device)
+    classes, limit = opened.classes, opened.config.data.max_pixels
+    names, palette = classes.names_with_background, classes.palette
+    return SegmentationModel(opened.predictor, names, palette=palette, max_pixels=limit)
