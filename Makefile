@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check clean
+.PHONY: help demo test test-long check docs clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -28,8 +28,11 @@ check: $(INSTALLED)  ## lint, format, types and the layout rules of the reposito
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_doors.py tests/test_repository.py
 
-clean:  ## remove .venv and caches; runs/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+docs: $(INSTALLED)  ## the documentation site, strict, into site/; search needs a server: python -m http.server -d site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+clean:  ## remove .venv, caches and site/; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first and alone: whichever build of the pinned version it finds, the rest accepts it.
@@ -38,5 +41,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (once; some minutes where torch is downloaded)"
 	@$(PIP) install -c constraints.txt torch
-	@$(PIP) install -c constraints.txt -e ".[demo,dev,prepare,tracking]"
+	@$(PIP) install -c constraints.txt -e ".[dev,docs]"
 	@touch $@

@@ -10,14 +10,15 @@ from tests.test_layout import PACKAGE, ROOT, relative
 
 MAX_DATA_BYTES = 16 * 2**20
 ROOT_NAMES = set(
-    ".ci .gitattributes .gitignore .pre-commit-config.yaml CHANGELOG.md CITATION.cff LICENSE "
-    "MANIFEST.in Makefile NOTICE README.md benchmarks constraints.txt docs examples pyproject.toml "
-    "src tests tools".split()
+    ".ci .dockerignore .gitattributes .github .gitignore .pre-commit-config.yaml CHANGELOG.md "
+    "CITATION.cff CONTRIBUTING.md Dockerfile LICENSE MANIFEST.in Makefile NOTICE README.md "
+    "SECURITY.md benchmarks constraints.txt docs examples mkdocs.yml pyproject.toml src tests "
+    "tools".split()
 )
 # A machine's own folders. Preceded by a letter, a dot or a brace they are part of something else.
 MACHINE_PATH = re.compile(r"(?<![\w./{}<>-])/(?:work|root|home)\b")
-GENERATED = {"runs", "build", "dist", "__pycache__"}
-TEXT_SUFFIXES = set(" .cfg .cff .css .html .in .ipynb .md .py .toml .txt .yaml".split(" "))
+GENERATED = {"runs", "build", "dist", "site", "__pycache__"}
+TEXT_SUFFIXES = set(" .cfg .cff .css .html .in .ipynb .md .py .toml .txt .yaml .yml".split(" "))
 
 
 def tracked_files() -> list[str]:
@@ -58,7 +59,7 @@ def test_shipped_files_are_small():
 def text_files(folder: Path = ROOT) -> Iterator[Path]:
     """Text files of the repository, without environments, caches and outputs."""
     for path in sorted(folder.iterdir()):
-        hidden = path.name.startswith(".") and path.name != ".ci"
+        hidden = path.name.startswith(".") and path.name not in (".ci", ".github")
         if path.is_dir():
             if not hidden and path.name not in GENERATED and path.suffix != ".egg-info":
                 yield from text_files(path)

@@ -4,9 +4,10 @@ python tools/readme_picture.py runs/demo docs/demo.png
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
 from weclip.demo.run import scene_row
@@ -16,6 +17,12 @@ from weclip.tasks.load.model import load_model
 
 RANKS = (0.05, 0.25, 0.5, 0.75)
 """Which scenes, as shares of the list from the best to the worst."""
+
+SIDE, GAP, HEAD = 192, 6, 34
+"""Pixels: of a scene, between two, and of the line of words above the columns."""
+
+WORDS = {"CAM": "activation map", "truth": "drawn truth"}
+"""What stands above a column, where it is not the name that the report has."""
 
 
 def main() -> None:
@@ -32,11 +39,21 @@ def main() -> None:
     rows = []
     for rank in RANKS:
         scene = scene_row(model, by_name[ranked[int(rank * len(ranked))]], note="")
-        rows.append(picture_row([picture for _, picture in scene.images], height=128))
-    page = Image.new("RGB", (rows[0].width, sum(row.height + 6 for row in rows) - 6), "white")
+        rows.append(picture_row([p for _, p in scene.images], height=SIDE, gap=GAP, smooth=True))
+        names = [WORDS.get(name, name) for name, _ in scene.images]
+    page_of(rows, names).quantize(256, dither=Image.Dither.NONE).save(args.picture, optimize=True)
+
+
+def page_of(rows: Sequence[Image.Image], names: Sequence[str]) -> Image.Image:
+    """Rows under each other, with a name above each column."""
+    page = Image.new("RGB", (rows[0].width, HEAD + len(rows) * (SIDE + GAP) - GAP), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(20)
+    for column, name in enumerate(names):
+        middle = column * (SIDE + GAP) + SIDE / 2
+        draw.text((middle, HEAD / 2), name, fill="black", font=font, anchor="mm")
     for index, row in enumerate(rows):
-        page.paste(row, (0, index * (row.height + 6)))
-    page.save(args.picture, optimize=True)
+        page.paste(row, (0, HEAD + index * (SIDE + GAP)))
+    return page
 
 
 if __name__ == "__main__":

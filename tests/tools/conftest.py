@@ -14,5 +14,5 @@ def tool(monkeypatch: pytest.MonkeyPatch):
     known = set(sys.modules)
     yield importlib.import_module
     for name in set(sys.modules) - known:
-        if name.startswith(("demo_", "train_demo")):
+        if name.startswith(("demo_", "docs_", "train_demo")):
             del sys.modules[name]
