@@ -32,7 +32,8 @@ def section(name: str, command: Any) -> str:
     lines += ["| Argument or option | Meaning |", "|---|---|"]
     context = command.make_context(name, [], resilient_parsing=True)
     rows = (each.get_help_record(context) for each in command.get_params(context))
-    return "\n".join([*lines, *(f"| `{shown}` | {cell(said)} |" for shown, said in rows), ""])
+    made = [f"| `{shown.replace('<list[str]>', '...')}` | {cell(said)} |" for shown, said in rows]
+    return "\n".join([*lines, *made, ""])
 
 
 def examples(text: str) -> list[str]:

@@ -5,6 +5,7 @@ changelog. A page that is named in code letters, `docs/data.md`, becomes a link 
 """
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,17 @@ MADE = {
 """Pages that are made, by name."""
 
 
+@cache
+def made(name: str) -> str:
+    """The text of a page that is made."""
+    return MADE[name]()
+
+
 def title_of(name: str) -> str:
-    """The first heading of a page; its name where there is none."""
+    """The first heading of a page; its name where there is no such page."""
     path = ROOT / "docs" / name
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = made(name) if name in MADE else text
     found = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
     return found[1] if found else name
 
@@ -59,8 +67,9 @@ def linked(text: str) -> str:
 
 def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages that are made from the code."""
-    for name, make in MADE.items():
-        files.append(File.generated(config, name, content=make()))
+    made.cache_clear()  # `mkdocs serve` builds more than once
+    for name in MADE:
+        files.append(File.generated(config, name, content=made(name)))
     return files
 
 

@@ -73,7 +73,7 @@ def section(name: str, said: str, listed: list[Key]) -> str:
         if said
         else [f"## {name or 'Of the whole'}", ""]
     )
-    table = ["| Key | Value | What it is, source | Other in |", "|---|---|---|---|"]
+    table = ["| Key | Default, values | What it is, source | Other in |", "|---|---|---|---|"]
     return "\n".join([*head, *table, *map(row, listed), ""])
 
 

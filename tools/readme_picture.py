@@ -41,7 +41,7 @@ def main() -> None:
         scene = scene_row(model, by_name[ranked[int(rank * len(ranked))]], note="")
         rows.append(picture_row([p for _, p in scene.images], height=SIDE, gap=GAP, smooth=True))
         names = [WORDS.get(name, name) for name, _ in scene.images]
-    page_of(rows, names).quantize(256, dither=Image.Dither.NONE).save(args.picture, optimize=True)
+    page_of(rows, names).save(args.picture, optimize=True)
 
 
 def page_of(rows: Sequence[Image.Image], names: Sequence[str]) -> Image.Image:
