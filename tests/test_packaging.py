@@ -136,6 +136,21 @@ def test_every_dependency_is_explained(name: str):
     assert explained.count(name) == 1
 
 
+def test_the_page_on_installing_names_every_extra():
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", page, flags=re.MULTILINE))
+    assert rows.keys() == EXTRAS.keys()
+    with_torch = {name for name in EXTRAS if name == "torch" or brings_torch(name)}
+    assert {name for name, brings in rows.items() if brings == "yes"} == with_torch
+
+
+def brings_torch(extra: str) -> bool:
+    """Whether an extra includes the extra `torch`, by way of another too."""
+    written = " ".join(PROJECT["optional-dependencies"][extra])
+    others = [n for found in re.findall(r"weclip\[([\w,]+)\]", written) for n in found.split(",")]
+    return "torch" in others or any(map(brings_torch, others))
+
+
 def test_every_shipped_file_is_package_data():
     patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["weclip"]
     files = {
