@@ -107,7 +107,7 @@ def test_lists_and_tables_are_read_as_such(pages):
         for path, page in pages.items()
         for text in re.findall(r"<p>(?:(?!</p>).)*?\n(?:- |\* |1\. |\| )[^\n]*", page.text, re.S)
     ]
-    assert not found
+    assert not found, f"put an empty line before these: {found}"
 
 
 def test_the_search_knows_every_page(site, pages):
