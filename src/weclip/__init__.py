@@ -82,4 +82,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'weclip' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(f"weclip.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"weclip.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        from weclip.system.failures import missing_package
+
+        raise missing_package(error) or error from None

@@ -13,6 +13,7 @@ import typer
 from weclip.cli import options
 from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
 from weclip.cli.completion import let_values_follow_keys
+from weclip.cli.export import export
 from weclip.cli.label import label
 from weclip.cli.options import (
     Changes,
@@ -155,6 +156,7 @@ def evaluate(
 computing()(predict)
 computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
+command()(export)
 
 
 @command("import")

@@ -15,7 +15,7 @@ from typer.main import get_command
 from weclip.system.console import quietly
 from weclip.system.errors import InputError
 
-DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
 
 _shared = typer.Typer(add_completion=False)
 
@@ -30,11 +30,11 @@ def _options(
     device: Annotated[
         str | None,
         typer.Option(
-            help="cpu, cuda or cuda:1; by default a GPU if there is one.",
+            help="cpu, cuda, cuda:1 or mps; by default a GPU if there is one.",
             metavar="DEVICE",
             callback=_keep,
             expose_value=False,
-            autocompletion=lambda: ["cpu", "cuda"],
+            autocompletion=lambda: ["cpu", "cuda", "mps"],
         ),
     ] = None,
     quiet: Annotated[
@@ -92,10 +92,14 @@ def _on(device: str | None) -> Iterator[None]:
         yield
         return
     if not DEVICE.fullmatch(device):
-        raise InputError(f"--device {device}: there is none of this name; give cpu, cuda or cuda:1")
-    from weclip.system.distributed import on_device
-    from weclip.tasks.load.model import usable_device
+        raise InputError(
+            f"--device {device}: there is none of this name; give cpu, cuda, cuda:1 or mps"
+        )
+    from weclip.system.distributed import has_torch, on_device
 
-    usable_device(device, "--device ")
+    if has_torch():
+        from weclip.tasks.load.model import usable_device
+
+        usable_device(device, "--device ")
     with on_device(device):
         yield

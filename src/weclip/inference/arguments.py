@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from weclip.system.errors import InputError
+from weclip.system.failures import missing_package
 from weclip.system.files import at_home
 
 LONGEST = 300
@@ -24,6 +25,8 @@ def short_errors(most: int = LONGEST) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(_shortened(str(error), most)) from error.__cause__
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from None
     except OSError as error:  # such as a name that is too long
         if error.filename is None:
             raise

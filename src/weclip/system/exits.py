@@ -14,7 +14,7 @@ from typer.exceptions import Abort, TyperException
 
 from weclip.system.console import PatientFile
 from weclip.system.errors import FULL, InputError, RunError, StoppedError, WriteError, unwritable
-from weclip.system.failures import failure, is_out_of_memory
+from weclip.system.failures import failure, is_out_of_memory, missing_package
 from weclip.system.untrusted.text import shown
 
 INTERRUPTED = 130
@@ -37,6 +37,11 @@ def run_app(app: typer.Typer, arguments: Callable[[], list[str]]) -> int:
         return _say(str(error), error.exit_code)
     except RunError as error:
         return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        lacking = missing_package(error)
+        if lacking is None:
+            raise
+        return _fail(str(lacking), 2)
     except (OSError, RuntimeError, MemoryError, ImportError) as error:
         return _failed(error, given[0] if given else "")
     if result == INTERRUPTED:

@@ -6,7 +6,7 @@ What is none of these is a bug of ours, and keeps its traceback.
 import errno
 from collections.abc import Mapping
 
-from weclip.system.errors import unwritable
+from weclip.system.errors import InputError, unwritable
 
 _MEMORY = (
     "out of memory",
@@ -27,6 +27,12 @@ _HELPERS = {
 """What a dead process did, by what is in the message."""
 
 _SISTER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "process group")
+
+EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("torch", "accelerate", "tokenizers", "huggingface_hub"), "torch"),
+    "onnxruntime": "onnx",
+}
+"""What of ours a package is installed with, where the base install lacks it."""
 
 SCALE_DOWN = "scale large images down"
 
@@ -50,6 +56,18 @@ ADVICE: Mapping[str, str] = {
 
 FREE_SOME = "close other programs, or use a machine with more"
 """What to do in the other commands."""
+
+
+def missing_package(error: ModuleNotFoundError) -> InputError | None:
+    """What to install where a package of an extra is not there; None for a bug of ours."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return None
+    called = "PyTorch" if package == "torch" else package
+    return InputError(
+        f"this needs {called}, which is not installed: pip install 'weclip[{EXTRAS[package]}]', or "
+        "'weclip[all]' for everything"
+    )
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

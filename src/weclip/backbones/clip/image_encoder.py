@@ -117,7 +117,8 @@ class ClipImageEncoder(Frozen):
 
         Resized bilinearly (half-pixel centres), as the released WeCLIP code does.
         """
-        if grid == (self.native_grid, self.native_grid):
+        exporting = torch.compiler.is_exporting()  # then the grid is free
+        if not exporting and grid == (self.native_grid, self.native_grid):
             return self.positional_embedding
         native = self.positional_embedding[1:].view(1, self.native_grid, self.native_grid, -1)
         resized = F.interpolate(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.backbones.guide import Guide
+from weclip.backbones.positions import bicubic_matrix
 from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
 HEAD_WIDTH = 64
@@ -73,10 +74,11 @@ class DinoImageEncoder(Frozen):
 
     def grid_of(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Patch grid (h, w) of an image (H, W); a side shorter than a patch has one."""
-        return (
-            max(1, image_size[0] // self.patch_size),
-            max(1, image_size[1] // self.patch_size),
+        rows, columns = (
+            torch.sym_max(1, side // self.patch_size)  # type: ignore[no-untyped-call]
+            for side in image_size
         )
+        return rows, columns
 
     def prepare(self, image: Tensor) -> Tensor:
         """Normalise images, and squeeze them to whole patches.
@@ -90,7 +92,7 @@ class DinoImageEncoder(Frozen):
         normalised = (image.to(self.mean.dtype) - self.mean) / self.std
         grid = self.grid_of((image.shape[2], image.shape[3]))
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
-        if size == tuple(image.shape[2:]):
+        if not torch.compiler.is_exporting() and size == tuple(image.shape[2:]):
             return normalised
         return F.interpolate(normalised, size=size, mode="bilinear", align_corners=False)
 
@@ -101,6 +103,8 @@ class DinoImageEncoder(Frozen):
         registers to the size, with antialiasing. So did the published models.
         """
         native = self.native_grid
+        if torch.compiler.is_exporting():
+            return self._free_positions(grid)
         if grid == (native, native):
             return self.positional_embedding
         stored = self.positional_embedding[1:].float().view(1, native, native, -1)
@@ -111,6 +115,21 @@ class DinoImageEncoder(Frozen):
             factor = ((grid[0] + OFFSET) / native, (grid[1] + OFFSET) / native)
             resized = F.interpolate(stored, scale_factor=factor, mode="bicubic")
         return torch.cat([self.positional_embedding[:1], resized.flatten(2)[0].T])
+
+    def _free_positions(self, grid: tuple[int, int]) -> Tensor:
+        """As `positions`, for a grid that is free."""
+        native, registers = self.native_grid, len(self.registers) > 0
+        offset = 0.0 if registers else OFFSET
+        rows, columns = (
+            bicubic_matrix(native, side, offset=offset, antialias=registers) for side in grid
+        )
+        own = torch.arange(native)
+        same = torch.full((1, 1), grid[0]).eq(native) & torch.full((1, 1), grid[1]).eq(native)
+        rows = torch.where(same, (torch.arange(grid[0])[:, None] == own).float(), rows)
+        columns = torch.where(same, (torch.arange(grid[1])[:, None] == own).float(), columns)
+        stored = self.positional_embedding[1:].float().view(native, native, -1)
+        resized = torch.einsum("hm,wn,mnd->hwd", rows, columns, stored).flatten(0, 1)
+        return torch.cat([self.positional_embedding[:1], resized.to(stored.dtype)])
 
     def embed(self, prepared: Tensor) -> Tensor:
         """Tokens (B, 1+R+N, D) of `prepare`d images: class token, registers, patches."""

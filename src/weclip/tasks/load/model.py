@@ -56,7 +56,8 @@ def usable_device(given: str | torch.device | None, name: str = "device=") -> to
     except (RuntimeError, AssertionError, TypeError, NotImplementedError):
         named = isinstance(given, str | torch.device)
         what = f"{name}{str(given)[:40]}" if named else f"device is {kind_of(given)}"
-        known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        gpus = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        known = ["cpu", *(name for name, there in gpus.items() if there)]
         raise InputError(
             f"{what}: not a device that PyTorch can use here; known: {', '.join(known)}"
         ) from None

@@ -1,0 +1,138 @@
+"""`weclip export`: a trained model in one file that runs without weclip, verified."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+
+from weclip.exports.models.formats import Format, format_of
+from weclip.exports.models.graph import Graph
+from weclip.exports.models.verify import Verified, verify
+from weclip.inference.onnx.header import LOGITS, OUTPUTS, PRECISIONS, OnnxHeader
+from weclip.system.console import QUIET
+from weclip.system.errors import InputError
+from weclip.system.files import require_writable, write_atomically
+from weclip.system.provenance import versions
+from weclip.tasks.load.model import LoadedModel
+from weclip.tasks.load.opening import ModelAt
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """How a model is exported.
+
+    Attributes:
+        format: A key of `FORMATS`.
+        output: One of `OUTPUTS`.
+        precision: One of `PRECISIONS`.
+        overwrite: Replace the file if it is there.
+    """
+
+    format: str = "onnx"
+    output: str = LOGITS
+    precision: str = "float32"
+    overwrite: bool = False
+
+
+DEFAULTS = ExportOptions()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export ends with.
+
+    Attributes:
+        path: The file.
+        bytes: Its size.
+        verified: How far it is from the model.
+    """
+
+    path: Path
+    bytes: int
+    verified: Verified
+
+
+def export(
+    model_at: ModelAt, out: Path, options: ExportOptions = DEFAULTS, *, console: Console = QUIET
+) -> Exported:
+    """Write a model as one file, and verify that it computes what the model does.
+
+    Args:
+        model_at: The model.
+        out: The file; it appears verified or not at all.
+        options: See there.
+        console: Where progress is told.
+
+    Raises:
+        InputError: Anything given cannot be used, or a package is missing.
+        RunError: The exported model computes something else.
+    """
+    kind = _checked(out, options)
+    model = model_at.open()
+    header = header_of_model(model, options)
+    console.print(f"exporting to {options.format}, and running it to compare", highlight=False)
+    graph = Graph(deepcopy(model.method), options.output, half=options.precision == "float16")  # type: ignore[arg-type]
+    exact = Graph(model.method, options.output)  # type: ignore[arg-type]
+    found: list[Verified] = []
+
+    def write(temporary: Path) -> None:
+        kind.write(graph, header, temporary)
+        found.append(verify(kind.open(temporary), exact, options.precision))
+
+    write_atomically(out, write)
+    return Exported(out, out.stat().st_size, found[0])
+
+
+def _checked(out: Path, options: ExportOptions) -> Format:
+    """The format, once everything that can be wrong has been looked at."""
+    kind = format_of(options.format)
+    for name, given, known in (
+        ("--output", options.output, OUTPUTS),
+        ("--precision", options.precision, PRECISIONS),
+    ):
+        if given not in known:
+            raise InputError(f"{name} {given}: must be one of {', '.join(known)}")
+    if out.suffix.lower() != kind.suffix:
+        raise InputError(f"--out {out}: a file of --format {options.format} ends in {kind.suffix}")
+    if missing := [name for name in kind.needs if find_spec(name) is None]:
+        raise InputError(
+            f"--format {options.format} needs {' and '.join(missing)}: pip install 'weclip[export]'"
+        )
+    if out.exists() and not options.overwrite:
+        raise InputError(f"--out {out}: there is a file already; add --overwrite")
+    require_writable(out, "--out")
+    return kind
+
+
+def header_of_model(model: LoadedModel, options: ExportOptions) -> OnnxHeader:
+    """What the exported file says of itself; no path of this machine is in it."""
+    return OnnxHeader(
+        classes=model.file.classes,
+        backbones=model.file.backbones,
+        tested={**asdict(model.config.eval), "long_side": model.config.eval.side},
+        step=model.file.step,
+        output=options.output,
+        precision=options.precision,
+        versions=versions(),
+        licences=licences_of(model.file.backbones),
+    )
+
+
+def licences_of(backbones: Mapping[str, object]) -> str:
+    """What is known of the licences of the weights in a model."""
+    return "; ".join(backbones)
+
+
+def described(done: Exported) -> Sequence[str]:
+    """What the command says of an export."""
+    checked, size = done.verified, done.bytes / 1e6
+    shapes = len(checked.shapes)
+    logits = f"logits differ by at most {checked.largest:.1e}, " if checked.largest else ""
+    return [
+        f"{done.path}: {size:.1f} MB",
+        f"verified on {shapes} shapes of images: {logits}the class is the same in at least "
+        f"{100 * checked.equal:.2f} %",
+    ]
