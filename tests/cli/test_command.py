@@ -8,7 +8,7 @@ from weclip.system.console import Screen, quietly, screen, warn, warnings_of
 from weclip.system.distributed import chosen_device
 from weclip.tasks import check, predict
 
-COMPUTING = {"train", "label", "tag", "predict", "evaluate", "demo", "replay"}
+COMPUTING = {"train", "label", "tag", "predict", "evaluate", "demo", "replay", "reproduce"}
 LINE = ["predict", "a.jpg", "--model", "run", "--out", "out"]
 
 

@@ -23,6 +23,7 @@ LINES = {
     "import": ["x.pth", "--config", "voc", *DATA, "--out", "run"],
     "demo": ["--out", "run"],
     "prepare": ["voc", "--root", "run"],
+    "reproduce": ["voc", "--root", "photos", "--out", "run"],
     "tag": ["photos", "clip.weights=x.pt", "--out", "run/tags.csv"],
     "check": ["photos", "--json", "run/check.json"],
     "convert": ["tags.jsonl", "run/tags.csv", "--classes", "voc"],

@@ -26,6 +26,7 @@ from weclip.cli.options import (
     require_new_spelling,
 )
 from weclip.cli.predict import predict
+from weclip.cli.reproduce import reproduce
 from weclip.cli.tag import tag
 from weclip.system.console import patient_streams, screen, show_notices_in_one_line
 from weclip.system.errors import InputError
@@ -157,6 +158,7 @@ computing()(predict)
 computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
 command()(export)
+computing()(reproduce)
 
 
 @command("import")

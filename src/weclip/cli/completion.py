@@ -44,6 +44,13 @@ def complete_method(incomplete: str) -> list[str]:
     return _beginning(incomplete, label_methods())
 
 
+def complete_published(incomplete: str) -> list[str]:
+    """Tables that can be reproduced."""
+    from weclip.tasks.reproduce.published import published_names
+
+    return _beginning(incomplete, published_names())
+
+
 def complete_format(incomplete: str) -> list[str]:
     """Formats of exports; the last one of several with commas."""
     from weclip.exports.formats import EXPORTS

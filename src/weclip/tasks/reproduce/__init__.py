@@ -1,0 +1,1 @@
+"""`weclip reproduce`: a published table again, from the data to the difference."""
