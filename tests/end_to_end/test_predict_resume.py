@@ -121,6 +121,19 @@ def test_a_damaged_recipe_is_one_line(tmp_path, photos, run_folder, capsys, cont
     assert "choose another --out" in capsys.readouterr().err
 
 
+def test_killed_before_the_first_mask_it_goes_on(tmp_path, photos, run_folder):
+    """After the first, or the first two, of what a folder says of itself."""
+    whole = tmp_path / "whole"
+    assert predict(run_folder, whole, photos) == 0
+    for count in (1, 2):
+        out = tmp_path / f"out{count}"
+        out.mkdir()
+        for name in ("run.json", "legend.json")[:count]:
+            shutil.copy(whole / name, out / name)
+        assert predict(run_folder, out, photos, "--resume") == 0
+        assert worlds.folder_content(out) == worlds.folder_content(whole)
+
+
 def test_another_model_is_refused(tmp_path, photos, run_folder, voc_world, clip_file, capsys):
     out, other = tmp_path / "out", tmp_path / "other"
     assert predict(run_folder, out, photos) == 0

@@ -88,11 +88,12 @@ def enter(out: Path, model: Opened, *, ids: bool, resume: bool, overwrite: bool)
     path, recipe = out / RECIPE_NAME, make_recipe(model, ids=ids)
     if not (resume and is_output(out, KIND)):
         claim_folder(out, KIND, overwrite=overwrite)
-        write_json(path, recipe)
-        write_json(out / LEGEND_NAME, make_legend(model.classes))
         write_json(out / RUN_MARKER, make_record(model))
-        return
     remove_temporaries(out)
+    if not path.exists() and not (out / "masks").exists():  # new, or killed at its beginning
+        write_json(out / LEGEND_NAME, make_legend(model.classes))
+        write_json(path, recipe)
+        return
     try:
         before = read_json(path, "recipe")
     except InputError:

@@ -15,7 +15,7 @@ from weclip.tasks.reproduce.published import published_names
 from weclip.tasks.reproduce.run import make_request
 from weclip.tasks.reproduce.run import reproduce as run
 from weclip.tasks.reproduce.stages import seeds_of, stage_name, stages
-from weclip.tasks.reproduce.work import WORK
+from weclip.tasks.reproduce.work import WORK, config_of
 
 VOC = "prepare-voc prepare-clip"
 NAMES = {
@@ -41,6 +41,10 @@ def test_stages(name, tmp_path):
         assert stage.command.startswith("weclip ")
         words = shlex.split(stage.command)
         assert all(change in words for change in stage.changes)
+        if stage.kind in ("train", "label"):
+            config = config_of(request, stage.changes)
+            assert config.label.crf == ("crf" in stage.needs)
+            assert config.label.threshold == 0  # every pixel is scored
 
 
 def test_each_seed_has_its_stages_and_given_weights_are_not_fetched(tmp_path):
@@ -97,10 +101,9 @@ def test_a_method_without_training_has_no_seeds(tmp_path):
         make_request("clip-es", tmp_path, tmp_path, seeds="1", changes=QUICK)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", ["voc", "clip-es"])
+@pytest.mark.parametrize("name", ["clip-es", pytest.param("voc", marks=pytest.mark.long)])
 def test_the_commands_as_typed_give_the_same_scores(name, tmp_path, voc_root, clip_file):
-    """But those that fetch or need an extra."""
+    """But those that fetch or need an extra; what they leave is taken over."""
     changes = [f"clip.weights={clip_file}", *QUICK]
     typed = make_request(name, voc_root, tmp_path / "typed", changes=changes)
     done = make_request(name, voc_root, tmp_path / "done", changes=changes)
@@ -119,3 +122,4 @@ def test_the_commands_as_typed_give_the_same_scores(name, tmp_path, voc_root, cl
     for row, line in zip(done.table.rows, rows, strict=True):
         for seed in seeds_of(done):
             assert line.mean == scores.get((stage_name(row, seed), row.scored))
+    assert run(typed) == rows

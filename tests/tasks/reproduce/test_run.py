@@ -3,6 +3,7 @@
 import json
 import tarfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from tests.tasks.reproduce.worlds import QUICK
 
 from weclip.data.masks.colours import voc_palette
 from weclip.system.console import QUIET
+from weclip.system.errors import InputError, StoppedError
 from weclip.tasks import prepare as preparation
+from weclip.tasks.reproduce import run as command
 from weclip.tasks.reproduce import work
 from weclip.tasks.reproduce.lacking import NEEDS
 from weclip.tasks.reproduce.run import make_request
@@ -98,6 +101,24 @@ def interrupted(stage):
         raise KeyboardInterrupt
 
     return work_and_stop
+
+
+def test_a_signal_in_a_training_is_told_in_the_words_of_this_command(
+    tmp_path, voc_root, reproduce, monkeypatch, capsys
+):
+    def stopped(*given):
+        raise StoppedError("SIGTERM came; saved after step 1; add --resume")
+
+    monkeypatch.setitem(work.WORK, "train", stopped)
+    assert reproduce("voc", voc_root, tmp_path / "out") == StoppedError.exit_code
+    line = "weclip: seed-0/train was stopped, saved; the same command goes on\n"
+    assert capsys.readouterr().err.endswith(line)
+
+
+def test_several_processes_are_refused(tmp_path, voc_root, monkeypatch):
+    monkeypatch.setattr(command, "connect", lambda: SimpleNamespace(num_processes=2))
+    with pytest.raises(InputError, match="reproduce is one process; start the commands of"):
+        run(make_request("voc", voc_root, tmp_path / "out"))
 
 
 def test_another_reproduction_is_refused_and_more_seeds_are_not(

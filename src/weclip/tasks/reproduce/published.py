@@ -57,6 +57,7 @@ class Published:
         title: Method, paper and data.
         preset: Configuration.
         data: `voc` or `coco`.
+        weights: Families of frozen backbones that are read.
         method: Of `weclip label`; None: it is trained.
         recipe: Changes of the preset that the published code needs.
         rows: The numbers.
@@ -66,6 +67,7 @@ class Published:
     title: str
     preset: str
     data: str
+    weights: tuple[str, ...] = ("clip",)
     method: str | None = None
     recipe: tuple[str, ...] = ()
     rows: tuple[Row, ...]

@@ -4,7 +4,6 @@ Killed anywhere, the same command goes on: a stage that ended has a record, and 
 goes on by its own `--resume`, or is done again.
 """
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from weclip.system.files import (
     remove_temporaries,
     write_json,
 )
-from weclip.system.locks import working_in
+from weclip.system.locks import LOCK_NAME, working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
 from weclip.tasks.reproduce.costs import cost_lines
@@ -129,7 +128,6 @@ def _reproduce(request: Request, config: Config, console: Console) -> list[Line]
     changed, todo = changed_texts(request, config), stages(request)
     done = {each.name: found for each in todo if (found := _finished(request, each)) is not None}
     reasons: dict[str, str] = {}
-    rows, said = _keep(request, config, changed, done, reasons)
     for number, stage in enumerate(todo, 1):
         finished = stage.name in done
         reason = None if finished else lacking(request, stage)
@@ -140,7 +138,8 @@ def _reproduce(request: Request, config: Config, console: Console) -> list[Line]
         console.print(title, soft_wrap=True, style="bold", markup=False, highlight=False)
         if state is None:
             done[stage.name] = _do(request, stage, console)
-        rows, said = _keep(request, config, changed, done, reasons)
+            _keep(request, config, changed, done, reasons)
+    rows, said = _keep(request, config, changed, done, reasons)
     show(request, rows, said, console)
     return rows
 
@@ -151,9 +150,6 @@ def _do(request: Request, stage: Stage, console: Console) -> dict[str, Any]:
     Raises:
         StoppedError: A signal ended a training, saved.
     """
-    folder = request.out / stage.name
-    if folder.is_dir() and not (folder / RUN_MARKER).is_file():
-        shutil.rmtree(folder)  # killed before it said what it is
     began = time.monotonic()
     try:
         result = WORK[stage.kind](request, stage, console)
@@ -208,7 +204,8 @@ def _enter(request: Request, config: Config, *, overwrite: bool) -> None:
     """
     out, recipe = request.out, _recipe(request, config)
     if overwrite or not is_output(out, KIND):
-        claim_folder(out, KIND, overwrite=overwrite, inputs=[request.root])
+        if not _holds_stages(request):
+            claim_folder(out, KIND, overwrite=overwrite, inputs=[request.root])
         write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
         write_json(out / RECIPE_NAME, recipe)
         return
@@ -225,7 +222,17 @@ def _enter(request: Request, config: Config, *, overwrite: bool) -> None:
             f"--out {out} holds another reproduction ({'; '.join(changed)}); give the same, choose "
             "another --out, or add --overwrite"
         )
-    write_json(path, recipe)
+    if not path.is_file():
+        write_json(path, recipe)
+
+
+def _holds_stages(request: Request) -> bool:
+    """Whether there are folders of stages only, made by the commands of `--dry-run` one by one.
+
+    The tasks see for themselves whether these were made with the same configuration.
+    """
+    held = {path.name for path in request.out.iterdir()} - {LOCK_NAME}
+    return bool(held) and held <= {Path(each.name).parts[0] for each in stages(request)}
 
 
 def _recipe(request: Request, config: Config) -> dict[str, Any]:

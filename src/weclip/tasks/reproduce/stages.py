@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weclip.prepare.sources import PUBLISHED as FILES
-from weclip.prepare.weights.published import CLIP, DINO, FAMILIES
+from weclip.prepare.weights.published import FAMILIES
 from weclip.tasks.reproduce.costs import Cost, cost_of
 from weclip.tasks.reproduce.published import MAPS, Published, Row
 
@@ -41,17 +41,12 @@ class Request:
     changes: tuple[str, ...] = ()
 
     @property
-    def has_dino(self) -> bool:
-        """Whether a second encoder is read."""
-        return self.table.preset.endswith("-plus")
-
-    @property
     def weights(self) -> dict[str, Path]:
         """Files of frozen backbones that are fetched, by family: those the user has not given."""
-        wanted = {"clip": CLIP, **({"dino": DINO} if self.has_dino else {})}
+        wanted = [FAMILIES[word] for word in self.table.weights]
         return {
-            word: self.root / FILES[family.names[0]].name
-            for word, family in wanted.items()
+            family.word: self.root / FILES[family.names[0]].name
+            for family in wanted
             if not any(change.startswith(f"{family.key}=") for change in self.changes)
         }
 
