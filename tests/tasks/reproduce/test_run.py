@@ -138,7 +138,11 @@ def test_another_reproduction_is_refused_and_more_seeds_are_not(
     assert table(out) == before
     assert reproduce("cd-clip", voc_root, out, "--overwrite", "label.par=true") == 0
     assert "PAR" in record(out)["rows"][0]["protocol"]
+    assert "several versions" not in "".join(table(out))
+    path = out / "stages" / "maps.json"
+    path.write_text(path.read_text().replace('"torch": "', '"torch": "1'))
     assert reproduce("cd-clip", voc_root, out, "label.par=true", "data.workers=1") == 0
+    assert "- stages were run with several versions or devices: stages/" in table(out)
 
 
 def test_seeds_have_a_mean_and_a_deviation(whole, tmp_path, voc_root, clip_file):

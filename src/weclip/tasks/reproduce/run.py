@@ -176,6 +176,8 @@ def _keep(
     results = {name: record["result"] for name, record in done.items()}
     seconds = {name: record["seconds"] for name, record in done.items()}
     rows, said = lines(request, config, results, reasons), notes(request, changed, results)
+    if len({str(record["versions"]) for record in done.values()}) > 1:
+        said.append(f"stages were run with several versions or devices: {RECORDS}/")
     write_results(request, rows, said, seconds)
     return rows, said
 

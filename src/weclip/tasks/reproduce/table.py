@@ -157,7 +157,7 @@ def rich_table(request: Request, rows: Sequence[Line], said: Sequence[str]) -> T
     shown = Table(title=f"{request.table.title}, mIoU in %", caption=escape("\n".join(said)))
     shown.add_column("Protocol")
     for name in ("Published", "Ours", "Difference"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, justify="right", overflow="fold")
     for row in rows:
         shown.add_row(*map(escape, row.cells()))
     return shown
