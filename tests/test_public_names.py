@@ -85,6 +85,9 @@ def use(run: weclip.TrainResult) -> None:
             print(name, [polygon.shape for polygon in polygons])
         each.overlay(0.5).save("overlay.png")
         each.save("mask.png")
+    whole: weclip.BundleResult = weclip.bundle(run.out, out="model", precision="float32")
+    sent: weclip.PushResult = weclip.push(whole.out, "me/photos", private=True)
+    print(whole.size, sent.repository, sent.commit, sent.url)
     config: weclip.Config = weclip.load_config("voc", ["data.root=a", "clip.weights=b"])
     print(config.train.steps, one, weclip.__version__)
 """

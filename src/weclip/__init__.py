@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from weclip.tasks.public.label import label
     from weclip.tasks.public.predict import predict
     from weclip.tasks.public.results import (
+        BundleResult,
         CheckResult,
         EvaluateResult,
         LabelResult,
         PredictResult,
+        PushResult,
         TagResult,
     )
+    from weclip.tasks.public.share import bundle, push
     from weclip.tasks.public.tag import tag
     from weclip.tasks.public.train import train
     from weclip.tasks.train.result import TrainResult
@@ -28,29 +31,35 @@ if TYPE_CHECKING:
 __version__ = metadata.version("weclip")
 
 __all__ = [
+    "BundleResult",
     "CheckResult",
     "Config",
     "EvaluateResult",
     "InputError",
     "LabelResult",
     "PredictResult",
+    "PushResult",
     "RunError",
     "Segmentation",
     "SegmentationModel",
     "TagResult",
     "TrainResult",
     "__version__",
+    "bundle",
     "check",
     "evaluate",
     "label",
     "load",
     "load_config",
     "predict",
+    "push",
     "tag",
     "train",
 ]
 
 _HOME = {
+    "bundle": "tasks.public.share",
+    "push": "tasks.public.share",
     "Config": "config",
     "InputError": "system.errors",
     "RunError": "system.errors",
@@ -61,7 +70,7 @@ _HOME = {
     "load_config": "config_file",
     **{
         f"{command.title()}Result": "tasks.public.results"
-        for command in ("check", "label", "tag", "evaluate", "predict")
+        for command in ("bundle", "check", "label", "push", "tag", "evaluate", "predict")
     },
     **{
         command: f"tasks.public.{command}"

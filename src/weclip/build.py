@@ -18,6 +18,7 @@ from weclip.backbones.clip.text_features import (
     imagenet_templates,
     mean_unit,
 )
+from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD, DinoImageEncoder
 from weclip.backbones.loaded import LoadedBackbones
@@ -73,7 +74,7 @@ def assemble(
 
 
 def encode_classes(
-    config: ClipConfig, encoder: ClipTextEncoder, classes: ClassList, *, scale: float
+    config: ClipConfig, encoder: ClipTextEncoder | NoTexts, classes: ClassList, *, scale: float
 ) -> TextFeatures:
     """Text features of the classes and background words, in all templates, perhaps enriched.
 
@@ -94,7 +95,7 @@ def encode_classes(
 
 
 def _encode(
-    encoder: ClipTextEncoder, templates: Sequence[str], things: Sequence[Sequence[str]]
+    encoder: ClipTextEncoder | NoTexts, templates: Sequence[str], things: Sequence[Sequence[str]]
 ) -> Tensor:
     """(T, J) of things, each of some texts, in each of the templates; all in one pass."""
     prompts = [each.format(text) for texts in things for text in texts for each in templates]

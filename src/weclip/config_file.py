@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -177,6 +177,39 @@ def with_whole_paths(config: Config) -> Config:
         if value and value != "demo" and Path(value).exists():
             setattr(getattr(copy, section), key, str(Path(value).absolute()))
     return copy
+
+
+def without_places(config: Config) -> Config:
+    """A copy for others: files and folders only by their last names, caches not at all.
+
+    Names that are no paths stay: weights by name, `OWNER/NAME@COMMIT` of the hub, class lists.
+    """
+    copy = deepcopy(config)
+    for section, key in PATHS:
+        value = getattr(getattr(copy, section), key)
+        is_name = section in ("clip", "dino") and key == "weights" and not is_whole_path(value)
+        if value and not is_name:
+            setattr(getattr(copy, section), key, last_name(value))
+    copy.data.decoded_cache = copy.label.model = None
+    return copy
+
+
+def is_whole_path(text: str | None) -> bool:
+    """Whether a text is a path from the root, of this system or another.
+
+    >>> is_whole_path("/a/b.pt"), is_whole_path("C:\\\\a"), is_whole_path("ViT-B/16")
+    (True, True, False)
+    """
+    return text is not None and (Path(text).is_absolute() or PureWindowsPath(text).is_absolute())
+
+
+def last_name(path: str) -> str:
+    """The last name of a path of any system.
+
+    >>> last_name("a/b.pt"), last_name("C:\\\\a\\\\b.pt"), last_name("/")
+    ('b.pt', 'b.pt', '.')
+    """
+    return PureWindowsPath(path).name or "."
 
 
 def from_yaml(text: str, origin: str, plugins: Sequence[Plugin] = ()) -> Config:

@@ -152,6 +152,7 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int, hidden: int, activation: str) -> None:
         super().__init__()
+        self.activation = activation
         self.c_fc = nn.Linear(width, hidden)
         self.gelu = ACTIVATIONS[activation]()
         self.c_proj = nn.Linear(hidden, width)

@@ -27,6 +27,7 @@ from weclip.cli.options import (
 )
 from weclip.cli.predict import predict
 from weclip.cli.reproduce import reproduce
+from weclip.cli.share import bundle, push
 from weclip.cli.tag import tag
 from weclip.system.console import patient_streams, screen, show_notices_in_one_line
 from weclip.system.errors import InputError
@@ -159,6 +160,8 @@ computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
 command()(export)
 computing()(reproduce)
+command()(bundle)
+command()(push)
 
 
 @command("import")

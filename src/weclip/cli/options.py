@@ -20,7 +20,10 @@ from weclip.system.errors import InputError
 from weclip.system.files import at_home
 
 Out = Annotated[Path, typer.Option("--out", help="Output folder, new or empty.")]
-MODEL = typer.Option("--model", help="Run folder of `weclip train`, or its model.safetensors.")
+MODEL = typer.Option(
+    "--model",
+    help="Run folder of `weclip train`, its model.safetensors, a bundle or hf:OWNER/NAME.",
+)
 Model = Annotated[Path, MODEL]
 ModelOrNone = Annotated[Path | None, MODEL]
 Clip = Annotated[
@@ -161,6 +164,21 @@ VoidBorder = Annotated[
 ]
 
 
+Run = Annotated[Path, typer.Argument(help="Run folder of `weclip train`, or its model file.")]
+Precision = Annotated[
+    str, typer.Option("--precision", help="Of the frozen towers: float16 or float32.")
+]
+Scores = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores",
+        help="evaluation.json of `weclip evaluate`, for the card. Default: the run's log.",
+    ),
+]
+License = Annotated[
+    str, typer.Option("--license", help="Of what you trained, as the hub writes it, such as mit.")
+]
+Private = Annotated[bool, typer.Option("--private", help="Only you may see the repository.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file with parts of your own. It is run. Repeatable."),

@@ -27,6 +27,7 @@ from weclip.backbones.clip.layouts.hugging_face import is_hugging_face, to_opena
 from weclip.backbones.clip.layouts.names import plain_names, refuse_others, without_extras
 from weclip.backbones.clip.layouts.whole import check_state
 from weclip.backbones.clip.text_encoder import ClipTextEncoder, build_text_encoder
+from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.weight_files.folder import WeightFiles, find_weights
 from weclip.backbones.weight_files.whole import finite
 
@@ -37,7 +38,7 @@ class Clip:
 
     Attributes:
         image: Image encoder, float32.
-        text: Text encoder, float32.
+        text: Text encoder, float32; of a tower alone, what stands for it.
         scale: Factor of the cosines before the softmax, exp(`logit_scale`), about 100.
         sha256: Hexadecimal digest of the weight file's bytes; of several parts, see
             `WeightFiles.sha256`.
@@ -48,7 +49,7 @@ class Clip:
     """
 
     image: ClipImageEncoder
-    text: ClipTextEncoder
+    text: ClipTextEncoder | NoTexts
     scale: float
     sha256: str
     name: str

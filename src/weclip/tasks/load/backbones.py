@@ -1,7 +1,7 @@
 """The frozen backbones of a configuration: found, opened, pinned, and those that a model needs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,6 +22,29 @@ from weclip.system.untrusted.documents import read_yaml
 from weclip.training.model_file import ModelFile
 
 Pinnable = TypeVar("Pinnable", ClipConfig, DinoConfig)
+
+
+@dataclass(frozen=True)
+class Towers:
+    """Image encoders that a model brings along, in place of the weights of its configuration.
+
+    Attributes:
+        clip: The CLIP, without texts; None: not brought along.
+        dino: The second encoder.
+    """
+
+    clip: Clip | None = None
+    dino: Dino | None = None
+
+    def items(self) -> Iterator[tuple[str, Clip | Dino]]:
+        """Each that there is, as of `LoadedBackbones`."""
+        if self.clip is not None:
+            yield "clip", self.clip
+        if self.dino is not None:
+            yield "dino", self.dino
+
+
+NO_TOWERS = Towers()
 
 
 class Find(Protocol):
@@ -46,14 +69,20 @@ def needs(config: Config) -> Sequence[str]:
     return parts.needs_of(config.KNOWN[parts.METHOD.name, config.method.name])
 
 
-def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
+def open_backbones(
+    config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS
+) -> LoadedBackbones:
     """The backbones of the configured method; what had to be assumed of them is told.
+
+    Those of `towers` are open already.
 
     Raises:
         InputError: One cannot be had or read, or is not that of its `sha256`.
     """
-    clip = open_clip(config, console)
-    return LoadedBackbones(clip, open_dino(config, console) if "dino" in needs(config) else None)
+    clip = towers.clip or open_clip(config, console)
+    if "dino" not in needs(config):
+        return LoadedBackbones(clip)
+    return LoadedBackbones(clip, towers.dino or open_dino(config, console))
 
 
 def open_clip(config: Config, console: Console = QUIET) -> Clip:
@@ -173,8 +202,16 @@ def _pinned(
     return replace(given, weights=pinned(name, path), sha256=find_weights(path).sha256())
 
 
-def open_needed(config: Config, file: ModelFile, path: Path) -> LoadedBackbones:
+def open_needed(
+    config: Config, file: ModelFile, path: Path, towers: Towers = NO_TOWERS
+) -> LoadedBackbones:
     """The frozen backbones that a model file names.
+
+    Args:
+        config: The model's configuration.
+        file: Content of the model file.
+        path: Where it is.
+        towers: Those that are open already, and checked.
 
     Raises:
         InputError: One is missing, is another than the model was trained with, or is unknown here.
@@ -192,14 +229,16 @@ def open_needed(config: Config, file: ModelFile, path: Path) -> LoadedBackbones:
     if "dino" not in file.backbones:
         _require_no_dino(config, "the model has no second encoder")
     for name, find in (("clip", clip_path), ("dino", dino_path)):
-        if name in file.backbones and not find(config).exists():
+        here = getattr(towers, name) is None and name in file.backbones
+        if here and not find(config).exists():
             raise InputError(
                 f"{path} needs {CALLED[name]} {file.backbones[name].name}, which is not at "
                 f"{getattr(config, name).weights}; tell with {TELL[name]} where it is"
             )
-    loaded = open_backbones(config)
+    loaded = open_backbones(config, towers=towers)
     for name, backbone in loaded.items():
-        _require_same(name, file.backbones[name], backbone, config, path)
+        if getattr(towers, name) is None:
+            _require_same(name, file.backbones[name], backbone, config, path)
     return loaded
 
 
@@ -222,9 +261,15 @@ def _require_same(
         )
 
 
-def frozen_backbones(backbones: LoadedBackbones) -> dict[str, FrozenBackbone]:
+def frozen_backbones(backbones: LoadedBackbones | Towers) -> dict[str, FrozenBackbone]:
     """What a model file says of the frozen backbones that a method was built on."""
     return {
         name: FrozenBackbone(each.name, each.sha256, each.computes)
         for name, each in backbones.items()
     }
+
+
+def moved_backbones(stored: Config, config: Config) -> list[str]:
+    """Backbones whose weights a change of the model's configuration names."""
+    sections = ((name, getattr(stored, name), getattr(config, name)) for name in CALLED)
+    return [name for name, before, now in sections if before.weights != now.weights]

@@ -1,12 +1,13 @@
 """Load a trained model, checked against the frozen backbones it needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
 import torch
 
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.build import build_method, load_trained
 from weclip.config import Config
 from weclip.config_changes import Change
@@ -17,7 +18,14 @@ from weclip.plugins import PluginFiles, load_plugins
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, is_output
-from weclip.tasks.load.backbones import open_needed
+from weclip.tasks.load.backbones import (
+    NO_TOWERS,
+    frozen_backbones,
+    moved_backbones,
+    open_needed,
+)
+from weclip.tasks.load.bundle import bundle_of, open_towers
+from weclip.tasks.load.hub import from_hub
 from weclip.training.model_file import ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -29,15 +37,17 @@ class LoadedModel:
 
     Attributes:
         path: The model file.
-        file: Its content.
+        file: Its content; of a bundle, the backbones are the towers that lie in it.
         config: Its configuration.
         method: The trained method, in eval mode.
+        backbones: The frozen backbones that it was built on.
     """
 
     path: Path
     file: ModelFile
     config: Config
     method: Method
+    backbones: LoadedBackbones
 
 
 def usable_device(given: str | torch.device | None, name: str = "device=") -> torch.device:
@@ -75,7 +85,8 @@ def load_model(
     """A trained model with its method and configuration, on the CPU.
 
     Args:
-        run_or_file: A run folder of `weclip train`, or its `model.safetensors`.
+        run_or_file: A run folder of `weclip train`, or its `model.safetensors`; a folder of
+            `weclip bundle`; or `hf:owner/name`.
         clip: As in `opening.ModelAt`.
         overrides: As there.
         plugins: As there.
@@ -86,24 +97,31 @@ def load_model(
         InputError: Not a model, a change that cannot be made, or a backbone is missing or another.
     """
     path = model_path(Path(at_home(str(Path(run_or_file)))))
-    file = read_model_file(path)
-    config = override(from_yaml(file.config, str(path), load_plugins(plugins)), overrides)
+    bundle, file = bundle_of(path), read_model_file(path)
+    stored = from_yaml(file.config, str(path), load_plugins(plugins))
+    config = override(stored, overrides)
     if clip is not None:
         config.clip.weights = at_home(str(Path(clip)))
-    loaded = open_needed(config, file, path)
+    towers = NO_TOWERS
+    if bundle is not None:
+        elsewhere = moved_backbones(stored, config)
+        towers = open_towers(bundle, file, config, elsewhere, maps=maps)
+    loaded = open_needed(config, file, path, towers)
+    file = replace(file, backbones=file.backbones | frozen_backbones(towers))
     if not maps:
         config.clip.descriptions = None
     method = build_method(config, loaded, file.classes)
     load_trained(method, file.trained, path)
-    return LoadedModel(path, file, config, method.eval())
+    return LoadedModel(path, file, config, method.eval(), loaded)
 
 
 def model_path(given: Path) -> Path:
-    """The model file of a run folder or of itself.
+    """The model file of a run folder, a bundle or of itself; one of the hub is fetched.
 
     Raises:
         InputError: A checkpoint was given, or a folder without a model; with what to do.
     """
+    given = from_hub(given)
     if given.suffix == ".ckpt":
         near = [folder / MODEL_NAME for folder in given.parents[:2]]
         there = next((path for path in near if path.is_file()), None)

@@ -30,7 +30,7 @@ class ModelAt:
     """Where a trained model is, and how it is to be opened.
 
     Attributes:
-        run_or_file: Run folder, model file, or ONNX file.
+        run_or_file: Run folder, bundle, model file, `hf:owner/name`, or ONNX file.
         clip: CLIP weights, if they have moved.
         overrides: Changes of its configuration, such as `eval.crf=true`.
         plugins: Python files with parts of the user's own that it was trained with.
@@ -124,8 +124,9 @@ def load(
     """Load a trained model.
 
     Args:
-        run_or_file: A run folder of `weclip train`, its `model.safetensors`, or a `.onnx` file of
-            `weclip export`, which needs no PyTorch.
+        run_or_file: A run folder of `weclip train`, or its `model.safetensors`; a folder of
+            `weclip bundle`; `hf:owner/name` of the hub, perhaps with `@revision`; or a `.onnx` file
+            of `weclip export`, which needs no PyTorch.
         clip: CLIP weights; by default those that it was trained with, where they were.
         device: Such as `cuda`; by default the GPU if there is one.
         overrides: Changes of the model's configuration: `{"data.max_pixels": 400_000_000}`, or

@@ -90,3 +90,31 @@ class PredictResult:
     masks: Path
     count: int
     skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BundleResult:
+    """What `weclip.bundle` made.
+
+    Attributes:
+        out: The folder, which `weclip.load` reads wherever it is moved.
+        size: Of all files, in bytes.
+    """
+
+    out: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What `weclip.push` sent.
+
+    Attributes:
+        repository: `owner/name`; `weclip.load("hf:owner/name")` reads it.
+        commit: Its commit; `hf:owner/name@COMMIT` stays what it is.
+        url: Its page.
+    """
+
+    repository: str
+    commit: str
+    url: str

@@ -1,1 +1,1 @@
-"""A trained model made ready for others: exported, bundled, pushed to the hub."""
+"""Models for others: exported, bundled, pushed to the hub."""

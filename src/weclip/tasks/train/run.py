@@ -31,6 +31,7 @@ from weclip.system.files import (
 )
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import read_json
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.load.backbones import frozen_backbones, with_pinned_backbones
 from weclip.tasks.load.model import MODEL_NAME
@@ -144,7 +145,7 @@ def _train(
         resume_from(checkpoint, trainer, out)
     if accelerator.is_main_process:
         how = {"resume": resume, "overwrite": overwrite}
-        enter_folder(config, out, checkpoint, auto_tags=inputs.auto_tags, **how)
+        enter_folder(config, out, checkpoint, inputs, **how)
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
@@ -171,15 +172,19 @@ def enter_folder(
     config: Config,
     out: Path,
     checkpoint: Checkpoint | None,
+    inputs: Inputs,
     *,
-    auto_tags: str | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
     """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
-    if not (resume and is_output(out, KIND)):
+    made_with = versions()
+    if resume and is_output(out, KIND):
+        made_with = read_json(out / RUN_MARKER, "record").get("versions", made_with)
+    else:
         claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
-        write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
+    record = {"kind": KIND, "versions": made_with, "images": len(inputs.images)}
+    write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(
         out / CHECKPOINTS,
@@ -187,8 +192,8 @@ def enter_folder(
         count=config.train.keep_last,
     )
     write_text(out / CONFIG_NAME, to_yaml(config))
-    if auto_tags is not None:
-        write_text(out / AUTO_TAGS, auto_tags)
+    if inputs.auto_tags is not None:
+        write_text(out / AUTO_TAGS, inputs.auto_tags)
 
 
 def seed_everything(config: Config) -> None:

@@ -56,16 +56,22 @@ class Computation:
 
     def in_words(self, normalisation: Normalisation) -> str:
         """All that decides features beside the weights, to be compared by those who keep it."""
-        blocks = (
-            f"{name} {each.activation}, {each.heads} heads, epsilon {each.eps:g}"
-            for name, each in (("image", self.image), ("text", self.text))
-        )
+        blocks = (blocks_in_words("image", self.image), blocks_in_words("text", self.text))
         by = (
             "OpenAI's"
             if normalisation.is_openais()
             else f"{normalisation.mean}, {normalisation.std}"
         )
         return "; ".join((*blocks, f"mean and deviation {by}"))
+
+
+def blocks_in_words(name: str, blocks: BlockSettings) -> str:
+    """How the blocks of an encoder compute, as `Computation.in_words` begins with the image's.
+
+    >>> blocks_in_words("image", BlockSettings(12))
+    'image quick_gelu, 12 heads, epsilon 1e-05'
+    """
+    return f"{name} {blocks.activation}, {blocks.heads} heads, epsilon {blocks.eps:g}"
 
 
 def check_activation(activation: str) -> None:

@@ -59,9 +59,24 @@ def check_counts(state: Mapping[str, Tensor], file: Path) -> None:
 
 def expected_shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
     """All tensors' shapes of the CLIP that has the sizes of this state dict."""
+    vocabulary, text_width = state["token_embedding.weight"].shape
+    with torch.device("meta"):
+        text = ClipTextEncoder(
+            width=text_width,
+            blocks=count_blocks(state),
+            vocabulary=vocabulary,
+            context=len(state["positional_embedding"]),
+            joint_size=state["visual.proj"].shape[1],
+            hidden=hidden_width(state),
+        )
+    shapes = {name: shape(value) for name, value in text.state_dict().items()}
+    return image_shapes(state) | shapes | {"logit_scale": ()}
+
+
+def image_shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """The same of the tensors of the image encoder, which are those under `visual.`."""
     visual = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
     width, _, patch_size, _ = visual["conv1.weight"].shape
-    vocabulary, text_width = state["token_embedding.weight"].shape
     with torch.device("meta"):
         image = ClipImageEncoder(
             width=width,
@@ -71,14 +86,4 @@ def expected_shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
             joint_size=visual["proj"].shape[1],
             hidden=hidden_width(visual),
         )
-        text = ClipTextEncoder(
-            width=text_width,
-            blocks=count_blocks(state),
-            vocabulary=vocabulary,
-            context=len(state["positional_embedding"]),
-            joint_size=visual["proj"].shape[1],
-            hidden=hidden_width(state),
-        )
-    tensors = {f"visual.{name}": value for name, value in image.state_dict().items()}
-    shapes = {name: shape(value) for name, value in {**tensors, **text.state_dict()}.items()}
-    return shapes | {"logit_scale": ()}
+    return {f"visual.{name}": shape(value) for name, value in image.state_dict().items()}

@@ -1,0 +1,161 @@
+"""What the card of a model says, gathered from its run: scores, data, towers and their licences."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from weclip.backbones.clip.configuration.computation import KNOWN
+from weclip.config import Config
+from weclip.config_file import is_whole_path, last_name
+from weclip.exports.models import licences
+from weclip.exports.models.card import Facts, Score, TowerFacts
+from weclip.exports.models.licences import Licence
+from weclip.inference.scores.record import protocol_text
+from weclip.prepare.sources import PUBLISHED
+from weclip.prepare.weights.hub import repository_of
+from weclip.prepare.weights.published import FAMILIES
+from weclip.system.errors import InputError
+from weclip.system.files import RUN_MARKER
+from weclip.system.provenance import packages
+from weclip.system.untrusted.documents import read_json
+from weclip.tasks.load.backbones import DEMO
+from weclip.tasks.load.model import LoadedModel
+from weclip.training.model_file import FrozenBackbone
+from weclip.training.runlog import LOG_NAME, read_log
+
+WHILE_TRAINING = "while it was trained; one scale, no flip, no CRF; no tags"
+
+
+def facts_of(
+    model: LoadedModel, config: Config, *, precision: str, licence: str, scores: Path | None
+) -> Facts:
+    """What a card is written from.
+
+    Args:
+        model: The model, unbundled.
+        config: Its configuration as it was stored.
+        precision: Of the towers.
+        licence: Of the trained part.
+        scores: `evaluation.json` of `weclip evaluate`; None: what the run's log has.
+
+    Raises:
+        InputError: The scores are none of this model.
+    """
+    return Facts(
+        method=config.method.name,
+        steps=model.file.step,
+        classes=model.file.classes.names_with_background,
+        data=data_name(config.data.root),
+        images=images_of(model.path.parent),
+        towers={
+            name: _tower(name, getattr(config, name).weights, backbone)
+            for name, backbone in model.file.backbones.items()
+        },
+        precision=precision,
+        licence=licence,
+        score=logged_score(model, config) if scores is None else read_score(scores, model),
+        versions=packages(),
+        plugins=list(config.plugins),
+    )
+
+
+def data_name(root: str) -> str:
+    """How the data set's folder is called; that of a `dataset.yaml` is the one that it lies in.
+
+    >>> data_name("/a/photos"), data_name("a/photos/dataset.yaml"), data_name(".")
+    ('photos', 'photos', 'images')
+    """
+    folder = (
+        root.replace("\\", "/").rpartition("/")[0] if root.endswith((".yaml", ".yml")) else root
+    )
+    name = last_name(folder) if folder else "."
+    return "images" if name in (".", "..") else name
+
+
+def images_of(run: Path) -> int | None:
+    """How many images a run was trained on, as its record says."""
+    try:
+        count = read_json(run / RUN_MARKER, "record")["images"]
+    except (InputError, KeyError, TypeError):
+        return None
+    return count if type(count) is int and count >= 0 else None
+
+
+def logged_score(model: LoadedModel, config: Config) -> Score | None:
+    """The score that a run's log has of the very step that its model is of."""
+    path = model.path.parent / LOG_NAME
+    rows = read_log(path) if path.is_file() else []
+    found = [row for row in rows if row.get("step") == model.file.step and "eval_miou" in row]
+    if not found:
+        return None
+    return Score(float(found[-1]["eval_miou"]), WHILE_TRAINING, str(config.data.eval_split))
+
+
+def read_score(path: Path, model: LoadedModel) -> Score:
+    """The score in a record of `weclip evaluate`.
+
+    Raises:
+        InputError: It is none, of masks or labels, or of another model.
+    """
+    content = read_json(path, "record of scores")
+    try:
+        records = [each for each in content.values() if each["kind"] == "segmentation"]
+        if not records:
+            raise InputError(
+                f"--scores {path}: holds no scores of a model; give the evaluation.json that "
+                "'weclip evaluate --model RUN --out FOLDER' wrote"
+            )
+        score = _score(records[0])
+        steps = re.search(r" after (\d+) steps$", records[0]["checkpoint"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"--scores {path}: no evaluation.json of 'weclip evaluate'; give one"
+        ) from None
+    names = model.file.classes.names_with_background
+    if list(score.per_class) != list(names) or not steps or int(steps[1]) != model.file.step:
+        raise InputError(
+            f"--scores {path}: is of another model (other classes, or another step than "
+            f"{model.file.step}); evaluate this one"
+        )
+    return score
+
+
+def _score(record: Mapping[str, Any]) -> Score:
+    per_class = {
+        str(k): None if v is None else float(v) for k, v in record["per_class_iou"].items()
+    }
+    return Score(
+        miou=float(record["miou"]),
+        protocol=protocol_text(record),
+        split=str(record["split"]),
+        images=int(record["num_images"]),
+        per_class=per_class,
+    )
+
+
+def _tower(name: str, weights: str, backbone: FrozenBackbone) -> TowerFacts:
+    repository = None if is_whole_path(weights) else repository_of(weights)
+    is_published = any(weights in family.names for family in FAMILIES.values())
+    base = None if repository is None or is_published else repository.name
+    return TowerFacts(
+        backbone.name, backbone.sha256, licence_of(name, backbone, base, weights), base
+    )
+
+
+def licence_of(
+    name: str, backbone: FrozenBackbone, repository: str | None, weights: str
+) -> Licence:
+    """The licence of the weights that a tower was taken from."""
+    if weights == DEMO:
+        return licences.DEMO
+    if KNOWN.get(backbone.sha256, "").startswith("OpenAI"):
+        return licences.OPENAI
+    meta = [PUBLISHED[each].checksum for each in FAMILIES["dino"].names]
+    if name == "dino" and f"sha256:{backbone.sha256}" in meta:
+        return licences.META
+    if repository is not None:
+        return licences.of_repository(repository)
+    return licences.of_file(backbone.name)

@@ -1,0 +1,82 @@
+"""What a card is written from: the run's own record, and scores of this very model."""
+
+import json
+
+import pytest
+
+import weclip
+from weclip.backbones.clip.configuration.computation import KNOWN
+from weclip.prepare.sources import PUBLISHED
+from weclip.tasks.load.model import load_model
+from weclip.tasks.share.facts import licence_of, read_score
+from weclip.training.model_file import FrozenBackbone
+
+
+def card_of(run, out, **given):
+    return (weclip.bundle(run, out=out, **given).out / "README.md").read_text()
+
+
+def test_the_run_says_its_images_and_last_scores(run_folder, tmp_path):
+    card = card_of(run_folder, tmp_path / "model")
+    assert "- Data: VOC2012, 8 images, and their tags." in card
+    assert "on the split val: while it was trained; one scale, no flip, no CRF; no tags." in card
+    assert "not stated by who trained it" in card
+
+
+def test_scores_of_an_evaluation(run_folder, tmp_path):
+    scored = weclip.evaluate(run_folder, out=tmp_path / "scores").scores["Segmentation"]
+    record = tmp_path / "scores" / "evaluation.json"
+    card = card_of(run_folder, tmp_path / "model", scores=record)
+    assert f"mIoU **{100 * scored['miou']:.1f} %** on the split val, 3 images: long side 48" in card
+    assert "| bird |" in card
+    assert str(run_folder.parent) not in card
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"checkpoint": "a after 3 steps"}, "is of another model"),
+        ({"per_class_iou": {"background": 1.0}}, "is of another model"),
+        ({"kind": "pseudo_label"}, "holds no scores of a model"),
+        ({"miou": "high"}, "no evaluation.json of 'weclip evaluate'"),
+        ({"protocol": None}, "no evaluation.json of 'weclip evaluate'"),
+    ],
+)
+def test_scores_of_something_else(run_folder, tmp_path, change, said):
+    model = load_model(run_folder)
+    record = {
+        "kind": "segmentation",
+        "split": "val",
+        "num_images": 3,
+        "miou": 0.5,
+        "per_class_iou": dict.fromkeys(model.file.classes.names_with_background, 0.5),
+        "protocol": {
+            "long_side": 48,
+            "scales": [1],
+            "flip": False,
+            "crf": False,
+            "tags_used": False,
+        },
+        "checkpoint": "model.safetensors after 4 steps",
+    }
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps({"Segmentation": record}))
+    assert read_score(path, model).miou == 0.5
+    path.write_text(json.dumps({"Segmentation": record | change}))
+    with pytest.raises(weclip.InputError, match=said):
+        read_score(path, model)
+    path.write_text("[1]")
+    with pytest.raises(weclip.InputError, match=r"no evaluation\.json"):
+        read_score(path, model)
+
+
+def test_licences_are_told_by_what_is_known():
+    def kind(name, sha256, weights, repository=None):
+        return licence_of(name, FrozenBackbone("x.pt", sha256, ""), repository, weights).kind
+
+    openai = next(sha256 for sha256, what in KNOWN.items() if what.startswith("OpenAI"))
+    meta = PUBLISHED["dinov2_vits14"].checksum.removeprefix("sha256:")
+    assert kind("clip", openai, "/somewhere/x.pt") == "MIT"
+    assert kind("dino", meta, "/somewhere/x.pth") == "Apache 2.0"
+    assert kind("clip", "0" * 64, "/somewhere/x.pt") is None
+    assert kind("clip", "0" * 64, "a/b@" + "1" * 40, "a/b") is None
