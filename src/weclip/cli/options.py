@@ -164,7 +164,10 @@ VoidBorder = Annotated[
 ]
 
 
-Run = Annotated[Path, typer.Argument(help="Run folder of `weclip train`, or its model file.")]
+Run = Annotated[
+    Path,
+    typer.Argument(help="Run folder of `weclip train`, its model file; to push, also a bundle."),
+]
 Precision = Annotated[
     str, typer.Option("--precision", help="Of the frozen towers: float16 or float32.")
 ]

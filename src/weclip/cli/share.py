@@ -34,7 +34,7 @@ def bundle(
     For example: weclip bundle runs/photos --out photos-model --license mit
     """
     from weclip.system.console import screen
-    from weclip.tasks.load.model import ModelAt
+    from weclip.tasks.load.opening import ModelAt
     from weclip.tasks.share.bundle import BundleOptions
     from weclip.tasks.share.bundle import bundle as run_bundle
 
@@ -60,7 +60,7 @@ def push(
     For example: weclip push runs/photos me/photos --private
     """
     from weclip.system.console import screen
-    from weclip.tasks.load.model import ModelAt
+    from weclip.tasks.load.opening import ModelAt
     from weclip.tasks.share.bundle import BundleOptions
     from weclip.tasks.share.push import push as run_push
 

@@ -73,13 +73,23 @@ def test_it_is_scored_as_a_run_is(run_folder, moved, voc_world, clip_file, tmp_p
     assert cli.run([*line, "--out", str(tmp_path / "c")]) == 2
     error = capsys.readouterr().err
     assert "a bundle holds no texts" in error
-    assert "by --clip: tiny-clip.safetensors (SHA-256 " in error
+    assert "as --clip tiny-clip.safetensors (SHA-256 " in error
     assert error.count("\n") == 1
     assert cli.run([*line, "--clip", str(clip_file), "--out", str(tmp_path / "c")]) == 0
 
 
 def test_with_the_clip_it_was_trained_with_it_is_the_run(run_folder, bundled, clip_file):
     assert torch.equal(logits(bundled, clip=clip_file), logits(run_folder))
+
+
+def test_the_same_name_is_another_file_than_the_tower(bundled, clip_file, monkeypatch):
+    monkeypatch.chdir(clip_file.parent)
+    clip = load_model(bundled).config.clip.weights
+    assert load_model(bundled, clip=clip, maps=True).backbones.clip.name == clip
+    with pytest.raises(weclip.InputError, match=f"as --clip {clip}"):
+        load_model(bundled, maps=True)
+    with pytest.raises(weclip.InputError, match=r"computes with quick_gelu, and clip\.activation"):
+        load_model(bundled, overrides=["clip.activation=gelu"])
 
 
 def test_nothing_of_the_machine_is_in_it(bundled, run_folder, voc_world, clip_file):

@@ -230,7 +230,7 @@ def _origin(facts: Facts) -> str:
         )
     if facts.precision == "float16":
         lines.append(
-            "- Rounding to float16 changes few pixels; scores above were measured without it."
+            "- Rounding to float16 changes few pixels; any score above was measured without it."
         )
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     return "\n".join([*lines, f"- Made with {versions}."])

@@ -65,7 +65,7 @@ def open_towers(
         clip = file.backbones["clip"]
         raise InputError(
             f"{bundle.folder}: a bundle holds no texts, of which labels are made; give the CLIP it "
-            f"was trained with by --clip: {clip.name} (SHA-256 {clip.sha256[:12]}...)"
+            f"was trained with, as --clip {config.clip.weights} (SHA-256 {clip.sha256[:12]}...)"
         )
     if "clip" in needed and config.clip.activation != "auto":
         _require_same_activation(bundle, config.clip.activation)

@@ -126,7 +126,10 @@ def hub_errors(shown: str) -> Iterator[None]:
             f"{one_line(error.server_message or error, 100)}); {way_out}"
         ) from error
     except Exception as error:  # of httpx, of the hub, of the system: none of them is ours
-        raise InputError(f"{shown}: the hub cannot be reached ({one_line(error, 150)})") from error
+        raise InputError(
+            f"{shown}: the hub cannot be reached, or answers otherwise than is known "
+            f"({one_line(error, 150)}); try again later"
+        ) from error
 
 
 @contextmanager

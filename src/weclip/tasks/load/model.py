@@ -104,7 +104,7 @@ def load_model(
         config.clip.weights = at_home(str(Path(clip)))
     towers = NO_TOWERS
     if bundle is not None:
-        elsewhere = moved_backbones(stored, config)
+        elsewhere = {*moved_backbones(stored, config), *(["clip"] if clip is not None else [])}
         towers = open_towers(bundle, file, config, elsewhere, maps=maps)
     loaded = open_needed(config, file, path, towers)
     file = replace(file, backbones=file.backbones | frozen_backbones(towers))

@@ -45,7 +45,7 @@ def evaluate(
     What it says is logged by the logger `weclip`.
 
     Args:
-        model: Run folder of `train`, or its model file.
+        model: Run folder of `train`, its model file, a bundle, or `hf:owner/name` of the hub.
         out: Output folder, new or empty: `evaluation.json` and `report.html`.
         data: Your folder of images, or its `dataset.yaml`; of a model by default what it was
             trained with.

@@ -45,7 +45,7 @@ def predict(
 
     Args:
         images: An image file, a folder (sub-folders are kept) or a pattern; or a list of them.
-        model: Run folder of `train`, or its model file.
+        model: Run folder of `train`, its model file, a bundle, or `hf:owner/name` of the hub.
         out: Output folder, new or empty: `masks/`, `legend.json`, `run.json`.
         overlays: Also write the images with their label maps painted on.
         confidence: Also write how sure each pixel is, as 8-bit grey; 255 is 1.

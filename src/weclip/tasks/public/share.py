@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weclip.inference.arguments import path_of, require_list
-from weclip.tasks.load.model import ModelAt
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.arguments import AnyPath, called, path_or_none, text_of
 from weclip.tasks.public.results import BundleResult, PushResult
 from weclip.tasks.share.bundle import BundleOptions

@@ -20,7 +20,7 @@ from weclip.tasks.datasets import open_configured
 from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate
 from weclip.tasks.label.run import LabelOptions, label
-from weclip.tasks.load.model import ModelAt
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.predict import PredictOptions, predict, skipped_line
 from weclip.tasks.reproduce.lacking import find_test_images
 from weclip.tasks.reproduce.stages import ARCHIVE_NAME, SERVER_FOLDER, Request, Stage

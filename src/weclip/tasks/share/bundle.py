@@ -39,7 +39,8 @@ from weclip.system.locks import working_on
 from weclip.system.provenance import packages
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.load.bundle import bundle_of
-from weclip.tasks.load.model import MODEL_NAME, LoadedModel, ModelAt, load_model, model_path
+from weclip.tasks.load.model import MODEL_NAME, LoadedModel, load_model, model_path
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.results import BundleResult
 from weclip.tasks.share.facts import facts_of
 from weclip.training.model_file import save_model_file

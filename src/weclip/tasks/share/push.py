@@ -16,7 +16,8 @@ from weclip.system.errors import InputError
 from weclip.system.files import RUN_MARKER
 from weclip.tasks.load.bundle import bundle_of
 from weclip.tasks.load.hub import hub_errors, parse_repository, quiet_bars
-from weclip.tasks.load.model import ModelAt, model_path
+from weclip.tasks.load.model import model_path
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.results import PushResult
 from weclip.tasks.share.bundle import (
     DEFAULTS,
