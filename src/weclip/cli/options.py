@@ -166,7 +166,7 @@ VoidBorder = Annotated[
 
 Run = Annotated[
     Path,
-    typer.Argument(help="Run folder of `weclip train`, its model file; to push, also a bundle."),
+    typer.Argument(help="Run folder of `weclip train`, or its model file; or a bundle to push."),
 ]
 Precision = Annotated[
     str, typer.Option("--precision", help="Of the frozen towers: float16 or float32.")

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -19,6 +20,8 @@ RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
 
 TEMPORARY = ".*.*.tmp"
+_LONGEST_START = 32
+"""Bytes of a name that a temporary one begins with."""
 
 
 def sha256_of(path: str | Path) -> str:
@@ -106,7 +109,7 @@ def _temporary(path: Path) -> Path:
 
     Short however long the name is, so that every name that the disk allows can be written.
     """
-    start = os.fsdecode(os.fsencode(path.name)[:32])
+    start = os.fsdecode(os.fsencode(path.name)[:_LONGEST_START])
     return path.with_name(f".{start}.{os.getpid()}-{token_hex(4)}.tmp")
 
 
@@ -140,6 +143,21 @@ def remove_temporaries(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def remove_temporaries_of(path: Path) -> None:
+    """Delete what killed processes left beside a file or folder that they wrote atomically.
+
+    To be called where nobody else writes `path`. Names that temporary ones cut are left alone.
+    """
+    if len(os.fsencode(path.name)) > _LONGEST_START or not path.parent.is_dir():
+        return
+    own = re.compile(rf"\.{re.escape(path.name)}\.\d+-[0-9a-f]{{8}}\.tmp")
+    for other in [each for each in path.parent.iterdir() if own.fullmatch(each.name)]:
+        if other.is_dir():
+            shutil.rmtree(other)
+        else:
+            other.unlink(missing_ok=True)
 
 
 def claim_folder(

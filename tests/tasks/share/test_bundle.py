@@ -218,7 +218,12 @@ def test_wrong_options(run_folder, tmp_path, given, said):
 def test_a_bundle_is_not_bundled_again_nor_lost(bundled, run_folder, tmp_path):
     with pytest.raises(weclip.InputError, match="is a bundle already; copy it"):
         weclip.bundle(bundled, out=tmp_path / "out")
+    killed, other = tmp_path / ".out.123-0123abcd.tmp", tmp_path / ".out.v2.123-0123abcd.tmp"
+    for folder in (killed, other):
+        folder.mkdir()
     out = weclip.bundle(run_folder, out=tmp_path / "out").out
+    assert not killed.exists()
+    other.rmdir()  # of another folder's
     with pytest.raises(weclip.InputError, match="is not empty; choose another"):
         weclip.bundle(run_folder, out=out)
     assert weclip.bundle(run_folder, out=out, overwrite=True).out == out

@@ -29,6 +29,7 @@ from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import (
     claim_folder,
+    remove_temporaries_of,
     require_outside,
     sha256_of,
     write_atomically,
@@ -94,6 +95,7 @@ def bundle(
         facts = gather(model, model_at, options)
         require_outside(out, [model.path])
         claim_folder(out, KIND, overwrite=overwrite, inputs=[model.path])
+        remove_temporaries_of(out)
         write_bundle(model, model_at, out, facts, name=out.name)
     size = sum(path.stat().st_size for path in out.iterdir())
     towers = " and ".join(CALLED[name] for name in facts.towers)
