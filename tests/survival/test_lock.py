@@ -24,13 +24,19 @@ LINES = {
     "demo": ["--out", "run"],
     "prepare": ["voc", "--root", "run"],
     "reproduce": ["voc", "--root", "photos", "--out", "run"],
+    "bundle": ["model", "--out", "run"],
     "tag": ["photos", "clip.weights=x.pt", "--out", "run/tags.csv"],
     "check": ["photos", "--json", "run/check.json"],
     "convert": ["tags.jsonl", "run/tags.csv", "--classes", "voc"],
 }
 """A command line that writes, of every command; it is refused before anything is read."""
-FILES = {"tag": "--out run/tags.csv", "check": "--json run/check.json", "convert": "run/tags.csv"}
-"""Those that hold one file, and how they call it."""
+FILES = {
+    "bundle": "--out run",
+    "tag": "--out run/tags.csv",
+    "check": "--json run/check.json",
+    "convert": "run/tags.csv",
+}
+"""Those that hold one file, or a folder that is renamed to its place, and how they call it."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,7 @@ def test_no_command_writes_where_another_works(tmp_path, monkeypatch, capsys, co
 
 def test_every_command_that_writes_is_held():
     names = {each.name or each.callback.__name__ for each in cli.app.registered_commands}
-    assert {command.split()[0] for command in LINES} == names - {"replay"}
+    assert {command.split()[0] for command in LINES} == names - {"replay", "push"}
 
 
 def test_two_files_of_one_folder_may_be_written_at_once(tmp_path):

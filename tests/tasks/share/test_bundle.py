@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -233,6 +235,19 @@ def test_a_bundle_is_not_bundled_again_nor_lost(bundled, run_folder, tmp_path):
     with pytest.raises(weclip.InputError, match="holds a prediction and no bundle"):
         weclip.bundle(run_folder, out=out, overwrite=True)
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_folder_in_which_somebody_works_is_left_alone(run_folder, tmp_path):
+    out, work = tmp_path / "out", "import sys, weclip.system.locks as l, pathlib as p\n"
+    work += "with l.working_in(p.Path(sys.argv[1]), 'training'): print(flush=True); input()"
+    command = [sys.executable, "-c", work, str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(weclip.InputError, match=r"a training \(process \d+"):
+            weclip.bundle(run_folder, out=out)
+        assert (out / ".lock").exists()
+        other.stdin.close()
+    assert other.wait() == 1  # its input has ended
 
 
 def test_what_does_not_fit_float16(run_folder, voc_world, clip_file, tmp_path):

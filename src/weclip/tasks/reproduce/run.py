@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from weclip.config import Config
-from weclip.config_file import to_yaml
+from weclip.config_file import flatten, to_yaml
 from weclip.prepare.sources import PUBLISHED as FILES
 from weclip.prepare.sources import matches
 from weclip.prepare.weights.published import FAMILIES
@@ -35,7 +35,7 @@ from weclip.tasks.reproduce.published import read_published
 from weclip.tasks.reproduce.stages import Request, Stage, stages
 from weclip.tasks.reproduce.table import Line, lines, notes, rich_table, show, write_results
 from weclip.tasks.reproduce.work import WORK, config_of
-from weclip.tasks.train.resume import FREE_ON_RESUME, flatten
+from weclip.tasks.train.resume import FREE_ON_RESUME
 from weclip.tasks.train.seeds import parse_seeds
 
 KIND = "reproduction"

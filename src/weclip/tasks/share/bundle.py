@@ -36,7 +36,7 @@ from weclip.system.files import (
     write_folder_atomically,
     write_text,
 )
-from weclip.system.locks import working_on
+from weclip.system.locks import require_unlocked, working_on
 from weclip.system.provenance import packages
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.load.bundle import bundle_of
@@ -94,6 +94,7 @@ def bundle(
         model = open_unbundled(model_at)
         facts = gather(model, model_at, options)
         require_outside(out, [model.path])
+        require_unlocked(out)  # by who works in it
         claim_folder(out, KIND, overwrite=overwrite, inputs=[model.path])
         remove_temporaries_of(out)
         write_bundle(model, model_at, out, facts, name=out.name)

@@ -21,7 +21,8 @@ from weclip.system.provenance import packages
 from weclip.system.untrusted.documents import read_json
 from weclip.tasks.load.backbones import DEMO
 from weclip.tasks.load.model import LoadedModel
-from weclip.training.model_file import FrozenBackbone
+from weclip.backbones.named import FrozenBackbone
+
 from weclip.training.runlog import LOG_NAME, read_log
 
 WHILE_TRAINING = "while it was trained; one scale, no flip, no CRF; no tags"
