@@ -85,6 +85,7 @@ def use(run: weclip.TrainResult) -> None:
             print(name, [polygon.shape for polygon in polygons])
         each.overlay(0.5).save("overlay.png")
         each.save("mask.png")
+    written: weclip.ExportResult = weclip.export(run.out, out="model.onnx")
     whole: weclip.BundleResult = weclip.bundle(run.out, out="model", precision="float32")
     sent: weclip.PushResult = weclip.push(whole.out, "me/photos", private=True)
     print(whole.size, sent.repository, sent.commit, sent.url)

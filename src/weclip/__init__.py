@@ -18,12 +18,13 @@ if TYPE_CHECKING:
         BundleResult,
         CheckResult,
         EvaluateResult,
+        ExportResult,
         LabelResult,
         PredictResult,
         PushResult,
         TagResult,
     )
-    from weclip.tasks.public.share import bundle, push
+    from weclip.tasks.public.share import bundle, export, push
     from weclip.tasks.public.tag import tag
     from weclip.tasks.public.train import train
     from weclip.tasks.train.result import TrainResult
@@ -35,6 +36,7 @@ __all__ = [
     "CheckResult",
     "Config",
     "EvaluateResult",
+    "ExportResult",
     "InputError",
     "LabelResult",
     "PredictResult",
@@ -48,6 +50,7 @@ __all__ = [
     "bundle",
     "check",
     "evaluate",
+    "export",
     "label",
     "load",
     "load_config",
@@ -59,6 +62,7 @@ __all__ = [
 
 _HOME = {
     "bundle": "tasks.public.share",
+    "export": "tasks.public.share",
     "push": "tasks.public.share",
     "Config": "config",
     "InputError": "system.errors",
@@ -70,7 +74,7 @@ _HOME = {
     "load_config": "config_file",
     **{
         f"{command.title()}Result": "tasks.public.results"
-        for command in ("bundle", "check", "label", "push", "tag", "evaluate", "predict")
+        for command in ("bundle", "check", "export", "label", "push", "tag", "evaluate", "predict")
     },
     **{
         command: f"tasks.public.{command}"

@@ -25,6 +25,7 @@ LINES = {
     "prepare": ["voc", "--root", "run"],
     "reproduce": ["voc", "--root", "photos", "--out", "run"],
     "bundle": ["model", "--out", "run"],
+    "export": ["--model", "model", "--out", "run/model.onnx"],
     "tag": ["photos", "clip.weights=x.pt", "--out", "run/tags.csv"],
     "check": ["photos", "--json", "run/check.json"],
     "convert": ["tags.jsonl", "run/tags.csv", "--classes", "voc"],
@@ -32,6 +33,7 @@ LINES = {
 """A command line that writes, of every command; it is refused before anything is read."""
 FILES = {
     "bundle": "--out run",
+    "export": "--out run/model.onnx",
     "tag": "--out run/tags.csv",
     "check": "--json run/check.json",
     "convert": "run/tags.csv",

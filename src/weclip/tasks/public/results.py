@@ -93,6 +93,25 @@ class PredictResult:
 
 
 @dataclass(frozen=True)
+class ExportResult:
+    """What `weclip.export` wrote, and how far it is from the model.
+
+    Attributes:
+        path: The file.
+        size: In bytes.
+        shapes: On how many sizes and numbers of images it was compared.
+        largest: The largest difference of a logit; 0 for class ids.
+        equal: The least share of pixels with the same class.
+    """
+
+    path: Path
+    size: int
+    shapes: int
+    largest: float
+    equal: float
+
+
+@dataclass(frozen=True)
 class BundleResult:
     """What `weclip.bundle` made.
 

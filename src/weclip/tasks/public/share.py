@@ -1,4 +1,4 @@
-"""`weclip.bundle` and `weclip.push`."""
+"""`weclip.export`, `weclip.bundle` and `weclip.push`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,10 +6,56 @@ from pathlib import Path
 from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.arguments import AnyPath, called, path_or_none, text_of
-from weclip.tasks.public.results import BundleResult, PushResult
+from weclip.tasks.public.results import BundleResult, ExportResult, PushResult
 from weclip.tasks.share.bundle import BundleOptions
 from weclip.tasks.share.bundle import bundle as run_bundle
+from weclip.tasks.share.export import ExportOptions
+from weclip.tasks.share.export import export as run_export
 from weclip.tasks.share.push import push as run_push
+
+
+def export(
+    run: AnyPath,
+    *,
+    out: AnyPath,
+    format: str = "onnx",
+    output: str = "logits",
+    precision: str = "float32",
+    clip: AnyPath | None = None,
+    plugins: Sequence[AnyPath] = (),
+    overwrite: bool = False,
+) -> ExportResult:
+    """Write a model as one file that runs without weclip, and verify it.
+
+    Args:
+        run: Run folder of `train`, its model file, or a bundle.
+        out: The file, `.onnx` or `.pt2`.
+        format: `onnx`, or `pt2`, a program of `torch.export`.
+        output: `logits` at patch resolution, which `weclip.load` reads; `full_logits` of the
+            image's size; or `label_map`, class ids.
+        precision: Of the weights: `float32`, or `float16` for half the size.
+        clip: CLIP weights, if they are no longer where they were.
+        plugins: Python files with parts of your own that the model was trained with.
+        overwrite: Replace the file if it is there.
+
+    Raises:
+        InputError: Anything given cannot be used, or a package is missing.
+        RunError: The exported model computes something else; it is not kept.
+
+    For example::
+
+        weclip.export("runs/photos", out="photos.onnx")
+        weclip.load("photos.onnx").predict("photo.jpg")  # needs no PyTorch
+    """
+    with called(progress=False, overwrite=overwrite) as console:
+        options = ExportOptions(
+            format=str(text_of(format, "format")),
+            output=str(text_of(output, "output")),
+            precision=str(text_of(precision, "precision")),
+            overwrite=overwrite,
+        )
+        place = _given(run, clip, plugins)
+        return run_export(place, path_of(out, "out"), options, console=console)
 
 
 def bundle(

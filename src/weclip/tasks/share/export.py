@@ -1,23 +1,28 @@
 """`weclip export`: a trained model in one file that runs without weclip, verified."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
+from torch import nn
 
 from weclip.exports.models.formats import Format, format_of
 from weclip.exports.models.graph import Graph
-from weclip.exports.models.verify import Verified, verify
+from weclip.exports.models.verify import verify
 from weclip.inference.onnx.header import LOGITS, OUTPUTS, PRECISIONS, OnnxHeader
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import require_writable, write_atomically
+from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.opening import ModelAt
+from weclip.tasks.public.results import ExportResult
+from weclip.tasks.share.facts import towers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +45,9 @@ class ExportOptions:
 DEFAULTS = ExportOptions()
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What an export ends with.
-
-    Attributes:
-        path: The file.
-        bytes: Its size.
-        verified: How far it is from the model.
-    """
-
-    path: Path
-    bytes: int
-    verified: Verified
-
-
 def export(
     model_at: ModelAt, out: Path, options: ExportOptions = DEFAULTS, *, console: Console = QUIET
-) -> Exported:
+) -> ExportResult:
     """Write a model as one file, and verify that it computes what the model does.
 
     Args:
@@ -71,19 +61,21 @@ def export(
         RunError: The exported model computes something else.
     """
     kind = _checked(out, options)
-    model = model_at.open()
-    header = header_of_model(model, options)
-    console.print(f"exporting to {options.format}, and running it to compare", highlight=False)
-    graph = Graph(deepcopy(model.method), options.output, half=options.precision == "float16")  # type: ignore[arg-type]
-    exact = Graph(model.method, options.output)  # type: ignore[arg-type]
-    found: list[Verified] = []
+    with working_on(out, "export"):
+        model = model_at.open()
+        header = header_of_model(model, options)
+        console.print(f"exporting to {options.format}, and running it to compare", highlight=False)
+        method = cast(nn.Module, model.method)
+        graph = Graph(deepcopy(method), options.output, half=options.precision == "float16")
+        exact, found = Graph(method, options.output), []
 
-    def write(temporary: Path) -> None:
-        kind.write(graph, header, temporary)
-        found.append(verify(kind.open(temporary), exact, options.precision))
+        def write(temporary: Path) -> None:
+            kind.write(graph, header, temporary)
+            found.append(verify(kind.open(temporary), exact, options.precision))
 
-    write_atomically(out, write)
-    return Exported(out, out.stat().st_size, found[0])
+        write_atomically(out, write)
+    seen = found[0]
+    return ExportResult(out, out.stat().st_size, seen.shapes, seen.largest, seen.equal)
 
 
 def _checked(out: Path, options: ExportOptions) -> Format:
@@ -117,22 +109,18 @@ def header_of_model(model: LoadedModel, options: ExportOptions) -> OnnxHeader:
         output=options.output,
         precision=options.precision,
         versions=versions(),
-        licences=licences_of(model.file.backbones),
+        licences="; ".join(
+            f"{tower.name}: {tower.licence.in_words()}"
+            for tower in towers_of(model, model.config).values()
+        ),
     )
 
 
-def licences_of(backbones: Mapping[str, object]) -> str:
-    """What is known of the licences of the weights in a model."""
-    return "; ".join(backbones)
-
-
-def described(done: Exported) -> Sequence[str]:
+def described(done: ExportResult) -> Sequence[str]:
     """What the command says of an export."""
-    checked, size = done.verified, done.bytes / 1e6
-    shapes = len(checked.shapes)
-    logits = f"logits differ by at most {checked.largest:.1e}, " if checked.largest else ""
+    logits = f"logits differ by at most {done.largest:.1e}, " if done.largest else ""
     return [
-        f"{done.path}: {size:.1f} MB",
-        f"verified on {shapes} shapes of images: {logits}the class is the same in at least "
-        f"{100 * checked.equal:.2f} %",
+        f"{done.path}: {done.size / 1e6:.1f} MB",
+        f"verified on {done.shapes} shapes of images: {logits}the class is the same in at least "
+        f"{100 * done.equal:.2f} %",
     ]

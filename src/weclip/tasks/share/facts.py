@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from weclip.backbones.clip.configuration.computation import KNOWN
+from weclip.backbones.named import FrozenBackbone
 from weclip.config import Config
 from weclip.config_file import is_whole_path, last_name
 from weclip.exports.models import licences
@@ -21,8 +22,6 @@ from weclip.system.provenance import packages
 from weclip.system.untrusted.documents import read_json
 from weclip.tasks.load.backbones import DEMO
 from weclip.tasks.load.model import LoadedModel
-from weclip.backbones.named import FrozenBackbone
-
 from weclip.training.runlog import LOG_NAME, read_log
 
 WHILE_TRAINING = "while it was trained; one scale, no flip, no CRF; no tags"
@@ -49,16 +48,21 @@ def facts_of(
         classes=model.file.classes.names_with_background,
         data=data_name(config.data.root),
         images=images_of(model.path.parent),
-        towers={
-            name: _tower(name, getattr(config, name).weights, backbone)
-            for name, backbone in model.file.backbones.items()
-        },
+        towers=towers_of(model, config),
         precision=precision,
         licence=licence,
         score=logged_score(model, config) if scores is None else read_score(scores, model),
         versions=packages(),
         plugins=list(config.plugins),
     )
+
+
+def towers_of(model: LoadedModel, config: Config) -> dict[str, TowerFacts]:
+    """What is known of the frozen towers of a model, by their names."""
+    return {
+        name: _tower(name, getattr(config, name).weights, backbone)
+        for name, backbone in model.file.backbones.items()
+    }
 
 
 def data_name(root: str) -> str:
