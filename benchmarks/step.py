@@ -45,7 +45,7 @@ STAGES = {
 }
 
 
-def full_size_method(preset: str) -> tuple[Any, Config]:
+def full_size_method(preset: str = "voc") -> tuple[Any, Config]:
     """A preset for VOC on a random ViT-B/16 with random text features, and a random ViT-S/14."""
     config = load_config(preset, ["data.root=.", "clip.weights=.", "dino.weights=."])
     encoder = ClipImageEncoder(width=768, blocks=12, patch_size=16, native_grid=14, joint_size=512)
