@@ -171,6 +171,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
         flip=config.eval.flip,
         crf=installed_crf() if config.eval.crf else None,
         device=method.device,
+        tiling=config.eval.tiling,
     )
 
 

@@ -13,6 +13,7 @@ from omegaconf import MISSING
 from weclip import parts
 from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.images.listing import AUTO
+from weclip.inference.large.tiles import Tiling
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
 
@@ -169,6 +170,13 @@ class EvalConfig:
     scales: tuple[float, ...] = (1.0, 0.75)
     flip: bool = True
     crf: bool = False
+    tile: int | None = None  # larger images are seen in tiles of so many pixels; null: as a whole
+    overlap: float = 0.25  # least share of a tile's side that neighbours have in common
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How large images are cut."""
+        return None if self.tile is None else Tiling(self.tile, self.overlap)
 
     @property
     def side(self) -> int | None:

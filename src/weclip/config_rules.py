@@ -9,6 +9,7 @@ from typing import Any, cast
 from weclip import parts
 from weclip.config import Config
 from weclip.data.images.listing import AUTO
+from weclip.inference.prediction import LARGEST_PATCH
 from weclip.system.errors import InputError, did_you_mean
 
 POSITIVE = (
@@ -30,6 +31,9 @@ SHARES = (
 ).split()
 LONGEST_SIDE = 8192
 """Pixels that an image is seen at: attention between so many patches fits no machine."""
+
+SMALLEST_TILE = 64
+"""Pixels: some patches, which see something of each other."""
 
 LARGEST_SCALE = 16
 
@@ -103,6 +107,7 @@ def validate(config: Config) -> None:
         lambda v: 0 < len(v) <= 32 and 0.1 <= min(v) <= max(v) <= scale,
         f"up to 32 numbers from 0.1 to {scale}",
     )
+    _validate_tiles(config)
     place = "one {}, where the class goes"
     _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
     _require(
@@ -142,6 +147,18 @@ def validate(config: Config) -> None:
         )
     if config.KNOWN:
         _validate_parts(config)
+
+
+def _validate_tiles(config: Config) -> None:
+    """The same for what cuts large images."""
+    _require(config, "eval.tile", _is_tile, f"from {SMALLEST_TILE} to {LONGEST_SIDE}, or null")
+    _require(config, "eval.overlap", lambda v: 0 <= v <= 0.75, "a share from 0 to 0.75")
+    smallest = min(config.eval.scales)
+    if config.eval.tile is not None and config.eval.tile * smallest < LARGEST_PATCH:
+        raise InputError(
+            f"eval.tile={config.eval.tile} at scale {smallest} of eval.scales is smaller than a "
+            f"patch ({LARGEST_PATCH} pixels); take larger tiles or scales"
+        )
 
 
 def _validate_parts(config: Config) -> None:
@@ -203,6 +220,10 @@ def _at_most(most: int, value: int | str) -> bool:
 
 def _is_side(value: int | str | None) -> bool:
     return value is None or isinstance(value, str) or 32 <= value <= LONGEST_SIDE
+
+
+def _is_tile(value: int | None) -> bool:
+    return value is None or SMALLEST_TILE <= value <= LONGEST_SIDE
 
 
 def _is_template(text: str) -> bool:

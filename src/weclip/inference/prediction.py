@@ -4,12 +4,14 @@ Stage 6. `Predictor` (PyTorch) and `OnnxPredictor` are what makes it.
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.windows import windows
+from weclip.inference.large.tiles import Large, Tiling
 
 Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
@@ -18,6 +20,9 @@ CERTAIN = 255
 """The confidence that stands for a probability of 1."""
 
 LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
+
+Prepared = NDArray[np.float32] | Large
+"""(1, 3, H', W') float32 in [0, 255], as the network sees an image; or one that is to be tiled."""
 
 
 class Prediction(NamedTuple):
@@ -60,6 +65,10 @@ class Predicts(Protocol):
         """Whether logits are averaged with those of the mirrored image, at each scale."""
 
     @property
+    def tiling(self) -> Tiling | None:
+        """How larger images are cut; None: never."""
+
+    @property
     def crf(self) -> Crf | None:
         """Applied to the full-size softmax; None for no CRF."""
 
@@ -75,13 +84,29 @@ class Predicts(Protocol):
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W), before any CRF."""
 
-    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(1, 3, H', W') float32 in [0, 255]: the image as the network sees it."""
+    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+        """The image as the network sees it."""
 
     def segment(
-        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
     ) -> list[Segmented]:
-        """Segment images that are prepared to one size, each to its own size (H, W)."""
+        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
+
+
+def seen_size(
+    size: tuple[int, int], long_side: int | None, scales: Sequence[float]
+) -> tuple[int, int]:
+    """Height and width that an image (H, W) is seen at.
+
+    Args:
+        size: Its own.
+        long_side: Pixels of the longer side; None keeps the size.
+        scales: Further factors; at each of them, a strip of pixels still fills a patch.
+    """
+    longest, smallest = max(size), ceil(LARGEST_PATCH / min(1.0, *scales))
+    if long_side is not None:
+        size = (size[0] * long_side // longest, size[1] * long_side // longest)
+    return max(size[0], smallest), max(size[1], smallest)
 
 
 def refined_label_map(

@@ -8,7 +8,6 @@ pixels; only a CRF needs the probabilities of all of them at once.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import torch
@@ -16,15 +15,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from weclip.data.windows import whole, windows
+from weclip.data.windows import Window, whole, windows
+from weclip.inference.large.tiles import (
+    LOOK_FROM,
+    PROBE,
+    Large,
+    Tiling,
+    patch_of,
+    require_memory_for_all,
+    tiled_logits,
+)
 from weclip.inference.prediction import (
     CERTAIN,
-    LARGEST_PATCH,
     Crf,
     Prediction,
+    Prepared,
     Segmented,
     refined_label_map,
     refined_prediction,
+    seen_size,
 )
 from weclip.labels.dense_crf import require_memory
 from weclip.labels.resizing import planes, resized
@@ -45,6 +54,7 @@ class Predictor:
         flip: Average with the mirrored image at each scale.
         crf: Applied to the full-size softmax; None for no CRF.
         device: Where images go; the model must be there.
+        tiling: How larger images are cut; None: never.
     """
 
     model: Segmenter
@@ -53,6 +63,7 @@ class Predictor:
     flip: bool = True
     crf: Crf | None = None
     device: torch.device | str = "cpu"
+    tiling: Tiling | None = None
 
     def pin_eval(self) -> None:
         """Put a module in eval mode for good: no thread may change the mode under another."""
@@ -94,13 +105,47 @@ class Predictor:
         """(1, C, h, w) at patch resolution."""
         return self.logits([self.prepare(image)])
 
-    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(1, 3, H', W') float32 in [0, 255] of an image (H, W, 3) uint8: what `logits` takes."""
-        smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
-        return resize_long_side(image, self.long_side, smallest_side=smallest).numpy()
+    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+        """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
+        size = self._seen_size(image)
+        if self.tiling is not None and self.tiling.cuts(size):
+            return Large(image)
+        return resized(planes(image)[None], size, whole(size)).numpy()
 
-    def logits(self, prepared: Sequence[NDArray[np.float32]]) -> Tensor:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size."""
+    def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+        return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
+
+    def logits(self, prepared: Sequence[Prepared]) -> Tensor:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size.
+
+        Raises:
+            RunError: One takes more memory than there is.
+        """
+        first = prepared[0]
+        if isinstance(first, Large):
+            return torch.from_numpy(self._tiled(first.image))[None].to(self.device)
+        return self._whole([each for each in prepared if not isinstance(each, Large)])
+
+    def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(C, h, w) of a large image."""
+        channels, size = planes(image)[None], self._seen_size(image)
+
+        def logits_of(window: Window) -> NDArray[np.float32]:
+            return self._whole([resized(channels, size, window).numpy()])[0].cpu().numpy()
+
+        assert self.tiling is not None  # else nothing is `Large`
+        return tiled_logits(size, self.tiling, self._patch(), logits_of)
+
+    def _patch(self) -> int:
+        with inference_mode(self.model):
+            return patch_of(self.model(torch.zeros(1, 3, PROBE, PROBE, device=self.device)).shape)
+
+    def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> Tensor:
+        """(B, C, h, w) of images that go through the network as they are."""
+        height, width = prepared[0].shape[2:]
+        if height * width > LOOK_FROM and torch.device(self.device).type == "cpu":
+            images = len(prepared) * (1 + self.flip)
+            require_memory_for_all((height, width), self._patch(), images, max(self.scales))
         with inference_mode(self.model):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             return multi_scale_logits(
@@ -108,13 +153,16 @@ class Predictor:
             )
 
     def segment(
-        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
     ) -> list[Segmented]:
-        """Segment images that are prepared to one size, each to its own size (H, W)."""
+        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
         segmented = []
         for own, size in zip(self.logits(prepared), sizes, strict=True):
             label_map = logits_to_label_map(own[None], size).cpu().numpy()
-            segmented.append(Segmented(own.cpu().numpy().copy(), label_map))  # not the whole batch
+            logits = own.cpu().numpy()
+            if len(prepared) > 1:
+                logits = logits.copy()  # not the whole batch
+            segmented.append(Segmented(logits, label_map))
         return segmented
 
 

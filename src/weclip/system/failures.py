@@ -39,12 +39,12 @@ SCALE_DOWN = "scale large images down"
 ADVICE: Mapping[str, str] = {
     "train": "lower train.batch_size or data.crop_size, or take train.precision=bf16",
     "evaluate": (
-        "lower data.workers or eval.long_side, take fewer eval.scales, add eval.crf=false, score "
-        f"fewer folders of --masks at once, or {SCALE_DOWN}"
+        "lower data.workers or eval.long_side, add eval.tile=512, take fewer eval.scales, add "
+        f"eval.crf=false, score fewer folders of --masks at once, or {SCALE_DOWN}"
     ),
     "predict": (
-        "lower eval.long_side (eval.long_side=320), take fewer eval.scales, add eval.crf=false, "
-        f"or {SCALE_DOWN}"
+        "lower eval.long_side (eval.long_side=320), add eval.tile=512, take fewer eval.scales, add "
+        f"eval.crf=false, or {SCALE_DOWN}"
     ),
     "label": (
         f"lower label.max_side or label.scale, leave out label.crf and label.par, or {SCALE_DOWN}"

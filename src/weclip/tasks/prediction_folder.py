@@ -54,6 +54,8 @@ def make_record(model: Opened) -> dict[str, Any]:
             "scales": list(tested.scales),
             "flip": tested.flip,
             "long_side": tested.side,
+            "tile": tested.tile,
+            "overlap": None if tested.tile is None else tested.overlap,
             "crf": tested.crf,
             "device": default_device(),
         },

@@ -5,22 +5,32 @@ Stage 6. Resizing, scales, flips and averages are those of PyTorch, in NumPy.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import floor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weclip.data.images.resizing import resized, softmax
-from weclip.data.windows import whole, windows
+from weclip.data.windows import Window, whole, windows
+from weclip.inference.large.tiles import (
+    LOOK_FROM,
+    PROBE,
+    Large,
+    Tiling,
+    patch_of,
+    require_memory_for_all,
+    tiled_logits,
+)
 from weclip.inference.prediction import (
     CERTAIN,
-    LARGEST_PATCH,
     Crf,
     Prediction,
+    Prepared,
     Segmented,
     refined_label_map,
     refined_prediction,
+    seen_size,
 )
 from weclip.labels.dense_crf import require_memory
 
@@ -38,6 +48,7 @@ class OnnxPredictor:
         scales: Image scales whose logits are averaged.
         flip: Average with the mirrored image at each scale.
         crf: Applied to the full-size softmax; None for no CRF.
+        tiling: How larger images are cut; None: never.
     """
 
     network: Network
@@ -45,6 +56,7 @@ class OnnxPredictor:
     scales: tuple[float, ...] = (1.0, 0.75)
     flip: bool = True
     crf: Crf | None = None
+    tiling: Tiling | None = None
 
     def pin_eval(self) -> None:
         """An exported model has no other mode."""
@@ -79,18 +91,47 @@ class OnnxPredictor:
     def _segment(self, image: NDArray[np.uint8]) -> Segmented:
         return self.segment([self.prepare(image)], [(image.shape[0], image.shape[1])])[0]
 
-    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(1, 3, H', W') float32 in [0, 255] of an image (H, W, 3) uint8: what `logits` takes."""
-        smallest = ceil(LARGEST_PATCH / min(1.0, *self.scales))
-        height, width = image.shape[:2]
-        if self.long_side is not None:
-            longest = max(height, width)
-            height, width = height * self.long_side // longest, width * self.long_side // longest
-        size = (max(height, smallest), max(width, smallest))
+    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+        """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
+        size = self._seen_size(image)
+        if self.tiling is not None and self.tiling.cuts(size):
+            return Large(image)
         return resized(image.transpose(2, 0, 1)[None], size, whole(size))
 
-    def logits(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size."""
+    def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+        return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
+
+    def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size.
+
+        Raises:
+            RunError: One takes more memory than there is.
+        """
+        first = prepared[0]
+        if isinstance(first, Large):
+            return np.stack([self._tiled(first.image)])
+        return self._whole([each for each in prepared if not isinstance(each, Large)])
+
+    def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(C, h, w) of a large image."""
+        channels, size = image.transpose(2, 0, 1)[None], self._seen_size(image)
+
+        def logits_of(window: Window) -> NDArray[np.float32]:
+            logits: NDArray[np.float32] = self._whole([resized(channels, size, window)])[0]
+            return logits
+
+        assert self.tiling is not None  # else nothing is `Large`
+        return tiled_logits(size, self.tiling, self._patch(), logits_of)
+
+    def _patch(self) -> int:
+        return patch_of(self.network(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape)
+
+    def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(B, C, h, w) of images that go through the network as they are."""
+        height, width = prepared[0].shape[2:]
+        if height * width > LOOK_FROM:
+            images = len(prepared) * (1 + self.flip)
+            require_memory_for_all((height, width), self._patch(), images, max(self.scales))
         image = np.concatenate(prepared)
         total: NDArray[np.float32] | None = None
         for scale in sorted(self.scales, key=lambda s: abs(s - 1)):  # the grid's owner first
@@ -116,13 +157,14 @@ class OnnxPredictor:
         return (straight + mirrored[..., ::-1]) * np.float32(0.5)
 
     def segment(
-        self, prepared: Sequence[NDArray[np.float32]], sizes: Sequence[tuple[int, int]]
+        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
     ) -> list[Segmented]:
-        """Segment images that are prepared to one size, each to its own size (H, W)."""
+        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
         segmented = []
         for logits, size in zip(self.logits(prepared), sizes, strict=True):
             label_map = np.empty(size, np.uint8)
             for window in windows(size, len(logits)):
                 label_map[window] = resized(logits, size, window).argmax(0)
-            segmented.append(Segmented(logits.copy(), label_map))  # not the whole batch
+            own = logits.copy() if len(prepared) > 1 else logits  # not the whole batch
+            segmented.append(Segmented(own, label_map))
         return segmented

@@ -33,7 +33,8 @@ def evaluation_record(
         class_names: C names, background first.
         kind: One of `KINDS`.
         split: Name of the split scored.
-        protocol: `long_side`, `scales`, `flip`, `crf` and `tags_used`; for `masks`, of which only
+        protocol: `long_side`, `scales`, `flip`, `crf`, `tags_used`, and `tile` and `overlap` where
+            images were seen in tiles; for `masks`, of which only
             `crf` is known, also what `unsure` pixels count as, and which images were `missing`.
         checkpoint: What was scored; a file, or the CLIP for CAMs, or the folder of masks.
         seed: Seed of the training run, None if unknown.
@@ -116,6 +117,8 @@ def protocol_text(record: Mapping[str, Any]) -> str:
         )
     scales = ", ".join(f"{scale:g}" for scale in protocol["scales"])
     size = f"long side {protocol['long_side']}" if protocol["long_side"] else "original size"
+    if protocol.get("tile"):
+        size += f" in tiles of {protocol['tile']}, overlap {protocol['overlap']:g}"
     return "; ".join(
         (
             size,

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.inference.given_image import ImageLike
+from weclip.inference.large.tiles import Large
+from weclip.inference.prediction import Prepared
 from weclip.system.errors import InputError
 
 PIXELS = 2**21
@@ -23,13 +25,13 @@ class Ready:
     Attributes:
         source: As it was given.
         size: (H, W), its own.
-        prepared: (1, 3, H', W') float32 in [0, 255], as the network sees it.
+        prepared: As the network sees it.
         pixels: (H, W, 3) uint8 RGB where a CRF will look at it; None otherwise.
     """
 
     source: ImageLike
     size: tuple[int, int]
-    prepared: NDArray[np.float32]
+    prepared: Prepared
     pixels: NDArray[np.uint8] | None
 
 
@@ -59,6 +61,8 @@ def batches_of(
 
 
 def _fits(image: Ready, batch: list[Ready], most: int) -> bool:
-    shape = image.prepared.shape
-    pixels = (len(batch) + 1) * shape[2] * shape[3]
-    return len(batch) < most and shape == batch[0].prepared.shape and pixels <= PIXELS
+    own, first = image.prepared, batch[0].prepared
+    if isinstance(own, Large) or isinstance(first, Large):
+        return False
+    pixels = (len(batch) + 1) * own.shape[2] * own.shape[3]
+    return len(batch) < most and own.shape == first.shape and pixels <= PIXELS

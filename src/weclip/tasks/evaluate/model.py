@@ -163,6 +163,8 @@ def score_segmentation(
     )
     protocol = {
         "long_side": predictor.long_side,
+        "tile": predictor.tiling.tile if predictor.tiling else None,
+        "overlap": predictor.tiling.overlap if predictor.tiling else None,
         "scales": list(predictor.scales),
         "flip": predictor.flip,
         "crf": predictor.crf is not None,
@@ -190,6 +192,8 @@ def score_labels(
     )
     protocol = {
         "long_side": model.config.eval.side,
+        "tile": None,
+        "overlap": None,
         "scales": [1.0],
         "flip": False,
         "crf": False,

@@ -45,5 +45,6 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
         crf=installed_crf() if config.eval.crf else None,
+        tiling=config.eval.tiling,
     )
     return Opened(path, header.classes, header.backbones, config, predictor)

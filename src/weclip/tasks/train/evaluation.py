@@ -30,6 +30,7 @@ def make_evaluate(
             scales=(1.0,),
             flip=False,
             device=method.device,
+            tiling=config.eval.tiling,
         )
         classes = inputs.classes.num_classes
         tally = Tally(classes)

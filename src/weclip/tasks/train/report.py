@@ -83,6 +83,7 @@ def report_training(
             scales=(1.0,),
             flip=False,
             device=method.device,
+            tiling=config.eval.tiling,
         )
         small = replace(predictor, long_side=looking_side(config))
         limit, palette = config.data.max_pixels, inputs.classes.palette

@@ -1,0 +1,1 @@
+"""Images that are too large to go through a network at once."""
