@@ -38,7 +38,7 @@ EXTRAS = {
     extra: {normal(r) for r in requirements} - {"weclip"}
     for extra, requirements in PROJECT["optional-dependencies"].items()
 }
-OPTIONAL = ("onnx", "export", "demo", "crf", "prepare")
+OPTIONAL = ("onnx", "export", "demo", "crf", "prepare", "geo")
 SHIPPED = ("torch", "fast", *OPTIONAL)
 """Extras that the package itself imports; those of `OPTIONAL` never at the top of a module."""
 

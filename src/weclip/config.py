@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from omegaconf import MISSING
 
 from weclip import parts
-from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.images.listing import AUTO
+from weclip.data.images.reading import MAX_PIXELS, Reading
 from weclip.inference.large.tiles import Tiling
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
@@ -51,7 +51,16 @@ class DataConfig:
     workers: int = 2
     max_unreadable: float = 0.01  # share of training images that may be skipped as unreadable
     max_pixels: int = MAX_PIXELS  # width times height; 178956970, Pillow's own limit
+    bands: tuple[int, ...] | None = None  # of a TIFF, counted from 1; null: as they are
+    range: tuple[float, ...] | None = None  # values of a TIFF that become 0 and 255; null: 8 bits
     decoded_cache: str | None = None  # folder for decoded images, 3 bytes a pixel; None: decode
+
+    @property
+    def reading(self) -> Reading:
+        """How image files are read."""
+        bands = None if self.bands is None else (self.bands[0], self.bands[1], self.bands[2])
+        limits = None if self.range is None else (self.range[0], self.range[1])
+        return Reading(self.max_pixels, bands, limits)
 
 
 @dataclass

@@ -32,6 +32,9 @@ SHARES = (
 LONGEST_SIDE = 8192
 """Pixels that an image is seen at: attention between so many patches fits no machine."""
 
+MOST_BANDS = 65535
+"""What a TIFF can hold."""
+
 SMALLEST_TILE = 64
 """Pixels: some patches, which see something of each other."""
 
@@ -107,7 +110,7 @@ def validate(config: Config) -> None:
         lambda v: 0 < len(v) <= 32 and 0.1 <= min(v) <= max(v) <= scale,
         f"up to 32 numbers from 0.1 to {scale}",
     )
-    _validate_tiles(config)
+    _validate_images(config)
     place = "one {}, where the class goes"
     _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
     _require(
@@ -149,8 +152,15 @@ def validate(config: Config) -> None:
         _validate_parts(config)
 
 
-def _validate_tiles(config: Config) -> None:
-    """The same for what cuts large images."""
+def _validate_images(config: Config) -> None:
+    """The same for how images are read, and large ones cut."""
+    _require(config, "data.bands", _are_bands, "three numbers of bands, counted from 1, or null")
+    _require(
+        config,
+        "data.range",
+        lambda v: v is None or (len(v) == 2 and v[0] < v[1]),
+        "two rising numbers, or null",
+    )
     _require(config, "eval.tile", _is_tile, f"from {SMALLEST_TILE} to {LONGEST_SIDE}, or null")
     _require(config, "eval.overlap", lambda v: 0 <= v <= 0.75, "a share from 0 to 0.75")
     smallest = min(config.eval.scales)
@@ -220,6 +230,10 @@ def _at_most(most: int, value: int | str) -> bool:
 
 def _is_side(value: int | str | None) -> bool:
     return value is None or isinstance(value, str) or 32 <= value <= LONGEST_SIDE
+
+
+def _are_bands(value: tuple[int, ...] | None) -> bool:
+    return value is None or (len(value) == 3 and all(0 < band <= MOST_BANDS for band in value))
 
 
 def _is_tile(value: int | None) -> bool:

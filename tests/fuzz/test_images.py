@@ -9,6 +9,7 @@ from PIL import Image
 from tests.fuzz.budget import damaged, fuzz
 
 from weclip.data.images.decoding import read_image
+from weclip.data.images.reading import Reading
 from weclip.data.masks.mask_files import read_note, read_pixels, save_mask
 
 pytestmark = pytest.mark.long
@@ -41,7 +42,7 @@ def test_images(tmp_path, form):
 
     def read(content):
         path.write_bytes(content)
-        assert read_image(path, max_pixels=10**6).mode == "RGB"
+        assert read_image(path, reading=Reading(10**6)).mode == "RGB"
 
     fuzz(lambda rng: damaged(rng, whole, PIECES), read)
 

@@ -9,23 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images.decoding import MAX_PIXELS, pixels_of, read_image, to_rgb
+from weclip.data.images.decoding import pixels_of, read_rgb, to_rgb
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.inference.arguments import path_of
 from weclip.system.errors import InputError
 
 ImageLike = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
-def rgb_of(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def rgb_of(image: ImageLike, *, reading: Reading = PLAIN) -> NDArray[np.uint8]:
     """As `as_rgb`, of what may be no image at all; `~` is this user's home."""
     if not isinstance(image, np.ndarray | Image.Image):
         image = path_of(image, "image")
         if image.is_dir():
             raise InputError(f"{image}: a folder; give it alone, or one image file at a time")
-    return as_rgb(image, max_pixels=max_pixels)
+    return as_rgb(image, reading=reading)
 
 
-def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def as_rgb(image: ImageLike, *, reading: Reading = PLAIN) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of a path, PIL image or array."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
@@ -42,7 +43,7 @@ def as_rgb(image: ImageLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint
             return pixels_of(to_rgb(image, orient=False))
         except ValueError as error:
             raise InputError(f"PIL image of mode {image.mode}: {error}") from None
-    return pixels_of(read_image(image, max_pixels=max_pixels))
+    return read_rgb(image, reading=reading)
 
 
 def require_pixels(size: tuple[int, ...]) -> None:

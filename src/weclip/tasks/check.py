@@ -15,8 +15,8 @@ from weclip.config import Config
 from weclip.config_schema import PART_SECTIONS
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset
-from weclip.data.images.decoding import MAX_PIXELS
 from weclip.data.images.listing import AUTO
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.inspection.accounting import account
 from weclip.data.inspection.file_facts import facts_of
 from weclip.data.inspection.findings import Range, Report, Splits, SplitSummary, make_report
@@ -97,8 +97,7 @@ def _check(
     dataset = open_configured(config, console, looks_at_masks=False)
     splits = read_splits(config, dataset)
     extra = names_found(config, dataset.classes) | dataset.doubts()
-    limit = config.data.max_pixels
-    report = inspect(splits, dataset.classes, console, max_pixels=limit, extra=extra)
+    report = inspect(splits, dataset.classes, console, reading=config.data.reading, extra=extra)
     if config.data.tags_file == AUTO:  # no image has a tag yet
         findings = tuple(each for each in report.findings if each.kind not in OF_TAGS)
         report = replace(report, findings=findings)
@@ -134,14 +133,14 @@ def inspect(
     classes: ClassList,
     console: Console,
     *,
-    max_pixels: int = MAX_PIXELS,
+    reading: Reading = PLAIN,
     extra: Mapping[str, Sequence[str]] | None = None,
 ) -> Report:
     """Read every file, with a progress bar, and sum up; `extra` is found already."""
     files = splits.files()
     facts = {}
     with (
-        facts_of(files, num_classes=classes.num_classes, max_pixels=max_pixels) as found,
+        facts_of(files, num_classes=classes.num_classes, reading=reading) as found,
         progress_bar(console) as progress,
     ):
         task = progress.add_task("reading", total=len(files), status="")

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from weclip.data.images.rasters.bands import INSTALL
+from weclip.data.images.reading import Reading
+from weclip.data.masks.geo_masks import has_geo_mask, is_from_a_map, save_geo_mask, without_data
 from weclip.data.masks.mask_files import save_mask
 from weclip.inference.given_image import as_rgb
 from weclip.inference.image_files import collect_images
@@ -19,7 +22,7 @@ from weclip.inference.prediction import Predicts
 from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
-from weclip.system.console import QUIET, warnings_of
+from weclip.system.console import QUIET, warn, warnings_of
 from weclip.system.distributed import connect, everyones, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import (
@@ -38,6 +41,7 @@ from weclip.tasks.prediction_folder import (
     KIND,
     Job,
     enter,
+    geo_path,
     is_done,
 )
 from weclip.tasks.report.harmless import harmless
@@ -106,7 +110,8 @@ def predict(
 
     `legend.json` says what the ids are, `run.json` what the masks were made with. `overlays` holds
     the images with their masks painted on, `confidence` the probability of each pixel's class as
-    8-bit grey, where 255 is 1. An image that cannot be read is left out and said.
+    8-bit grey, where 255 is 1; of images from a map `geotiff` holds the masks as GeoTIFF. An image
+    that cannot be read is left out and said.
 
     Args:
         model_at: The model.
@@ -137,7 +142,7 @@ def predict(
                     model.classes,
                     command=repeated(model_at, inputs, out, options),
                     confidence=out / CONFIDENCE if options.confidence else None,
-                    max_pixels=model.config.data.max_pixels,
+                    reading=model.config.data.reading,
                 )
         return done
 
@@ -153,33 +158,49 @@ def _predict(
     agree_on_settings(model.config, **asdict(options))
     seen = ((output.as_posix(), None, (path,)) for path, output in images)
     agree_on_inputs(seen, model=sha256_of(model.path))
-    palette, limit = model.classes.palette, model.config.data.max_pixels
+    palette, reading = model.classes.palette, model.config.data.reading
     place = connect()
     if place.is_main_process:
         enter(out, model, ids=options.ids, resume=options.resume, overwrite=options.overwrite)
     place.wait_for_everyone()
     beside = {"overlays": options.overlays, "confidence": options.confidence}
+    tell_of_maps(images, console)
+    names = model.classes.names_with_background
     own = [job for job in own_part(images) if not is_done(job, out, **beside)]
     skipped: list[str] = []
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(own), status="")
-        read = read_ahead(own, partial(read_or_say, max_pixels=limit))
-        pictures = (((job[1], each), each[0]) for job, each in _readable(read, skipped, console))
-        for (relative, (image, sha256)), label_map, confidence in predictions(
+        read = read_ahead(own, partial(read_or_say, reading=reading))
+        pictures = (((job, each), each[0]) for job, each in _readable(read, skipped, console))
+        for ((path, relative), (image, sha256)), label_map, confidence in predictions(
             model.predictor, pictures, confidence=options.confidence
         ):
             if options.overlays:  # the mask last: where it is, all is
                 writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
             if confidence is not None:
                 writer(save_mask, confidence, out / CONFIDENCE / relative, None, sha256)
-            colours = None if options.ids else palette
-            writer(save_mask, label_map, out / "masks" / relative, colours, sha256)
+            colours, ids = None if options.ids else palette, without_data(path, label_map)
+            if has_geo_mask(path):
+                target = geo_path(out, relative)
+                writer(partial(save_geo_mask, names=names, palette=colours), ids, target, path)
+            writer(save_mask, ids, out / "masks" / relative, colours, sha256)
             progress.advance(task)
     skipped = [text for part in everyones(skipped) for text in part]
     if len(skipped) == len(images):
         others = f"; nor can the other {len(images) - 1} be read" if len(images) > 1 else ""
         raise InputError(skipped[0] + others)
     return Predicted(len(images) - len(skipped), skipped)
+
+
+def tell_of_maps(images: Sequence[Job], console: Console) -> None:
+    """Say once that masks of images from a map could lie on it too."""
+    count = sum(is_from_a_map(path) and not has_geo_mask(path) for path, _ in images)
+    if count:
+        warn(
+            console,
+            f"{count} of the images {'lies' if count == 1 else 'lie'} on a map; {INSTALL} to have "
+            "their masks as GeoTIFF too",
+        )
 
 
 def predictions(
@@ -232,11 +253,11 @@ def fast_changes(changes: Sequence[str], console: Console) -> list[str]:
     return [*FAST, *changes]
 
 
-def read_or_say(job: Job, *, max_pixels: int) -> Read | InputError:
+def read_or_say(job: Job, *, reading: Reading) -> Read | InputError:
     """An image, or what is wrong with it."""
     try:
         sha256 = sha256_of(job[0])  # first: if the file is replaced meanwhile, it is done again
-        return as_rgb(job[0], max_pixels=max_pixels), sha256
+        return as_rgb(job[0], reading=reading), sha256
     except InputError as error:
         return error
 

@@ -6,6 +6,7 @@ from typing import Any
 from weclip.config_file import flatten, to_yaml
 from weclip.data.classes import ClassList
 from weclip.data.masks.colours import colour_text
+from weclip.data.masks.geo_masks import SUFFIX, has_geo_mask
 from weclip.data.masks.mask_files import read_note
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
@@ -25,6 +26,7 @@ KIND = "prediction"
 RECIPE_NAME = "predict.json"
 LEGEND_NAME = "legend.json"
 CONFIDENCE = "confidence"
+GEOTIFF = "geotiff"
 
 Recipe = dict[str, Any]
 Job = tuple[Path, Path]
@@ -38,6 +40,7 @@ def make_recipe(model: Opened, *, ids: bool) -> Recipe:
         "model": sha256_of(model.path),
         "backbones": {name: list(each) for name, each in model.backbones.items()},
         "eval": {key: settings[key] for key in settings if key.startswith("eval.")},
+        "data": {key: settings[key] for key in ("data.bands", "data.range")},
         "palette": not ids,
     }
 
@@ -57,6 +60,8 @@ def make_record(model: Opened) -> dict[str, Any]:
             "tile": tested.tile,
             "overlap": None if tested.tile is None else tested.overlap,
             "crf": tested.crf,
+            "bands": model.config.data.bands,
+            "range": model.config.data.range,
             "device": default_device(),
         },
         "versions": versions(),
@@ -110,10 +115,17 @@ def enter(out: Path, model: Opened, *, ids: bool, resume: bool, overwrite: bool)
         )
 
 
+def geo_path(out: Path, relative: Path) -> Path:
+    """Where the mask of an image from a map lies as a GeoTIFF."""
+    return out / GEOTIFF / relative.with_suffix(SUFFIX)
+
+
 def is_done(job: Job, out: Path, *, overlays: bool, confidence: bool) -> bool:
     """Whether the files that are asked for are there, made of the bytes that an image has now."""
     image, relative = job
     if overlays and not (out / "overlays" / relative).exists():
+        return False
+    if has_geo_mask(image) and not geo_path(out, relative).exists():
         return False
     notes = {read_note(out / name / relative) for name in ("masks", *[CONFIDENCE] * confidence)}
     try:

@@ -11,8 +11,9 @@ from tests.data.builders import write_image, write_mask
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images.decoded_cache import DecodedCache
-from weclip.data.images.decoding import MAX_PIXELS, read_image
+from weclip.data.images.decoding import read_image
 from weclip.data.images.full_images import full_images
+from weclip.data.images.reading import MAX_PIXELS, Reading
 from weclip.data.inspection.file_facts import read_facts
 from weclip.data.masks.mask_files import read_mask
 from weclip.inference.given_image import as_rgb
@@ -37,26 +38,26 @@ def test_the_default_is_pillows_own():
 
 
 def test_the_largest_allowed_is_read(image, mask):
-    assert read_image(image, max_pixels=2000).size == (50, 40)
-    assert as_rgb(image, max_pixels=2000).shape == (40, 50, 3)
+    assert read_image(image, reading=Reading(2000)).size == (50, 40)
+    assert as_rgb(image, reading=Reading(2000)).shape == (40, 50, 3)
     assert read_mask(mask, max_pixels=2000).shape == (40, 50)
     sample = MaskedImage("a", image, mask, None)
-    assert read_facts(image, sample, num_classes=4, max_pixels=2000).problems == ()
+    assert read_facts(image, sample, num_classes=4, reading=Reading(2000)).problems == ()
 
 
 def test_a_larger_one_is_refused_everywhere(image, mask, pets: ClassList, tmp_path):
-    cache = DecodedCache(tmp_path / "cache", max_pixels=1999)
+    cache = DecodedCache(tmp_path / "cache", reading=Reading(1999))
     samples = [MaskedImage("a", write_image(tmp_path / "small.png", (9, 9)), mask, None)]
     reads = {
         image: [
-            lambda: read_image(image, max_pixels=1999),
+            lambda: read_image(image, reading=Reading(1999)),
             lambda: cache(image),
-            lambda: as_rgb(image, max_pixels=1999),
+            lambda: as_rgb(image, reading=Reading(1999)),
         ],
         mask: [
             lambda: read_mask(mask, max_pixels=1999),
             lambda: list(
-                full_images(samples, num_classes=pets.num_classes, max_pixels=1999, workers=1)
+                full_images(samples, num_classes=pets.num_classes, reading=Reading(1999), workers=1)
             ),
         ],
     }
@@ -64,7 +65,9 @@ def test_a_larger_one_is_refused_everywhere(image, mask, pets: ClassList, tmp_pa
         for attempt in attempts:
             with pytest.raises(InputError, match=rf"{path.name}: {TOO_LARGE}"):
                 attempt()
-    facts = read_facts(image, MaskedImage("a", image, mask, None), num_classes=4, max_pixels=1999)
+    facts = read_facts(
+        image, MaskedImage("a", image, mask, None), num_classes=4, reading=Reading(1999)
+    )
     assert [kind for kind, _ in facts.problems] == ["unreadable_images", "unreadable_masks"]
     assert facts.size is None
     assert cache.bytes_needed([TaggedImage("a", image, ())]) == 0
@@ -73,7 +76,7 @@ def test_a_larger_one_is_refused_everywhere(image, mask, pets: ClassList, tmp_pa
 def test_what_the_cache_holds_is_refused_too(image, tmp_path):
     DecodedCache(tmp_path / "cache")(image)
     with pytest.raises(InputError, match=TOO_LARGE):
-        DecodedCache(tmp_path / "cache", max_pixels=1999)(image)
+        DecodedCache(tmp_path / "cache", reading=Reading(1999))(image)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif"])
@@ -88,7 +91,7 @@ def test_pillows_limit_is_neither_obeyed_nor_changed(
     assert not recwarn.list
     assert pillows_limit == Image.MAX_IMAGE_PIXELS
     with pytest.raises(InputError, match=TOO_LARGE):
-        read_image(path, max_pixels=1999)
+        read_image(path, reading=Reading(1999))
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(InputError, match="no known image format"):
         read_image(tmp_path / "text.png")
@@ -109,4 +112,4 @@ def test_pixels_are_not_decoded_before_they_are_counted(tmp_path):
     path = write_image(tmp_path / "image.png", (50, 40))
     path.write_bytes(path.read_bytes()[:60])  # the header is whole
     with pytest.raises(InputError, match=TOO_LARGE):
-        read_image(path, max_pixels=1999)
+        read_image(path, reading=Reading(1999))

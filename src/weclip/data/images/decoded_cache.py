@@ -14,13 +14,8 @@ import numpy as np
 from PIL import Image
 
 from weclip.data.batch import TaggedImage
-from weclip.data.images.decoding import (
-    DECODE_ERRORS,
-    MAX_PIXELS,
-    open_header,
-    read_image,
-    require_pixels,
-)
+from weclip.data.images.decoding import DECODE_ERRORS, read_image, size_of
+from weclip.data.images.reading import PLAIN, Reading, require_pixels
 from weclip.system.errors import InputError
 from weclip.system.files import write_atomically
 
@@ -30,12 +25,12 @@ class DecodedCache:
 
     Args:
         folder: Where decoded images are kept; made if needed.
-        max_pixels: As in `read_image`, kept or not.
+        reading: How they are read; of another range or other bands they are kept apart.
     """
 
-    def __init__(self, folder: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, folder: Path, *, reading: Reading = PLAIN) -> None:
         self.folder = folder
-        self.max_pixels = max_pixels
+        self.reading = reading
 
     def __call__(self, path: Path) -> Image.Image:
         """The image as RGB; InputError if it cannot be read or not be kept."""
@@ -43,9 +38,9 @@ class DecodedCache:
         try:
             image = Image.fromarray(np.load(kept, mmap_mode="r"))
         except (FileNotFoundError, ValueError, EOFError):
-            image = read_image(path, max_pixels=self.max_pixels)
+            image = read_image(path, reading=self.reading)
         else:
-            require_pixels(image.size, self.max_pixels, path)
+            require_pixels(image.size, self.reading.max_pixels, path)
             return image
         try:
             write_atomically(kept, lambda target: _save(target, image))
@@ -71,7 +66,7 @@ class DecodedCache:
             ) from None
         needed = missing = 0
         for sample in images:
-            size = _decoded_bytes(sample.path, self.max_pixels)
+            size = _decoded_bytes(sample.path, self.reading.max_pixels)
             needed += size
             missing += 0 if self._kept(sample.path).exists() else size
         free = shutil.disk_usage(self.folder).free
@@ -88,6 +83,8 @@ class DecodedCache:
         except OSError:
             raise InputError(f"{path}: image not found") from None
         text = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+        if self.reading.chooses:
+            text += f"|{self.reading.bands}|{self.reading.range}"
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npy"
 
 
@@ -98,8 +95,8 @@ def _save(target: Path, image: Image.Image) -> None:
 
 def _decoded_bytes(path: Path, max_pixels: int) -> int:
     try:
-        with open_header(path) as image:
-            require_pixels(image.size, max_pixels, path)
-            return 3 * image.width * image.height
+        size = size_of(path)
+        require_pixels(size, max_pixels, path)
+        return 3 * size[0] * size[1]
     except DECODE_ERRORS:  # an InputError is one of them
         return 0  # training names it

@@ -19,11 +19,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from weclip.data.bands import bands
 from weclip.data.images.image_kinds import formats_for, why_unread
+from weclip.data.images.rasters.bands import read_bands, refusal
+from weclip.data.images.rasters.tiff import is_tiff, tiff_of
+from weclip.data.images.reading import PLAIN, Reading, require_pixels
 from weclip.system.errors import InputError
 from weclip.system.untrusted.files import no_file
-
-MAX_PIXELS = 2 * (2**30 // 4 // 3)
-"""178,956,970: Pillow refuses more than twice its `MAX_IMAGE_PIXELS`, a quarter GiB of RGB."""
 
 DECODE_ERRORS = (
     OSError,
@@ -51,39 +51,70 @@ _TURNS = {
 }
 """EXIF orientation -> what turns the image upright (EXIF 2.32, tag 0x0112)."""
 
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+
 _PILLOWS_LIMIT = Lock()
 
 
 def read_image(
-    path: str | PathLike[str], *, orient: bool = True, max_pixels: int = MAX_PIXELS
+    path: str | PathLike[str], *, orient: bool = True, reading: Reading = PLAIN
 ) -> Image.Image:
     """Read an image file as RGB.
 
     16-bit greyscale keeps its upper 8 bits; transparency is laid over white, as viewers show it;
-    of an animation the first frame is taken.
+    of an animation the first frame is taken. A TIFF from a map is read as `reading` says.
 
     Args:
         path: Image file.
         orient: Turn the image as its EXIF orientation says (a TIFF is always turned).
-        max_pixels: Width times height of the largest image that is decoded.
+        reading: How it is read.
 
     Raises:
-        InputError: The file is missing, no image, truncated, too large or of an unusable kind.
+        InputError: The file is missing, no image, truncated, too large or of an unusable kind, or
+            a TIFF whose values `reading` does not explain.
     """
-    with open_image(path, max_pixels=max_pixels) as image:
+    bands = raster_of(path, reading)
+    if bands is not None:
+        return Image.fromarray(bands)
+    with open_image(path, max_pixels=reading.max_pixels) as image:
         return to_rgb(image, orient=orient)
+
+
+def read_rgb(
+    path: str | PathLike[str], *, orient: bool = True, reading: Reading = PLAIN
+) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 as `read_image` reads it."""
+    bands = raster_of(path, reading)
+    return pixels_of(read_image(path, orient=orient, reading=reading)) if bands is None else bands
+
+
+def raster_of(path: str | PathLike[str], reading: Reading) -> npt.NDArray[np.uint8] | None:
+    """(H, W, 3) uint8 of a TIFF whose bands or range are named; None of what is read without.
+
+    Raises:
+        InputError: As `read_bands`; or a TIFF from a map has other values than colours, and
+            nothing is named.
+    """
+    tiff = tiff_of(path) if is_tiff(path) else None
+    if tiff is None:
+        return None
+    if reading.chooses:
+        return read_bands(path, reading)
+    if tiff.geo and not tiff.has_colours:
+        raise refusal(path, tiff)
+    return None
 
 
 @contextmanager
 def open_image(
-    path: str | PathLike[str], content: bytes | None = None, *, max_pixels: int = MAX_PIXELS
+    path: str | PathLike[str], content: bytes | None = None, *, max_pixels: int = PLAIN.max_pixels
 ) -> Iterator[Image.Image]:
     """Decode an image file as it is; what fails, here or in the block, becomes an `InputError`.
 
     Args:
         path: Image file.
         content: Its bytes, if they have been read already.
-        max_pixels: As in `read_image`.
+        max_pixels: Width times height of the largest image that is decoded.
     """
     try:
         with open_header(path, content) as image:
@@ -95,10 +126,23 @@ def open_image(
     except FileNotFoundError:
         raise InputError(f"{path}: image not found") from None
     except UnidentifiedImageError:
+        tiff = tiff_of(path) if is_tiff(path) else None
+        if tiff is not None and not tiff.has_colours:
+            raise refusal(path, tiff) from None
         reason = why_unread(str(path)) or "no known image format"
         raise InputError(f"{path}: image cannot be read ({reason})") from None
     except DECODE_ERRORS as error:
         raise InputError(f"{path}: image cannot be read ({error})") from None
+
+
+def size_of(path: str | PathLike[str]) -> tuple[int, int]:
+    """(W, H) of an image file, turned upright, from its header; raises as `open_header`."""
+    tiff = tiff_of(path) if is_tiff(path) else None
+    if tiff is not None and not tiff.has_colours:
+        return tiff.size
+    with open_header(path) as image:
+        width, height = image.size
+        return (height, width) if orientation(image) in _ON_THEIR_SIDE else (width, height)
 
 
 def open_header(path: str | PathLike[str], content: bytes | None = None) -> Image.Image:
@@ -123,16 +167,6 @@ def require_file(path: str | PathLike[str]) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise no_file(Path(path))
     return found.st_size
-
-
-def require_pixels(size: tuple[int, int], max_pixels: int, path: str | PathLike[str]) -> None:
-    """Raise InputError if an image of `size` (W, H) has more than `max_pixels`."""
-    width, height = size
-    if width * height > max_pixels:
-        raise InputError(
-            f"{path}: too large: {width} x {height} = {width * height} pixels, more than "
-            f"data.max_pixels={max_pixels} allows; raise data.max_pixels, or scale the file down"
-        )
 
 
 def decode(image: Image.Image) -> None:

@@ -12,7 +12,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from weclip.data.batch import MaskedImage
-from weclip.data.images.decoding import MAX_PIXELS, pixels_of, read_image
+from weclip.data.images.decoding import read_rgb
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.masks.mask_files import read_mask
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.system.errors import InputError
@@ -38,11 +39,11 @@ class EvalDataset(Dataset[EvalItem]):
     """Full images with their masks, in order."""
 
     def __init__(
-        self, samples: Sequence[MaskedImage], *, num_classes: int, max_pixels: int = MAX_PIXELS
+        self, samples: Sequence[MaskedImage], *, num_classes: int, reading: Reading = PLAIN
     ) -> None:
         self.samples = samples
         self.num_classes = num_classes
-        self.max_pixels = max_pixels
+        self.reading = reading
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -50,14 +51,14 @@ class EvalDataset(Dataset[EvalItem]):
     def __getitem__(self, index: int) -> EvalItem:
         """Return one sample; InputError if image and mask do not fit each other."""
         sample = self.samples[index]
-        limit = self.max_pixels
+        limit = self.reading.max_pixels
         mask = read_mask(
             sample.mask, labels=sample.labels, num_classes=self.num_classes, max_pixels=limit
         )
-        image = pixels_of(read_image(sample.path, max_pixels=limit))
+        image = read_rgb(sample.path, reading=self.reading)
         if image.shape[:2] != mask.shape:
             # The mask says which way is up: some masks were drawn without regard to EXIF.
-            image = pixels_of(read_image(sample.path, orient=False, max_pixels=limit))
+            image = read_rgb(sample.path, orient=False, reading=self.reading)
         if image.shape[:2] != mask.shape:
             raise InputError(
                 f"{sample.mask}: mask is {_size(mask)} but its image {sample.path} is "
@@ -71,7 +72,7 @@ def full_images(
     *,
     num_classes: int,
     workers: int = 0,
-    max_pixels: int = MAX_PIXELS,
+    reading: Reading = PLAIN,
 ) -> Iterator[EvalItem]:
     """Yield all samples once, in order.
 
@@ -79,13 +80,13 @@ def full_images(
         samples: In order; none where there are more processes than images.
         num_classes: C; mask ids must be below it or 255.
         workers: Worker processes that read ahead; 0 reads in this one.
-        max_pixels: Width times height of the largest image that is decoded.
+        reading: How images are read.
 
     Raises:
         InputError: One cannot be read.
     """
     loader = DataLoader(
-        ErrorsAsItems(EvalDataset(samples, num_classes=num_classes, max_pixels=max_pixels)),
+        ErrorsAsItems(EvalDataset(samples, num_classes=num_classes, reading=reading)),
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,

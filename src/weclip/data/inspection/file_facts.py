@@ -15,15 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from weclip.data.batch import MaskedImage
 from weclip.data.images.decoding import (
-    MAX_PIXELS,
     grey_of,
     open_image,
     orientation,
+    raster_of,
     require_file,
     to_rgb,
 )
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.inspection.mask_content import ids_in
 from weclip.data.masks.mask_files import class_ids, read_pixels
 from weclip.system.errors import InputError
@@ -62,7 +66,7 @@ class FileFacts:
 
 
 def read_facts(
-    image: Path, masked: MaskedImage | None, *, num_classes: int, max_pixels: int = MAX_PIXELS
+    image: Path, masked: MaskedImage | None, *, num_classes: int, reading: Reading = PLAIN
 ) -> FileFacts:
     """Read an image, and its mask where there is one, once.
 
@@ -70,7 +74,7 @@ def read_facts(
         image: Image file.
         masked: The image with its mask, or None.
         num_classes: C; mask ids must be below it or 255.
-        max_pixels: Width times height of the largest image or mask that is decoded.
+        reading: How images are read; its `max_pixels` counts for masks too.
     """
     problems: list[tuple[ProblemKind, str]] = []
     sizes: set[tuple[int, int]] = set()
@@ -79,18 +83,23 @@ def read_facts(
         warnings.simplefilter("always")
         try:
             content, digest = _content_and_digest(image)
-            with open_image(image, content, max_pixels=max_pixels) as opened:
-                turned = orientation(opened) != 1
-                size = to_rgb(opened).size
-                sizes = {size, opened.size}  # evaluation lets the mask say which way is up
-                dark = opened.mode.startswith("I") and int(grey_of(opened).max()) in range(1, 256)
+            bands = raster_of(image, reading)
+            if bands is not None:
+                size = (bands.shape[1], bands.shape[0])
+                sizes = {size}
+            else:
+                with open_image(image, content, max_pixels=reading.max_pixels) as opened:
+                    turned = orientation(opened) != 1
+                    size = to_rgb(opened).size
+                    sizes = {size, opened.size}  # evaluation lets the mask say which way is up
+                    dark = opened.mode.startswith("I") and _is_dark(grey_of(opened))
         except InputError as error:
             problems.append(("unreadable_images", str(error)))
         except OSError as error:
             problems.append(("unreadable_images", f"{image}: cannot be read ({error.strerror})"))
         complaint = " ".join(str(complaints[0].message).split()) if complaints else ""
         if masked is not None:
-            found, mask_ids = _read_mask(masked, sizes, num_classes, max_pixels)
+            found, mask_ids = _read_mask(masked, sizes, num_classes, reading.max_pixels)
             problems += found
     return FileFacts(size, turned, digest, dark, complaint, tuple(problems), mask_ids)
 
@@ -133,12 +142,16 @@ def _read_mask(
     return found, ids
 
 
+def _is_dark(grey: npt.NDArray[np.integer]) -> bool:
+    return int(grey.max()) in range(1, 256)
+
+
 @contextmanager
 def facts_of(
     files: Sequence[tuple[Path, MaskedImage | None]],
     *,
     num_classes: int,
-    max_pixels: int = MAX_PIXELS,
+    reading: Reading = PLAIN,
     processes: int | None = None,
 ) -> Iterator[Iterator[FileFacts]]:
     """Read many files in parallel; processes run before the block begins and end with it.
@@ -146,7 +159,7 @@ def facts_of(
     Args:
         files: Image files, each with its sample that has a mask, or None.
         num_classes: C; mask ids must be below it or 255.
-        max_pixels: Width times height of the largest image or mask that is decoded.
+        reading: How images are read; its `max_pixels` counts for masks too.
         processes: How many read; as many as there are cores, or as few as are worth starting.
 
     Yields:
@@ -156,7 +169,7 @@ def facts_of(
         InputError: A process was killed.
     """
     count = processes or min(cores(), -(-len(files) // CHUNK))
-    read = partial(_read_pair, num_classes=num_classes, max_pixels=max_pixels)
+    read = partial(_read_pair, num_classes=num_classes, reading=reading)
     if count <= 1:
         yield map(read, files)
         return
@@ -175,6 +188,6 @@ def facts_of(
 
 
 def _read_pair(
-    pair: tuple[Path, MaskedImage | None], num_classes: int, max_pixels: int
+    pair: tuple[Path, MaskedImage | None], num_classes: int, reading: Reading
 ) -> FileFacts:
-    return read_facts(*pair, num_classes=num_classes, max_pixels=max_pixels)
+    return read_facts(*pair, num_classes=num_classes, reading=reading)

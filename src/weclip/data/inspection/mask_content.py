@@ -12,7 +12,7 @@ import numpy as np
 
 from weclip.data.bands import count_ids
 from weclip.data.batch import IGNORE_INDEX, MaskedImage
-from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.reading import MAX_PIXELS
 from weclip.data.masks.mask_files import Ids, read_mask
 from weclip.system.errors import InputError
 from weclip.system.processes import cores

@@ -12,13 +12,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from weclip.data.bands import bands, count_ids
 from weclip.data.batch import IGNORE_INDEX, MaskLabels
-from weclip.data.images.decoding import (
-    DECODE_ERRORS,
-    MAX_PIXELS,
-    decode,
-    open_header,
-    require_pixels,
-)
+from weclip.data.images.decoding import DECODE_ERRORS, decode, open_header
+from weclip.data.images.reading import MAX_PIXELS, require_pixels
 from weclip.data.masks.colours import VOC_COLOURS, colour_text
 from weclip.system.errors import InputError
 from weclip.system.files import write_atomically

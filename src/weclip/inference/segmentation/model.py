@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.arguments import kind_of, path_of, short_errors
 from weclip.inference.given_image import ImageLike, rgb_of
@@ -36,7 +36,7 @@ class SegmentationModel:
         predictor: The network with its test protocol.
         class_names: C names, background first; index equals class id.
         palette: (256, 3) uint8 colours by class id.
-        max_pixels: Width times height of the largest image file that is decoded.
+        reading: How image files are read.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class SegmentationModel:
         class_names: tuple[str, ...],
         *,
         palette: NDArray[np.uint8] = VOC_COLOURS,
-        max_pixels: int = MAX_PIXELS,
+        reading: Reading = PLAIN,
     ) -> None:
         predictor.pin_eval()
         self.predictor = predictor
         self.class_names = class_names
         self.palette = palette
-        self.max_pixels = max_pixels
+        self.reading = reading
 
     @overload
     def predict(self, image: ImageLike) -> Segmentation: ...  # type: ignore[overload-overlap]
@@ -123,7 +123,7 @@ class SegmentationModel:
 
     def _prepare(self, source: ImageLike) -> Ready:
         """Read an image, and resize it for the network."""
-        pixels = rgb_of(source, max_pixels=self.max_pixels)
+        pixels = rgb_of(source, reading=self.reading)
         size = (pixels.shape[0], pixels.shape[1])
         prepared = self.predictor.prepare(pixels)
         return Ready(source, size, prepared, pixels if self.predictor.crf is not None else None)
@@ -147,7 +147,7 @@ class SegmentationModel:
                 palette=self.palette,
                 crf=crf,
                 refined_confidence=confidence,
-                max_pixels=self.max_pixels,
+                reading=self.reading,
             )
             results.append(result)
         return results

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from weclip.data.bands import bands, count_ids
-from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.images.resizing import resized, softmax
 from weclip.data.masks.mask_files import save_mask
 from weclip.data.masks.outlines import outlines
@@ -48,7 +48,7 @@ class Segmentation:
         palette: (256, 3) uint8 colours by class id.
         crf: The dense CRF that the label map was refined by; None without.
         refined_confidence: (H, W) float32 after the CRF; None without.
-        max_pixels: Width times height of the largest image file that is decoded.
+        reading: How image files are read.
     """
 
     label_map: NDArray[np.uint8]
@@ -58,7 +58,7 @@ class Segmentation:
     palette: NDArray[np.uint8]
     crf: Crf | None = None
     refined_confidence: NDArray[np.float32] | None = None
-    max_pixels: int = MAX_PIXELS
+    reading: Reading = PLAIN
 
     @property
     def size(self) -> tuple[int, int]:
@@ -186,7 +186,7 @@ class Segmentation:
     def _read(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB of the image; InputError if it is gone or of another size now."""
         with short_errors():
-            pixels = rgb_of(self.image, max_pixels=self.max_pixels)
+            pixels = rgb_of(self.image, reading=self.reading)
             if pixels.shape[:2] != self.size:
                 raise InputError(
                     f"the image was {self.size[1]} x {self.size[0]} pixels when it was segmented, "

@@ -13,6 +13,7 @@ from weclip.data.batch import MaskedImage, MaskLabels
 from weclip.data.images.file_names import bare_name
 from weclip.data.images.full_images import EvalDataset
 from weclip.data.images.listing import Listings, existing_folder, list_names
+from weclip.data.images.reading import Reading
 from weclip.data.masks.mask_files import read_mask
 from weclip.system.console import warn
 from weclip.system.errors import InputError
@@ -187,7 +188,7 @@ def report_missing(
 
 
 def read_scene(
-    scene: Scene, labels: MaskLabels, *, num_classes: int, max_pixels: int, with_image: bool
+    scene: Scene, labels: MaskLabels, *, num_classes: int, reading: Reading, with_image: bool
 ) -> ReadScene:
     """Read the masks of a scene.
 
@@ -195,16 +196,16 @@ def read_scene(
         scene: The files.
         labels: What ids and colours of predicted masks stand for.
         num_classes: C; ids must be below it or 255.
-        max_pixels: Width times height of the largest file that is decoded.
+        reading: How images are read; its `max_pixels` counts for masks too.
         with_image: Whether the image is read too.
 
     Raises:
         InputError: A file cannot be read, or they differ in size.
     """
     sample = scene.sample
-    image = None
+    image, max_pixels = None, reading.max_pixels
     if with_image:
-        dataset = EvalDataset([sample], num_classes=num_classes, max_pixels=max_pixels)
+        dataset = EvalDataset([sample], num_classes=num_classes, reading=reading)
         _, image, truth, _ = dataset[0]
     else:
         truth = read_mask(

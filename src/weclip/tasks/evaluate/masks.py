@@ -119,7 +119,7 @@ def _evaluate_masks(
         read_scene,
         labels=mask_labels(classes),
         num_classes=classes.num_classes,
-        max_pixels=config.data.max_pixels,
+        reading=config.data.reading,
     )
     own = own_part(scenes)
     streamed = tracked(compared_masks(own, read, crf), "evaluation", len(own), console)

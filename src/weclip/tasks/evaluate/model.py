@@ -103,7 +103,7 @@ def shown_scenes(
     for item in full_images(
         shown,
         num_classes=model.file.classes.num_classes,
-        max_pixels=model.config.data.max_pixels,
+        reading=model.config.data.reading,
     ):
         if labels:
             maps = make_label_maps(
@@ -228,6 +228,6 @@ def _shown(
         own,
         num_classes=model.file.classes.num_classes,
         workers=model.config.data.workers,
-        max_pixels=model.config.data.max_pixels,
+        reading=model.config.data.reading,
     )
     return tracked(items, "evaluation", len(own), console)

@@ -51,7 +51,7 @@ def report_labels(
         if scenes is None:
             return None
         files = {i.name: Files(i.path, folder.mask_path(i)) for i in images}
-        panels = panels_of(files, folder.classes.palette, "mask", config.data.max_pixels)
+        panels = panels_of(files, folder.classes.palette, "mask", config.data.reading)
         with watched(panels, min(len(scenes), MOST_SCENES), console) as panels:
             page = _overview(folder, images, dataset, config, options, scenes, panels)
             path = write_overview(folder.out, page)

@@ -133,10 +133,10 @@ def _label(
     tell(images, console)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
-    limit = config.data.max_pixels
+    reading = config.data.reading
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
-        read = read_ahead(missing, lambda image: as_rgb(image.path, max_pixels=limit))
+        read = read_ahead(missing, lambda image: as_rgb(image.path, reading=reading))
         labelled = label_stream(
             partial(_score, method, soft=options.soft),
             read,

@@ -13,7 +13,7 @@ from weclip.system.errors import InputError
 from weclip.tasks.load.opening import Opened
 from weclip.tasks.public.arguments import keys_of
 
-KNOWN = ("eval.", "data.max_pixels=")
+KNOWN = ("eval.", "data.max_pixels=", "data.bands=", "data.range=")
 """Keys that may be changed; all else is fixed in the file."""
 
 
@@ -22,7 +22,7 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
 
     Args:
         path: ONNX file.
-        overrides: Changes of `eval` and `data.max_pixels`.
+        overrides: Changes of `KNOWN` keys.
         device: `cpu` or `cuda`; None: the one that was chosen, or a GPU if onnxruntime has one.
 
     Raises:
@@ -32,8 +32,8 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     for key in keys_of(overrides):
         if not key.startswith(KNOWN):
             raise InputError(
-                f"{path}: {key.rstrip('=')} is fixed in an ONNX model; only eval.* and "
-                "data.max_pixels can be changed"
+                f"{path}: {key.rstrip('=')} is fixed in an ONNX model; only eval.*, "
+                "data.max_pixels, data.bands and data.range can be changed"
             )
     network = OnnxNetwork(path, device or chosen_device())
     header = network.header

@@ -72,7 +72,7 @@ class Opened:
         path: The model file.
         classes: Its class list.
         backbones: The frozen backbones in it, by the method's name for them.
-        config: Its configuration, of which `eval` and `data.max_pixels` count here.
+        config: Its configuration, of which `eval` and how images are read count here.
         predictor: What predicts, where it computes.
     """
 
@@ -156,6 +156,6 @@ def load(
             plugins,
         )
         opened = open_predictor(place, device)
-    classes, limit = opened.classes, opened.config.data.max_pixels
+    classes, reading = opened.classes, opened.config.data.reading
     names, palette = classes.names_with_background, classes.palette
-    return SegmentationModel(opened.predictor, names, palette=palette, max_pixels=limit)
+    return SegmentationModel(opened.predictor, names, palette=palette, reading=reading)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from weclip.data.images.reading import Reading
 from weclip.data.masks.mask_files import read_mask
 from weclip.inference.given_image import as_rgb
 from weclip.inference.report.overview.cards import Panels
@@ -26,15 +27,15 @@ class Files(NamedTuple):
 
 
 def panels_of(
-    files: Mapping[str, Files], palette: NDArray[np.uint8], caption: str, max_pixels: int
+    files: Mapping[str, Files], palette: NDArray[np.uint8], caption: str, reading: Reading
 ) -> Panels:
     """Pictures of scenes by their names: the image, and its mask over it."""
 
     def panels(scene: Scene) -> Sequence[Panel]:
         pair = files[scene.name]
         try:
-            image = as_rgb(pair.image, max_pixels=max_pixels)
-            ids = read_mask(pair.mask, max_pixels=max_pixels)
+            image = as_rgb(pair.image, reading=reading)
+            ids = read_mask(pair.mask, max_pixels=reading.max_pixels)
         except InputError:
             return []
         return [photo(image), outlined(image, ids, palette, caption)]

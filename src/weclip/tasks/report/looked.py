@@ -15,6 +15,7 @@ from rich.console import Console
 
 from weclip.data.batch import MaskedImage, TaggedImage
 from weclip.data.images.full_images import EvalDataset
+from weclip.data.images.reading import Reading
 from weclip.inference.given_image import as_rgb
 from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview.looking import look
@@ -70,14 +71,14 @@ def look_at_tagged(
     palette: NDArray[np.uint8],
     *,
     split: str,
-    max_pixels: int,
+    reading: Reading,
     console: Console,
 ) -> Looked:
     """Look at training images; those that cannot be read are left out."""
     looked = Looked(len(images))
     for image in _seen(images, split, console):
         try:
-            pixels = as_rgb(image.path, max_pixels=max_pixels)
+            pixels = as_rgb(image.path, reading=reading)
         except InputError:
             continue
         ids, confidence = look(predictor, pixels)
@@ -96,13 +97,13 @@ def look_at_masked(
     *,
     split: str,
     num_classes: int,
-    max_pixels: int,
+    reading: Reading,
     console: Console,
 ) -> Looked:
     """Look at images with masks, and score them; those that cannot be read are left out."""
     looked = Looked(len(images), tally=Tally(num_classes))
     for image in _seen(images, split, console):
-        dataset = EvalDataset([image], num_classes=num_classes, max_pixels=max_pixels)
+        dataset = EvalDataset([image], num_classes=num_classes, reading=reading)
         try:
             item = dataset[0]
         except InputError:

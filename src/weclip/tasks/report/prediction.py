@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weclip.data.classes import ClassList
-from weclip.data.images.decoding import MAX_PIXELS
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.masks.mask_files import read_mask
 from weclip.inference.report.overview import advice
 from weclip.inference.report.overview.cards import Section
@@ -24,7 +24,7 @@ def write_prediction_report(
     command: str,
     confidence: Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    max_pixels: int = MAX_PIXELS,
+    reading: Reading = PLAIN,
 ) -> Path:
     """Write `report.html` and `scenes.csv` of the masks in `out/masks`.
 
@@ -36,7 +36,7 @@ def write_prediction_report(
         confidence: Folder with the confidence of each pixel under the masks' names, 8-bit grey,
             where 255 is 1; None where it was not asked for.
         settings: What the masks were made with, flat.
-        max_pixels: Width times height of the largest image that is decoded.
+        reading: How images are read.
 
     Returns:
         The page.
@@ -48,12 +48,12 @@ def write_prediction_report(
     files = {
         relative.as_posix(): Files(path, out / "masks" / relative) for path, relative in images
     }
-    scenes = most_doubtful(read_scenes(files, len(names), confidence, max_pixels))
+    scenes = most_doubtful(read_scenes(files, len(names), confidence, reading.max_pixels))
     rows = class_rows(scenes, num_classes=len(names), images=None, iou=None)
     found = sum(row.share > 0 for row in rows[1:])
     empty = sum(scene.empty for scene in scenes)
     note = "The lowest confidence comes first." if confidence else "In the order of their names."
-    panels = panels_of(files, classes.palette, "prediction", max_pixels)
+    panels = panels_of(files, classes.palette, "prediction", reading)
     page = Overview(
         title=f"Predictions: {out.name or out}",
         lead="What a trained model finds. It is told no tags, and nothing here is scored.",

@@ -164,7 +164,7 @@ def _score(
 
     def read(image: TaggedImage) -> NDArray[np.uint8]:
         try:
-            return as_rgb(image.path, max_pixels=config.data.max_pixels)
+            return as_rgb(image.path, reading=config.data.reading)
         except InputError:
             if not skip_unreadable:
                 raise

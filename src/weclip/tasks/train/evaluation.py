@@ -39,7 +39,7 @@ def make_evaluate(
             own,
             num_classes=classes,
             workers=config.data.workers,
-            max_pixels=config.data.max_pixels,
+            reading=config.data.reading,
         )
         images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
         task = progress.add_task("evaluation", total=len(own), status="")

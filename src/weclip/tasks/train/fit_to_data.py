@@ -16,7 +16,7 @@ from weclip.config import Config, whole
 from weclip.config_file import override
 from weclip.data.batch import TaggedImage
 from weclip.data.images.crops import shrinking
-from weclip.data.images.decoding import DECODE_ERRORS, open_header
+from weclip.data.images.decoding import DECODE_ERRORS, size_of
 from weclip.data.images.listing import AUTO
 from weclip.system.distributed import connect
 from weclip.system.memory import total_memory
@@ -207,8 +207,7 @@ def sizes_of(images: Sequence[TaggedImage], max_side: int | None) -> list[tuple[
     sizes = []
     for image in images[:: max(1, len(images) // SIZES_READ)]:
         try:
-            with open_header(image.path) as opened:
-                width, height = opened.size
+            width, height = size_of(image.path)
         except DECODE_ERRORS:
             continue
         factor = shrinking((width, height), max_side)

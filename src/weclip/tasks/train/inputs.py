@@ -15,6 +15,7 @@ from weclip.data.images.crops import Augmentation
 from weclip.data.images.decoded_cache import DecodedCache
 from weclip.data.images.decoding import read_image
 from weclip.data.images.listing import AUTO
+from weclip.data.images.reading import Reading
 from weclip.data.loader import ReadImage, TrainLoader, train_loader
 from weclip.system.console import warn
 from weclip.system.errors import InputError
@@ -72,9 +73,9 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         )
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
-    read: ReadImage = partial(read_image, max_pixels=data.max_pixels)
+    read: ReadImage = partial(read_image, reading=data.reading)
     if data.decoded_cache is not None:
-        read = open_cache(data.decoded_cache, images, data.max_pixels, console)
+        read = open_cache(data.decoded_cache, images, data.reading, console)
     return Inputs(classes, images, masked, backbones, read, text, described)
 
 
@@ -89,10 +90,10 @@ def read_paths(config: Config) -> list[Path]:
 
 
 def open_cache(
-    folder: str, images: list[TaggedImage], max_pixels: int, console: Console
+    folder: str, images: list[TaggedImage], reading: Reading, console: Console
 ) -> DecodedCache:
     """The cache of decoded images, whose size is told."""
-    cache = DecodedCache(Path(folder), max_pixels=max_pixels)
+    cache = DecodedCache(Path(folder), reading=reading)
     size = cache.bytes_needed(images) / 1e9
     console.print(
         f"Decoded images are kept in {escape(folder)}: {size:.2f} GB for {len(images)} images.",

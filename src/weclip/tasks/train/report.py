@@ -86,13 +86,13 @@ def report_training(
             tiling=config.eval.tiling,
         )
         small = replace(predictor, long_side=looking_side(config))
-        limit, palette = config.data.max_pixels, inputs.classes.palette
+        reading, palette = config.data.reading, inputs.classes.palette
         tagged = look_at_tagged(
             small,
             inputs.images,
             palette,
             split=config.data.train_split,
-            max_pixels=limit,
+            reading=reading,
             console=console,
         )
         masked = look_at_masked(
@@ -101,7 +101,7 @@ def report_training(
             palette,
             split=config.data.eval_split or "",
             num_classes=inputs.classes.num_classes,
-            max_pixels=limit,
+            reading=reading,
             console=console,
         )
         return write_overview(out, _overview(out, config, inputs, file, tagged, masked))

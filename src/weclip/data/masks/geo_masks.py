@@ -1,0 +1,118 @@
+"""Masks of images from a map, as GeoTIFFs that lie on it where their image does.
+
+Stage 1, the file format of predictions. `rasterio` is an extra: `pip install 'weclip[geo]'`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weclip.data.bands import bands
+from weclip.data.batch import IGNORE_INDEX
+from weclip.data.images.rasters.bands import has_rasterio, opened
+from weclip.data.images.rasters.tiff import is_tiff, tiff_of
+from weclip.system.files import write_atomically
+
+Ids = npt.NDArray[np.uint8]
+
+SUFFIX = ".tif"
+BLOCK = 256
+"""Pixels of a block's side in the file, which is what viewers read at once."""
+
+
+def is_from_a_map(path: Path) -> bool:
+    """Whether an image is a TIFF that says where on a map it lies, or which values are no data."""
+    tiff = tiff_of(path) if is_tiff(path) else None
+    return tiff is not None and tiff.geo
+
+
+def has_geo_mask(path: Path) -> bool:
+    """Whether an image's mask can be written as a GeoTIFF."""
+    return is_from_a_map(path) and has_rasterio()
+
+
+def without_data(path: Path, ids: Ids) -> Ids:
+    """A label map (H, W) of an image, with 255 where the image has no data.
+
+    There is none where all bands have the file's value of no data, or where its alpha band or its
+    mask is 0. Other images, and other software than rasterio, change nothing.
+
+    Raises:
+        InputError: The image cannot be read any more.
+    """
+    if not has_geo_mask(path):
+        return ids
+    known = ids.copy()
+    with opened(path) as raster:
+        for rows in bands(ids.shape):
+            valid = raster.dataset_mask(window=((rows.start, rows.stop), (0, ids.shape[1])))
+            known[rows][valid == 0] = IGNORE_INDEX
+    return known
+
+
+def save_geo_mask(
+    ids: Ids,
+    path: Path,
+    image: Path,
+    *,
+    names: Sequence[str],
+    palette: Ids | None,
+) -> None:
+    """Write a label map as a GeoTIFF, block by block; it appears whole or not at all.
+
+    Args:
+        ids: (H, W) class ids; 255 is no data.
+        path: The file.
+        image: The image, whose place on the map it gets.
+        names: Class names by id, which become metadata of the file.
+        palette: (256, 3) colours; None: without a colour table.
+
+    Raises:
+        InputError: The image cannot be read any more.
+        WriteError: The file cannot be written.
+    """
+    with opened(image) as raster:
+        place = _place(raster)
+    write_atomically(path, lambda target: _write(ids, target, place, names, palette))
+
+
+def _place(raster: Any) -> dict[str, Any]:
+    """Where a raster lies: its reference system with a transformation or control points."""
+    points, system = raster.gcps
+    if points:
+        return {"gcps": points, "crs": system}
+    if raster.crs is None and raster.transform.is_identity:
+        return {}
+    return {"crs": raster.crs, "transform": raster.transform}
+
+
+def _write(
+    ids: Ids, target: Path, place: dict[str, Any], names: Sequence[str], palette: Ids | None
+) -> None:
+    import rasterio
+
+    height, width = ids.shape
+    settings: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": 1,
+        "dtype": "uint8",
+        "nodata": IGNORE_INDEX,
+        "compress": "deflate",
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "bigtiff": "if_safer",
+    }
+    with rasterio.open(target, "w", **settings, **place) as raster:
+        for top in range(0, height, BLOCK):
+            rows = ids[top : top + BLOCK]
+            raster.write(rows, 1, window=((top, top + len(rows)), (0, width)))
+        raster.update_tags(1, **{f"class_{index}": name for index, name in enumerate(names)})
+        if palette is not None:
+            colours = palette.tolist()
+            raster.write_colormap(1, {i: (*colours[i], 255) for i in range(len(names))})
