@@ -1,10 +1,11 @@
 """Large images in tiles: memory and time of `weclip predict`, and how tiles differ from the whole.
 
-python benchmarks/large.py cost [--sides 1000,2000,5000,10000] [--out FILE]
+python benchmarks/large.py cost [--sides 1000,2000,5000,10000] [--geotiff] [--out FILE]
 python benchmarks/large.py seams RUN [--side 1024] [--images 3] [--out FILE]
 
 `cost`: a random decoder of 81 classes on the demo's CLIP (patches of 8 pixels), one scale, no flip,
-native size; the largest resident memory of the whole command. `seams`: a model trained on scenes
+native size; the largest resident memory of the whole command. With `--geotiff` the image has four
+bands of 16 bits, and its mask lies on the map. `seams`: a model trained on scenes
 of the demo, on mosaics of other scenes at one scale, each whole and in tiles.
 """
 
@@ -27,6 +28,8 @@ from weclip.inference.scores.metrics import confusion_matrix, scores_from_confus
 CLASSES, PATCH, TILE = 81, 8, 256
 """Of the demo's CLIP: a tile has as many patches as one of 512 pixels has of ViT-B/16."""
 
+BANDS = ["data.bands=[3,2,1]", "data.range=[0,4000]"]
+
 NATIVE = ["eval.long_side=null", "eval.scales=[1.0]", "eval.flip=false"]
 
 TILES = ((128, 0.0), (128, 0.25), (256, 0.0), (256, 0.25), (256, 0.5), (512, 0.0), (512, 0.25))
@@ -42,9 +45,9 @@ def cost(args: argparse.Namespace) -> None:
         folder = Path(temporary)
         model = str(write_model(folder))
         for side in map(int, args.sides.split(",")):
-            image = folder / f"{side}.jpg"
-            write_image(image, (side, side))
-            tiles = [*NATIVE, f"eval.tile={TILE}"]
+            image = folder / f"{side}.{'tif' if args.geotiff else 'jpg'}"
+            (write_geotiff if args.geotiff else write_image)(image, (side, side))
+            tiles = [*NATIVE, f"eval.tile={TILE}", *(BANDS if args.geotiff else [])]
             command = ["predict", str(image), *tiles, "--model", model]
             figures[side] = measure(command, folder / f"out{side}")
             gigabytes, *seconds = figures[side]
@@ -52,6 +55,20 @@ def cost(args: argparse.Namespace) -> None:
     title = f"predict in tiles of {TILE} pixels, {CLASSES} classes, patches of {PATCH} pixels"
     show(title, ("side", "GB", "seconds", "of a core"), rows)
     write(args.out, {"what": title, "gigabytes_and_seconds": figures})
+
+
+def write_geotiff(path: Path, size: tuple[int, int]) -> None:
+    """Four bands of 16 bits in tiles, as satellites' products have them."""
+    import rasterio
+
+    noise = np.random.default_rng(0).integers(0, 4000, (4, 512, size[1]), dtype=np.uint16)
+    settings = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 500000, 0, -10, 5000000)}
+    shape = {"count": 4, "height": size[0], "width": size[1], "dtype": "uint16"}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **place, **settings) as file:
+        for top in range(0, size[0], 512):
+            rows = noise[:, : min(512, size[0] - top)]
+            file.write(rows, window=((top, top + rows.shape[1]), (0, size[1])))
 
 
 def mosaic(side: int, seed: int) -> tuple[Ids, Ids]:
@@ -140,6 +157,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("cost")
     one.add_argument("--sides", default="1000,2000,5000,10000")
+    one.add_argument("--geotiff", action="store_true", help="four bands of 16 bits")
     one.set_defaults(run_it=cost)
     two = commands.add_parser("seams")
     two.add_argument("run", help="run folder of a training on scenes of the demo")

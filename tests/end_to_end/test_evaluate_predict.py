@@ -141,6 +141,8 @@ def test_an_evaluation_is_never_alone(run_folder, tmp_path, capsys):
     record = records["Segmentation"]
     assert record["protocol"] == {
         "long_side": 48,
+        "tile": None,
+        "overlap": None,
         "scales": [1.0, 0.75],
         "flip": True,
         "crf": False,

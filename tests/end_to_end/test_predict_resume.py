@@ -151,4 +151,4 @@ def test_names_of_all_lengths_that_the_disk_allows(tmp_path, photos, run_folder)
     assert predict(run_folder, tmp_path / "out", photos) == 0
     assert set(names) <= worlds.folder_content(tmp_path / "out" / "masks").keys()
     recipe = json.loads((tmp_path / "out" / "predict.json").read_text())
-    assert recipe.keys() == {"model", "backbones", "eval", "palette"}
+    assert recipe.keys() == {"model", "backbones", "eval", "data", "palette"}

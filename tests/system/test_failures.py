@@ -54,6 +54,11 @@ def test_the_commands_with_advice_are_there():
     assert ADVICE.keys() == {"train", "evaluate", "predict", "label", "tag", "demo"}
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_commands_that_see_images_whole_name_tiles(command):
+    assert "add eval.tile=512" in str(failure(MemoryError(), command))
+
+
 @pytest.mark.parametrize(
     "error",
     [RuntimeError("shapes do not match"), ImportError("no module"), OSError(errno.EINVAL, "bad")],

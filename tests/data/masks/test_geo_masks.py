@@ -54,7 +54,7 @@ def test_pixels_of_no_data_are_255(tmp_path, monkeypatch):
     bands[:, 10:20, 5:9] = -9999
     bands[0, 30, 30] = -9999  # the other bands know something
     image = write_geotiff(tmp_path / "a.tif", bands, nodata=-9999)
-    monkeypatch.setattr("weclip.data.bands.bands.__defaults__", (400,))
+    monkeypatch.setattr("weclip.data.images.rasters.bands.STRIP", 400)
     ids = ids_of((40, 50))
     found, gone = without_data(image, ids), np.zeros((40, 50), bool)
     gone[10:20, 5:9] = True

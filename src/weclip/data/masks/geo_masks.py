@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weclip.data.bands import bands
 from weclip.data.batch import IGNORE_INDEX
-from weclip.data.images.rasters.bands import has_rasterio, opened
+from weclip.data.images.rasters.bands import block_rows, has_rasterio, opened
 from weclip.data.images.rasters.tiff import is_tiff, tiff_of
 from weclip.system.files import write_atomically
 
@@ -47,7 +46,7 @@ def without_data(path: Path, ids: Ids) -> Ids:
         return ids
     known = ids.copy()
     with opened(path) as raster:
-        for rows in bands(ids.shape):
+        for rows in block_rows(raster):
             valid = raster.dataset_mask(window=((rows.start, rows.stop), (0, ids.shape[1])))
             known[rows][valid == 0] = IGNORE_INDEX
     return known

@@ -33,7 +33,7 @@ def test_strips_are_the_whole(tmp_path, monkeypatch):
     path = write_geotiff(tmp_path / "a.tif", bands, tiled=True, blockxsize=16, blockysize=16)
     reading = Reading(bands=(1, 2, 4), range=(0, 900))
     whole = read_rgb(path, reading=reading)
-    monkeypatch.setattr("weclip.data.bands.bands.__defaults__", (400,))
+    monkeypatch.setattr("weclip.data.images.rasters.bands.STRIP", 400)
     assert np.array_equal(read_rgb(path, reading=reading), whole)
 
 

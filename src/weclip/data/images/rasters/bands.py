@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.data.bands import bands as strips
 from weclip.data.images.rasters.tiff import Tiff
 from weclip.data.images.reading import Reading, require_pixels
 from weclip.system.errors import InputError
 
 INSTALL = "pip install 'weclip[geo]'"
+
+CACHE = 64
+"""MB of decoded blocks that GDAL keeps; by default it is a twentieth of the machine's memory."""
+
+STRIP, LARGEST_STRIP = 2**20, 2**24
+"""Pixels of three bands that are read at once, and the most of a row of large blocks."""
 
 SAMPLE = 1024
 """Rows and columns that the range of a large file is taken from."""
@@ -45,7 +50,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             raster = rasterio.open(path, driver="GTiff")
-        with raster:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE), raster:
             yield raster
     except (RasterioError, OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -68,14 +73,25 @@ def read_bands(path: str | PathLike[str], reading: Reading) -> NDArray[np.uint8]
         chosen = _chosen(raster, reading, path)
         low, high = _range(raster, chosen, reading, path)
         pixels = np.empty((raster.height, raster.width, 3), np.uint8)
-        for rows in strips((raster.height, 3 * raster.width)):
+        for rows in block_rows(raster):
             window = ((rows.start, rows.stop), (0, raster.width))
-            for channel, band in enumerate(chosen):
-                values = raster.read(band, window=window)
+            for channel, values in enumerate(raster.read(chosen, window=window)):
                 if values.dtype != np.uint8 or (low, high) != (0, 255):
                     values = _to_bytes(values, low, high)
                 pixels[rows, :, channel] = values
     return pixels
+
+
+def block_rows(raster: Any) -> Iterator[slice]:
+    """The rows of a raster in strips that end where its blocks do: else each is decoded again.
+
+    Of a file that is one block the strips are as large as memory allows.
+    """
+    block = raster.block_shapes[0][0]
+    rows = block * max(1, STRIP // (block * raster.width))
+    if rows * raster.width > LARGEST_STRIP:
+        rows = max(1, STRIP // raster.width)
+    return (slice(top, min(top + rows, raster.height)) for top in range(0, raster.height, rows))
 
 
 def refusal(path: str | PathLike[str], tiff: Tiff) -> InputError:
