@@ -115,7 +115,7 @@ CHANGES = (
         "precision-of-gpus",
         "fp16 on a CPU",
         "train.precision=fp16",
-        "train.precision=fp16 needs a GPU; use auto, float32 or bf16",
+        "train.precision=fp16 needs a CUDA GPU; use auto, float32 or bf16",
     ),
     (
         "format-in-capitals",

@@ -25,7 +25,7 @@ def test_all_follow_the_chosen_device_and_forget_it_afterwards():
         assert default_device() == "cpu"
         assert connect().device.type == make_accelerator("float32").device.type == "cpu"
         assert versions()["device"].endswith("CPU")
-        with pytest.raises(InputError, match="fp16 needs a GPU"):
+        with pytest.raises(InputError, match="fp16 needs a CUDA GPU"):
             precision("fp16")
     assert default_device() == "cuda"
     assert precision("fp16") == "fp16"

@@ -86,11 +86,11 @@ def otsu_threshold(values: Tensor) -> float:
     Returns:
         The middle between the groups; the number itself where all are equal.
     """
-    ordered = values.double().sort().values
+    ordered = values.cpu().double().sort().values  # Apple's GPUs have no float64
     count = len(ordered)
     if count < 2:
         return float(ordered[0])
-    below = torch.arange(1, count, dtype=torch.float64, device=values.device)
+    below = torch.arange(1, count, dtype=torch.float64)
     total = ordered.cumsum(0)
     low = total[:-1] / below
     high = (total[-1] - total[:-1]) / (count - below)

@@ -40,6 +40,16 @@ def total_memory() -> int | None:
     return _memory("MemTotal")
 
 
+def most_memory() -> int | None:
+    """Most bytes that this process has held so far; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
 def _memory(line: str) -> int | None:
     """The bytes of a line of /proc/meminfo, at most what the container may take."""
     try:

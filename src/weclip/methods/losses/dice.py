@@ -38,16 +38,17 @@ def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
         label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
 
     Returns:
-        (2, C) float64.
+        (2, C) float64; float32 on Apple's GPUs, which have no other.
     """
     probability = at_pixels(logits, (label_map.shape[1], label_map.shape[2])).softmax(dim=1)
     counts = label_map != IGNORE_INDEX  # (B, H, W)
     classes = torch.where(counts, label_map, 0)
     labelled = probability.gather(1, classes[:, None])[:, 0] * counts  # of the label's class
-    zeros = probability.new_zeros(logits.shape[1], dtype=torch.float64)  # pixels one by one
-    both = zeros.index_add(0, classes.flatten(), labelled.flatten().double())
-    pixels = zeros.index_add(0, classes.flatten(), counts.flatten().double())
-    areas = (probability * counts[:, None]).sum(dim=(2, 3)).double().sum(dim=0) + pixels
+    wide = torch.float32 if logits.device.type == "mps" else torch.float64
+    zeros = probability.new_zeros(logits.shape[1], dtype=wide)  # pixels one by one
+    both = zeros.index_add(0, classes.flatten(), labelled.flatten().to(wide))
+    pixels = zeros.index_add(0, classes.flatten(), counts.flatten().to(wide))
+    areas = (probability * counts[:, None]).sum(dim=(2, 3)).to(wide).sum(dim=0) + pixels
     return torch.stack([both, areas])
 
 

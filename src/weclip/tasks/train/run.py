@@ -208,16 +208,17 @@ def precision(choice: str) -> str:
     """What `auto` means here: bf16 where the processor or GPU has it, and float32 otherwise.
 
     Raises:
-        InputError: fp16 without a GPU.
+        InputError: fp16 without a GPU that `accelerate` scales losses on.
     """
-    gpu = default_device() != "cpu"
-    if choice == "fp16" and not gpu:
-        raise InputError("train.precision=fp16 needs a GPU; use auto, float32 or bf16")
+    kind = default_device().partition(":")[0]
+    if choice == "fp16" and kind != "cuda":
+        raise InputError("train.precision=fp16 needs a CUDA GPU; use auto, float32 or bf16")
     if choice != "auto":
         return choice
-    processor = torch.cpu.get_capabilities()
-    on_cpu = bool(processor.get("avx512_bf16") or processor.get("amx_bf16"))
-    return "bf16" if (torch.cuda.is_bf16_supported() if gpu else on_cpu) else "float32"
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
+    processor = torch.cpu.get_capabilities() if kind == "cpu" else {}
+    return "bf16" if processor.get("avx512_bf16") or processor.get("amx_bf16") else "float32"
 
 
 def make_trainer(

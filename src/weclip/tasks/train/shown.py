@@ -5,9 +5,7 @@ a file, a line does so every so often.
 """
 
 import os
-import resource
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -23,6 +21,7 @@ from weclip.backbones.dino.weights import Dino
 from weclip.config import Config, whole
 from weclip.methods.method import Method
 from weclip.system.console import warn
+from weclip.system.memory import most_memory
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.train.inputs import Inputs
 from weclip.tasks.train.result import TrainResult, scores_of
@@ -182,19 +181,18 @@ def forecast(seconds: float, left: int, on_cpu: bool) -> list[str]:
     Returns:
         Time and memory, and where it takes long on a CPU, what is quicker.
     """
-    lines = [
-        f"{seconds:.2g} s a step: about {spoken(seconds * left)} for the {left} steps left; "
-        f"{used_memory(on_cpu) / 1e9:.1f} GB of memory"
-    ]
-    return lines + list(QUICKER if on_cpu and seconds * left > LONG else ())
+    held = used_memory(on_cpu)
+    memory = "" if held is None else f"; {held / 1e9:.1f} GB of memory"
+    time = f"{seconds:.2g} s a step: about {spoken(seconds * left)} for the {left} steps left"
+    return [time + memory] + list(QUICKER if on_cpu and seconds * left > LONG else ())
 
 
-def used_memory(on_cpu: bool) -> int:
-    """Most bytes that the process has held so far, of the GPU where it computes there."""
-    if not on_cpu:
-        return int(torch.cuda.max_memory_allocated())
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
+def used_memory(on_cpu: bool) -> int | None:
+    """Most bytes held so far, of the GPU where it computes there; None if the system hides it."""
+    if on_cpu:
+        return most_memory()
+    apple = torch.backends.mps.is_available()
+    return int((torch.mps.driver_allocated_memory if apple else torch.cuda.max_memory_allocated)())
 
 
 def spoken(seconds: float) -> str:

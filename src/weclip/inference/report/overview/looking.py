@@ -24,5 +24,5 @@ def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uin
     for window in windows(size, len(logits)):
         best, ids = resized(logits, size, window).softmax(0).max(0)
         label_map[window] = ids.cpu().numpy().astype(np.uint8)
-        total += float(best.double().sum())
+        total += float(best.cpu().double().sum())  # Apple's GPUs have no float64
     return label_map, total / label_map.size
