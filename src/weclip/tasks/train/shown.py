@@ -183,8 +183,9 @@ def forecast(seconds: float, left: int, on_cpu: bool) -> list[str]:
     """
     held = used_memory(on_cpu)
     memory = "" if held is None else f"; {held / 1e9:.1f} GB of memory"
-    time = f"{seconds:.2g} s a step: about {spoken(seconds * left)} for the {left} steps left"
-    return [time + memory] + list(QUICKER if on_cpu and seconds * left > LONG else ())
+    needed = f"{seconds:.2g} s a step: about {spoken(seconds * left)} for the {left} steps left"
+    hint = QUICKER if on_cpu and seconds * left > LONG else ()
+    return [needed + memory, *hint]
 
 
 def used_memory(on_cpu: bool) -> int | None:
