@@ -23,7 +23,8 @@ def test_what_computes_has_a_device_and_all_can_be_quiet():
 @pytest.mark.parametrize(
     ("device", "line"),
     [
-        ("mps", "--device mps: there is none of this name; give cpu, cuda or cuda:1"),
+        ("tpu", "--device tpu: there is none of this name; give cpu, cuda, cuda:1 or mps"),
+        ("mps", "--device mps: not a device that PyTorch can use here; known: cpu"),
         ("", "--device : there is none of this name"),
         ("cuda:99", "--device cuda:99: not a device that PyTorch can use here; known: cpu"),
     ],
