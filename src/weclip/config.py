@@ -21,14 +21,18 @@ WholeOrAuto = int | str
 """A whole number, or `auto`: the start of a training chooses it (`tasks/train/fit_to_data.py`)."""
 
 
-def whole(value: WholeOrAuto) -> int:
+def whole(value: WholeOrAuto, key: str = "") -> int:
     """The number of a key that may be `auto`, where a number is needed.
+
+    Args:
+        value: As the configuration has it.
+        key: The key with `=`, for the message.
 
     Raises:
         InputError: It is `auto` still; only trainings choose.
     """
     if isinstance(value, str):
-        raise InputError(f"{AUTO} is for trainings, which choose a number; give a number here")
+        raise InputError(f"{key}{AUTO} is for trainings, which choose a number; give a number here")
     return value
 
 
@@ -190,7 +194,7 @@ class EvalConfig:
     @property
     def side(self) -> int | None:
         """`long_side`, which a training has chosen; InputError if it is `auto` still."""
-        return None if self.long_side is None else whole(self.long_side)
+        return None if self.long_side is None else whole(self.long_side, "eval.long_side=")
 
 
 @dataclass

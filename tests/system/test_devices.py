@@ -14,7 +14,7 @@ from weclip.tasks.train.run import precision
 def gpu(monkeypatch):
     """A machine that says it has a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a GPU")
 
 
 @pytest.mark.usefixtures("gpu")

@@ -95,11 +95,9 @@ def _on(device: str | None) -> Iterator[None]:
         raise InputError(
             f"--device {device}: there is none of this name; give cpu, cuda, cuda:1 or mps"
         )
-    from weclip.system.distributed import has_torch, on_device
+    from weclip.system.distributed import on_device
+    from weclip.tasks.load.opening import require_device
 
-    if has_torch():
-        from weclip.tasks.load.model import usable_device
-
-        usable_device(device, "--device ")
+    require_device(device, "--device ")
     with on_device(device):
         yield

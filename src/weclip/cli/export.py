@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weclip.cli.options import Clip, Model, Plugins
+from weclip.cli.options import Changes, Clip, Model, Plugins
 
 OutFile = Annotated[Path, typer.Option("--out", help="File to write: .onnx or .pt2.")]
 Format = Annotated[
@@ -38,6 +38,7 @@ Precision = Annotated[
 def export(
     model: Model,
     out: OutFile,
+    changes: Changes = None,
     format: Format = "onnx",
     output: Output = "logits",
     precision: Precision = "float32",
@@ -48,6 +49,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a model as one file that runs without weclip, and verify it.
+
+    Changes of eval, such as eval.long_side=640, become the file's own test settings.
 
     In: RGB images (B, 3, H, W) float32 in 0..255, of any number and size. The file is run on images
     of ten shapes and compared before it is kept.
@@ -61,6 +64,6 @@ def export(
 
     options = ExportOptions(format=format, output=output, precision=precision, overwrite=overwrite)
     console = screen()
-    done = run(ModelAt(model, clip, (), plugin or ()), out, options, console=console)
+    done = run(ModelAt(model, clip, changes or (), plugin or ()), out, options, console=console)
     for line in described(done):
         console.print(line, soft_wrap=True, markup=False, highlight=False)

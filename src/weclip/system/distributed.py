@@ -61,8 +61,9 @@ class Alone:
 
 @cache
 def has_torch() -> bool:
-    """Whether PyTorch is installed."""
-    return find_spec("torch") is not None
+    """Whether PyTorch is installed, with what shares work between processes."""
+    found = (find_spec(name) for name in ("torch", "accelerate"))
+    return all(spec is not None and spec.origin is not None for spec in found)
 
 
 def connect() -> Place:
@@ -170,8 +171,11 @@ def on_device(name: str | None) -> Iterator[None]:
         yield
         return
     if not has_torch():
-        require_no_device(name)
-        yield
+        before = _device.set(name)
+        try:
+            yield
+        finally:
+            _device.reset(before)
         return
     import torch
 
@@ -184,7 +188,8 @@ def on_device(name: str | None) -> Iterator[None]:
                 f"--device {name}: each of several processes takes a GPU of its own; give cuda, "
                 "and choose the GPUs with CUDA_VISIBLE_DEVICES"
             )
-        with nullcontext() if place.index is None else torch.cuda.device(place):
+        numbered = place.index is not None and torch.cuda.is_available()
+        with torch.cuda.device(place) if numbered else nullcontext():
             yield
     finally:
         _device.reset(before)
@@ -197,12 +202,6 @@ def _forget_place() -> None:
 
     if PartialState._shared_state and PartialState().num_processes == 1:
         PartialState._reset_state()
-
-
-def require_no_device(name: str) -> None:
-    """InputError for another device than the CPU: there is no PyTorch."""
-    if name != "cpu":
-        raise InputError(f"device {name}: there is no PyTorch; pip install 'weclip[torch]'")
 
 
 def _first_line(error: Exception) -> str:

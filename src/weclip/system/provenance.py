@@ -8,29 +8,41 @@ from pathlib import Path
 from weclip.system.distributed import default_device, has_torch
 
 
-def versions() -> dict[str, str]:
-    """What scores depend on: packages, Python, device and the git commit of the source."""
-    return packages() | {
+def versions(engine: str = "torch", device: str | None = None) -> dict[str, str]:
+    """What scores depend on: packages, Python, device and the git commit of the source.
+
+    Args:
+        engine: The package that computes: `torch` or `onnxruntime`.
+        device: Where; None: the default of PyTorch.
+    """
+    return packages(engine) | {
         "python": platform.python_version(),
-        "device": _device_name(),
+        "device": _device_name(device or default_device()),
         "commit": git_commit(),
     }
 
 
-def packages() -> dict[str, str]:
-    """Versions of the packages that numbers depend on."""
-    needed = ("weclip", "torch" if has_torch() else "onnxruntime", "numpy", "pillow")
-    return {name: metadata.version(name) for name in needed}
+def packages(engine: str = "torch") -> dict[str, str]:
+    """Versions of the packages that numbers depend on; arguments as in `versions`."""
+    with_torch = ["torch"] if engine == "torch" else []
+    named = ["weclip", *with_torch, "numpy", "pillow"]
+    found = {name: metadata.version(name) for name in named}
+    if engine == "onnxruntime":  # as it says of itself: it is installed under several names
+        import onnxruntime
+
+        found[engine] = str(onnxruntime.__version__)
+    return found
 
 
-def _device_name() -> str:
+def _device_name(device: str) -> str:
     """The GPU, or what the CPU is."""
-    kind = default_device()
-    if kind.startswith("cuda"):
+    if device.startswith("cuda") and has_torch():
         import torch
 
-        return torch.cuda.get_device_name()
-    return f"{platform.machine()} {'GPU (mps)' if kind == 'mps' else 'CPU'}"
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name(device)
+    kind = {"cpu": "CPU", "mps": "GPU (mps)"}.get(device, f"GPU ({device})")
+    return f"{platform.machine()} {kind}"
 
 
 def git_commit() -> str:

@@ -8,7 +8,6 @@ from weclip.data.classes import ClassList
 from weclip.data.masks.colours import colour_text
 from weclip.data.masks.geo_masks import SUFFIX, has_geo_mask
 from weclip.data.masks.mask_files import read_note
-from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
 from weclip.system.files import (
     RUN_MARKER,
@@ -62,9 +61,9 @@ def make_record(model: Opened) -> dict[str, Any]:
             "crf": tested.crf,
             "bands": model.config.data.bands,
             "range": model.config.data.range,
-            "device": default_device(),
+            "device": model.device,
         },
-        "versions": versions(),
+        "versions": versions(model.engine, model.device),
     }
 
 
@@ -92,10 +91,10 @@ def enter(out: Path, model: Opened, *, ids: bool, resume: bool, overwrite: bool)
     Raises:
         InputError: As `claim_folder`; or what is there was made by another model or otherwise.
     """
-    path, recipe = out / RECIPE_NAME, make_recipe(model, ids=ids)
+    path, recipe, record = out / RECIPE_NAME, make_recipe(model, ids=ids), make_record(model)
     if not (resume and is_output(out, KIND)):
         claim_folder(out, KIND, overwrite=overwrite)
-        write_json(out / RUN_MARKER, make_record(model))
+        write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     if not path.exists() and not (out / "masks").exists():  # new, or killed at its beginning
         write_json(out / LEGEND_NAME, make_legend(model.classes))

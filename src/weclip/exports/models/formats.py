@@ -56,7 +56,7 @@ def write_onnx(graph: Graph, header: OnnxHeader, path: Path) -> None:
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # which lines of which files of this machine made it
         program.model.metadata_props[KEY] = header.to_text()
-        program.save(path)
+        program.save(path, external_data=False)
 
 
 def write_pt2(graph: Graph, header: OnnxHeader, path: Path) -> None:
@@ -65,6 +65,9 @@ def write_pt2(graph: Graph, header: OnnxHeader, path: Path) -> None:
         program = torch.export.export(
             graph, (traced_image(),), dynamic_shapes={INPUT: FREE}, strict=False
         )
+        for module in program.graph_module.modules():
+            for node in getattr(getattr(module, "graph", None), "nodes", ()):
+                node.meta.pop("stack_trace", None)  # lines of files of this machine
         held = BytesIO()  # of a file, PyTorch wants another name than a temporary one
         torch.export.save(program, held, extra_files={KEY: header.to_text()})
     path.write_bytes(held.getvalue())

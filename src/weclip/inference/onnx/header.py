@@ -36,6 +36,7 @@ class OnnxHeader:
         classes: Class list it was trained for.
         backbones: The frozen backbones in it, by the method's name for them.
         tested: How it is tested by default: the section `eval` of a configuration.
+        data: How its images are read: keys of the section `data`.
         step: Training steps behind it.
         output: One of `OUTPUTS`.
         precision: Of the weights in it: `float32` or `float16`.
@@ -46,6 +47,7 @@ class OnnxHeader:
     classes: ClassList
     backbones: Mapping[str, FrozenBackbone]
     tested: Mapping[str, Any]
+    data: Mapping[str, Any]
     step: int
     output: str
     precision: str
@@ -59,6 +61,7 @@ class OnnxHeader:
             "classes": header_of(self.classes),
             "backbones": {name: each._asdict() for name, each in self.backbones.items()},
             "eval": dict(self.tested),
+            "data": dict(self.data),
             "step": self.step,
             "output": self.output,
             "precision": self.precision,
@@ -91,6 +94,7 @@ def header_from(metadata: Mapping[str, str], path: Path) -> OnnxHeader:
                 printable(name): backbone_of(each) for name, each in document["backbones"].items()
             },
             tested=dict(document["eval"]),
+            data=dict(document["data"]),
             step=int(document["step"]),
             output=_one_of(OUTPUTS, document["output"]),
             precision=_one_of(PRECISIONS, document["precision"]),

@@ -3,6 +3,7 @@
 Stage 6.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from weclip.system.untrusted.text import one_line
 
 SUFFIX = ".onnx"
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 """What onnxruntime calls devices."""
+
+Provider = str | tuple[str, dict[str, int]]
+
+DEVICE = re.compile(r"cpu|cuda(:(?P<number>\d{1,3}))?")
 
 INPUT, ERRORS_ONLY = "image", 3
 
@@ -27,25 +32,30 @@ class OnnxNetwork:
 
     Args:
         path: ONNX file that `weclip export` wrote.
-        device: `cpu` or `cuda`; None: a GPU where this onnxruntime has one.
+        device: `cpu`, `cuda` or `cuda:1`; None: a GPU where this onnxruntime has one.
+
+    Attributes:
+        device: Where it computes: `cpu` or `cuda`, with a number if one was given.
 
     Raises:
         InputError: No such file or device, another file, or onnxruntime is not installed.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
-        self.session = _session(path, _providers(device))
+        providers = _providers(device)
+        self.session = _session(path, providers)
+        computes_on = self.session.get_providers()[0]
+        if device is not None and computes_on != _name(providers[0]):
+            raise InputError(
+                f"device {device}: onnxruntime cannot start it here; it would compute on the CPU"
+            )
+        self.device = "cpu" if computes_on == CPU else (device or "cuda")
         self.header = header_from(self.session.get_modelmeta().custom_metadata_map, path)
 
     def __call__(self, image: NDArray[np.float32]) -> NDArray[Any]:
         """The output that `header.output` names, of images (B, 3, H, W) float32 in [0, 255]."""
         output: NDArray[Any] = self.session.run(None, {INPUT: image})[0]
         return output
-
-
-def open_header(path: Path) -> OnnxHeader:
-    """What an ONNX file says of itself; errors as of `OnnxNetwork`."""
-    return OnnxNetwork(path, "cpu").header
 
 
 def require_logits(header: OnnxHeader, path: Path) -> None:
@@ -57,7 +67,16 @@ def require_logits(header: OnnxHeader, path: Path) -> None:
         )
 
 
-def _session(path: Path, providers: list[str]) -> Any:
+def can_compute_on(device: str) -> bool:
+    """Whether onnxruntime is here and has a device of this name."""
+    try:
+        _providers(device)
+    except InputError:
+        return False
+    return True
+
+
+def _session(path: Path, providers: list[Provider]) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such model file")
     onnxruntime = _onnxruntime()
@@ -70,15 +89,19 @@ def _session(path: Path, providers: list[str]) -> Any:
         raise InputError(f"{path}: not an ONNX file that onnxruntime reads ({reason})") from None
 
 
-def _providers(device: str | None) -> list[str]:
+def _providers(device: str | None) -> list[Provider]:
     available = _onnxruntime().get_available_providers()
     if device is None:
-        return [name for name in reversed(PROVIDERS.values()) if name in available]
-    wanted = PROVIDERS.get(str(device).partition(":")[0], "")
-    if wanted not in available:
-        known = ", ".join(name for name, each in PROVIDERS.items() if each in available)
+        return [name for name in (CUDA, CPU) if name in available]
+    found = DEVICE.fullmatch(device)
+    if found is None or (device != "cpu" and CUDA not in available):
+        known = "cpu, cuda" if CUDA in available else "cpu"
         raise InputError(f"device {device}: not one that onnxruntime can use here; known: {known}")
-    return list(dict.fromkeys((wanted, PROVIDERS["cpu"])))
+    return [CPU] if device == "cpu" else [(CUDA, {"device_id": int(found["number"] or 0)}), CPU]
+
+
+def _name(provider: Provider) -> str:
+    return provider if isinstance(provider, str) else provider[0]
 
 
 def _onnxruntime() -> Any:

@@ -20,6 +20,7 @@ from weclip.data.windows import Window
 from weclip.labels.pixel_refine import portable
 from weclip.labels.pixel_refine.settings import ParSettings
 from weclip.system.errors import Notice
+from weclip.system.untrusted.text import one_line
 
 NUMBERS = 3 * 2**26
 """Numbers that a window of a large image takes, 768 MiB in float32."""
@@ -131,16 +132,19 @@ def compile_for(device: torch.device) -> float:
 
 @cache
 def has_numba() -> bool:
-    """Whether numba is installed; without it the portable form runs, and that is said once."""
-    found = find_spec("numba") is not None
-    if not found:
+    """Whether numba works here; without it the portable form runs, and that is said once."""
+    try:
+        import numba  # noqa: F401  # it refuses a NumPy that is newer than it knows
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        reason = "not installed: pip install 'weclip[fast]'" if missing else one_line(error)
         warnings.warn(
-            "the pixel refinement (PAR) runs without numba, several times slower; "
-            "pip install 'weclip[fast]'",
+            f"the pixel refinement (PAR) runs without numba, several times slower ({reason})",
             Notice,
             stacklevel=2,
         )
-    return found
+        return False
+    return True
 
 
 def _implementation(device: torch.device) -> Callable[..., Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -50,7 +51,7 @@ class LoadedModel:
     backbones: LoadedBackbones
 
 
-def usable_device(given: str | torch.device | None, name: str = "device=") -> torch.device:
+def usable_device(given: Any, name: str = "device=") -> torch.device:
     """A device of PyTorch that computes here; the default if none is given.
 
     Args:

@@ -23,7 +23,8 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     Args:
         path: ONNX file.
         overrides: Changes of `KNOWN` keys.
-        device: `cpu` or `cuda`; None: the one that was chosen, or a GPU if onnxruntime has one.
+        device: `cpu`, `cuda` or `cuda:1`; None: the one that was chosen, or a GPU if onnxruntime
+            has one.
 
     Raises:
         InputError: It is no such file or was exported for other use; a change cannot be made, or
@@ -38,7 +39,8 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     network = OnnxNetwork(path, device or chosen_device())
     header = network.header
     require_logits(header, path)
-    config = config_without_parts({"eval": dict(header.tested)}, overrides, str(path))
+    sections = {"eval": dict(header.tested), "data": dict(header.data)}
+    config = config_without_parts(sections, overrides, str(path))
     predictor = OnnxPredictor(
         network,
         long_side=config.eval.side,
@@ -47,4 +49,6 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
         crf=installed_crf() if config.eval.crf else None,
         tiling=config.eval.tiling,
     )
-    return Opened(path, header.classes, header.backbones, config, predictor)
+    return Opened(
+        path, header.classes, header.backbones, config, predictor, network.device, "onnxruntime"
+    )

@@ -11,10 +11,11 @@ from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.data.classes import ClassList
 from weclip.inference.arguments import path_of, require_list, short_errors
-from weclip.inference.onnx.network import SUFFIX
+from weclip.inference.onnx.network import SUFFIX, can_compute_on
 from weclip.inference.prediction import Predicts
 from weclip.inference.segmentation.model import SegmentationModel
 from weclip.plugins import Plugin, PluginFiles
+from weclip.system.distributed import has_torch
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
 from weclip.tasks.public.arguments import Overrides, changes_of
@@ -74,6 +75,8 @@ class Opened:
         backbones: The frozen backbones in it, by the method's name for them.
         config: Its configuration, of which `eval` and how images are read count here.
         predictor: What predicts, where it computes.
+        device: Where that is.
+        engine: The package that computes.
     """
 
     path: Path
@@ -81,6 +84,8 @@ class Opened:
     backbones: Mapping[str, FrozenBackbone]
     config: Config
     predictor: Predicts
+    device: str
+    engine: str
 
 
 def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -> Opened:
@@ -93,6 +98,11 @@ def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -
     Raises:
         InputError: It cannot be opened.
     """
+    if Path(place.run_or_file).suffix.lower() == ".pt2":
+        raise InputError(
+            f"{place.run_or_file}: a program for PyTorch alone (torch.export.load); weclip reads "
+            "runs, model.safetensors, bundles and .onnx"
+        )
     if place.is_onnx:
         from weclip.tasks.load.onnx import open_onnx
 
@@ -107,9 +117,27 @@ def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -
     from weclip.tasks.load.model import usable_device
 
     model = place.open()
-    model.method.to(usable_device(device))
+    place_on = usable_device(device)
+    model.method.to(place_on)
     predictor = build_predictor(model.config, model.method)
-    return Opened(model.path, model.file.classes, model.file.backbones, model.config, predictor)
+    classes, backbones = model.file.classes, model.file.backbones
+    return Opened(model.path, classes, backbones, model.config, predictor, str(place_on), "torch")
+
+
+def require_device(device: object, name: str = "device=") -> None:
+    """InputError unless PyTorch or onnxruntime can compute on a device.
+
+    Which of them will is not known yet; the model that is opened says the rest.
+    """
+    if isinstance(device, str) and can_compute_on(device):
+        return
+    if not has_torch():
+        raise InputError(
+            f"{name}{str(device)[:40]}: there is no PyTorch; pip install 'weclip[torch]'"
+        )
+    from weclip.tasks.load.model import usable_device
+
+    usable_device(device, name)
 
 
 def load(

@@ -87,13 +87,11 @@ def called(*, progress: bool, device: str | None = None, **flags: object) -> Ite
     with short_errors(MESSAGE), ExitStack() as stack:  # what a command says is not cut
         require_flags(progress=progress, **flags)
         if device is not None:  # PyTorch, which `check` does without
-            from weclip.system.distributed import has_torch, on_device
+            from weclip.system.distributed import on_device
+            from weclip.tasks.load.opening import require_device
 
-            if has_torch():
-                from weclip.tasks.load.model import usable_device
-
-                device = str(usable_device(device))
-            stack.enter_context(on_device(device))
+            require_device(device)
+            stack.enter_context(on_device(str(device)))
         yield LogScreen(progress=progress)
 
 

@@ -1,11 +1,19 @@
 """`weclip.export`, `weclip.bundle` and `weclip.push`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.load.opening import ModelAt
-from weclip.tasks.public.arguments import AnyPath, called, path_or_none, text_of
+from weclip.tasks.public.arguments import (
+    AnyPath,
+    Overrides,
+    called,
+    changes_of,
+    path_or_none,
+    text_of,
+)
 from weclip.tasks.public.results import BundleResult, ExportResult, PushResult
 from weclip.tasks.share.bundle import BundleOptions
 from weclip.tasks.share.bundle import bundle as run_bundle
@@ -24,6 +32,8 @@ def export(
     clip: AnyPath | None = None,
     plugins: Sequence[AnyPath] = (),
     overwrite: bool = False,
+    overrides: Overrides = (),
+    **changes: object,
 ) -> ExportResult:
     """Write a model as one file that runs without weclip, and verify it.
 
@@ -37,6 +47,9 @@ def export(
         clip: CLIP weights, if they are no longer where they were.
         plugins: Python files with parts of your own that the model was trained with.
         overwrite: Replace the file if it is there.
+        overrides: Changes of the configuration: `{"eval.long_side": 640}`, or texts as in the
+            command; those of `eval` become the file's own test settings.
+        changes: The same by keyword: a section, `eval={"long_side": 640}`.
 
     Raises:
         InputError: Anything given cannot be used, or a package is missing.
@@ -54,7 +67,7 @@ def export(
             precision=str(text_of(precision, "precision")),
             overwrite=overwrite,
         )
-        place = _given(run, clip, plugins)
+        place = replace(_given(run, clip, plugins), overrides=changes_of({}, overrides, changes))
         return run_export(place, path_of(out, "out"), options, console=console)
 
 

@@ -1,6 +1,7 @@
 """`weclip export`: a trained model in one file that runs without weclip, verified."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -15,10 +16,11 @@ from weclip.exports.models.graph import Graph
 from weclip.exports.models.verify import verify
 from weclip.inference.onnx.header import LOGITS, OUTPUTS, PRECISIONS, OnnxHeader
 from weclip.system.console import QUIET
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, RunError
 from weclip.system.files import require_writable, write_atomically
 from weclip.system.locks import working_on
 from weclip.system.provenance import versions
+from weclip.system.untrusted.text import one_line
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.results import ExportResult
@@ -43,6 +45,9 @@ class ExportOptions:
 
 
 DEFAULTS = ExportOptions()
+
+READ = ("bands", "range", "max_side")
+"""Keys of `data` that say how the model is used to its images."""
 
 
 def export(
@@ -70,12 +75,26 @@ def export(
         exact, found = Graph(method, options.output), []
 
         def write(temporary: Path) -> None:
-            kind.write(graph, header, temporary)
+            with told_in_one_line(options.format):
+                kind.write(graph, header, temporary)
             found.append(verify(kind.open(temporary), exact, options.precision))
 
         write_atomically(out, write)
     seen = found[0]
     return ExportResult(out, out.stat().st_size, seen.shapes, seen.largest, seen.equal)
+
+
+@contextmanager
+def told_in_one_line(format: str) -> Iterator[None]:
+    """Turn what PyTorch's exporters raise, of many classes, into a `RunError`."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise RunError(
+            f"PyTorch cannot export this model as {format} ({one_line(error)}); nothing is kept"
+        ) from error
 
 
 def _checked(out: Path, options: ExportOptions) -> Format:
@@ -105,6 +124,7 @@ def header_of_model(model: LoadedModel, options: ExportOptions) -> OnnxHeader:
         classes=model.file.classes,
         backbones=model.file.backbones,
         tested={**asdict(model.config.eval), "long_side": model.config.eval.side},
+        data={key: getattr(model.config.data, key) for key in READ},
         step=model.file.step,
         output=options.output,
         precision=options.precision,

@@ -174,7 +174,7 @@ def choose(config: Config, facts: Facts, before: Mapping[str, object]) -> dict[s
     steps = pick("train.steps", lambda: steps_for(facts.images, batch, epochs))
     chosen = {"data.crop_size": crop, "train.batch_size": batch}
     chosen["train.steps"] = steps
-    if config.eval.long_side is not None:
+    if config.eval.long_side is not None and before.get(TESTED, AUTO) is not None:
         chosen[TESTED] = pick(TESTED, lambda: long_side_for(facts.sizes))
     chosen["optim.warmup_steps"] = pick("optim.warmup_steps", lambda: warmup_for(steps))
     chosen[CONFIDENT] = pick(CONFIDENT, lambda: confident_for(steps))
