@@ -119,7 +119,7 @@ def compared(run: str, side: int, images: int) -> Iterator[tuple[str, list[float
     began = now()
     wholes = [whole.predict(image).label_map for image, _ in pictures]
     yield "whole", [miou(wholes, truths, len(whole.class_names)), now() - began]
-    for tile, overlap in TILES:
+    for tile, overlap in (each for each in TILES if each[0] < side):
         model = weclip.load(run, eval={**protocol, "tile": tile, "overlap": overlap})
         lines, began = seam_lines(side, tile, overlap), now()
         found = [model.predict(image).label_map for image, _ in pictures]
