@@ -162,7 +162,7 @@ def test_no_room_is_crowded():
 def test_no_file_is_long():
     sizes = {
         relative(path): len(path.read_text(encoding="utf-8").splitlines())
-        for path in python_files("src", "tests", "tools", "benchmarks")
+        for path in python_files("src", "tests", "tools", "benchmarks", "examples")
     }
     long = {name: size for name, size in sizes.items() if size > MAX_FILE_LINES}
     assert not long, f"over {MAX_FILE_LINES} lines: {long}"
@@ -171,7 +171,7 @@ def test_no_file_is_long():
 def test_no_function_is_long():
     long = [
         f"{relative(path)}:{function.lineno} {function.name} has {lines_of(function)}"
-        for path in python_files("src", "tests", "tools", "benchmarks")
+        for path in python_files("src", "tests", "tools", "benchmarks", "examples")
         for function in functions(path)
         if lines_of(function) > MAX_FUNCTION_LINES
     ]
@@ -247,7 +247,7 @@ def test_a_console_may_print():
 def test_every_module_says_what_it_is():
     silent = [
         relative(path)
-        for path in python_files("src", "tools", "benchmarks")
+        for path in python_files("src", "tools", "benchmarks", "examples")
         if not ast.get_docstring(parse(path))
     ]
     assert not silent, f"no module docstring: {silent}"
