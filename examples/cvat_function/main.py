@@ -90,7 +90,12 @@ def polygons(found: weclip.Segmentation, class_id: int) -> list[dict[str, Any]]:
 SHAPES = {"mask": mask, "polygon": polygons}
 
 
+def labels() -> str:
+    """What CVAT must know of the model's classes: the JSON of `spec` in function.yaml."""
+    names = weclip.load(MODEL).class_names
+    rows = [{"id": i, "name": name, "type": "any"} for i, name in enumerate(names) if i]
+    return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]"
+
+
 if __name__ == "__main__":
-    for number, class_name in enumerate(weclip.load(MODEL).class_names):
-        if number:
-            print(json.dumps({"id": number, "name": class_name, "type": "any"}) + ",")
+    print(labels())

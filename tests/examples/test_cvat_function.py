@@ -96,7 +96,7 @@ def test_large_images_are_not_decoded(model_file, picture, monkeypatch):
     assert "at most 100" in call(context_of(model_file, monkeypatch), body_of(picture))
 
 
-def test_the_configuration_fits_the_code():
+def test_the_configuration_fits_the_code(model_file, monkeypatch):
     module, name = CONFIG["spec"]["handler"].split(":")
     assert module == "main"
     assert callable(getattr(function, name))
@@ -106,5 +106,6 @@ def test_the_configuration_fits_the_code():
     assert CONFIG["spec"]["triggers"]["http"]["attributes"]["maxRequestBodySize"] == (
         function.MAX_BYTES
     )
-    labels = json.loads(CONFIG["metadata"]["annotations"]["spec"])
-    assert [label["id"] for label in labels] == [1, 2]
+    monkeypatch.setattr(function, "MODEL", model_file)
+    assert CONFIG["metadata"]["annotations"]["spec"].strip() == function.labels()
+    assert json.loads(function.labels())[1] == {"id": 2, "name": "dog", "type": "any"}
