@@ -29,7 +29,7 @@ check: $(INSTALLED)  ## lint, format, types and the layout rules of the reposito
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_doors.py tests/test_repository.py
 
 docs: $(INSTALLED)  ## the documentation site, strict, into site/; search needs a server: python -m http.server -d site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## remove .venv, caches and site/; runs/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache site

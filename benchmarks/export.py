@@ -39,7 +39,7 @@ def opened(run: Path | None) -> nn.Module:
 
 def header(precision: str) -> OnnxHeader:
     """A header that any model will do with."""
-    return OnnxHeader(load_classes("voc"), {}, {}, 0, LOGITS, precision, versions(), "")
+    return OnnxHeader(load_classes("voc"), {}, {}, {}, 0, LOGITS, precision, versions(), "")
 
 
 def main() -> None:

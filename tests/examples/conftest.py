@@ -19,7 +19,7 @@ CLASSES = parse_classes({"classes": ["cat", "dog"]}, "test")
 STRIDE = 8
 SEEN = {"long_side": 96, "scales": [1.0], "flip": False}
 HEADER = OnnxHeader(
-    CLASSES, {}, {**asdict(new_config().eval), **SEEN}, 1, LOGITS, "float32", {}, ""
+    CLASSES, {}, {**asdict(new_config().eval), **SEEN}, {}, 1, LOGITS, "float32", {}, ""
 )
 
 
