@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.scored_masks import NAMES, evaluate_voc, read, records, save
 from tests.labels.test_dense_crf import needs_crf
 
-from weclip import build
+from weclip.tasks.evaluate import masks
 
 
 @pytest.fixture
@@ -95,8 +95,7 @@ def test_each_folder_is_scored_with_and_without_crf(
     monkeypatch.syspath_prepend(tmp_path)
     import shifting_crf
 
-    monkeypatch.setattr(build, "dense_crf", shifting_crf.shift)
-    monkeypatch.setattr(build, "load_solver", lambda: None)
+    monkeypatch.setattr(masks, "installed_crf", lambda: shifting_crf.shift)
     out = tmp_path / "out"
     arguments = ("--masks", f"true={truth}", "eval.crf=true")
     assert evaluate_voc(shifted, out, voc_world, *arguments) == 0
