@@ -137,11 +137,17 @@ def test_a_folder_that_cannot_be_renamed_is_an_error(tmp_path, monkeypatch):
             raise OSError(errno.EACCES, "Permission denied", str(self))
         return replace(self, target)
 
-    monkeypatch.setattr(type(path), "replace", refuse)
-    with pytest.raises(WriteError, match="Permission denied"):
-        write_folder_atomically(path, fill("new"))
-    assert names(tmp_path) == ["a"]
-    assert names(path) == ["old"]
+    def refuse_the_new(self, target):
+        if target == path and (self / "new").exists() and not path.exists():
+            raise OSError(errno.EIO, "Input/output error", str(self))
+        return replace(self, target)
+
+    for refused, said in ((refuse, "Permission denied"), (refuse_the_new, "Input/output")):
+        monkeypatch.setattr(type(path), "replace", refused)
+        with pytest.raises(WriteError, match=said):
+            write_folder_atomically(path, fill("new"))
+        assert names(tmp_path) == ["a"]
+        assert names(path) == ["old"]
 
 
 @pytest.fixture

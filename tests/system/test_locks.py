@@ -143,6 +143,15 @@ def test_one_file_is_held(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_held_by_no_name(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with working_on(Path(), "bundle"), working_on(Path(".."), "bundle"):
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [".a.lock"]
+        with pytest.raises(InputError, match="works there now"), working_on(tmp_path / "a", "x"):
+            pass
+
+
 def test_a_file_system_without_locks_is_said_once(tmp_path, monkeypatch):
     def refuse(file, how):
         raise OSError(errno.ENOLCK, "No locks available")

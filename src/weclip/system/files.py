@@ -64,8 +64,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` fill a temporary folder beside `path`, then rename it; an earlier one goes.
 
-    An earlier folder is first renamed and then deleted: killed in the moment between, no folder is
-    left rather than half of one.
+    An earlier folder is renamed first, and deleted last. Killed in the moment between, no folder is
+    left rather than half of one; where the new one cannot get its name, the earlier one is back.
 
     Args:
         path: Final folder.
@@ -88,13 +88,17 @@ def write_folder_atomically(path: Path, write: Callable[[Path], object]) -> Path
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
+            if earlier.exists():
+                shutil.rmtree(earlier, ignore_errors=True)
             with suppress(FileNotFoundError):  # another process has just done the same
                 path.replace(earlier)
-            shutil.rmtree(earlier, ignore_errors=True)
     except OSError as error:
+        with suppress(OSError):
+            earlier.replace(path)
         raise _named(error, path) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, earlier):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _named(error: OSError, path: Path) -> OSError:
@@ -172,22 +176,9 @@ def claim_folder(
         inputs: Files and folders of the user's; none of them is deleted.
 
     Raises:
-        InputError: `out` is a file, holds files and `overwrite` is off, is not such an output, or
-            holds one of `inputs`; or a command is writing in it.
+        InputError: As in `require_claimable`, or it cannot be made.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; give a folder")
-    if out.is_dir() and not set(out.iterdir()) <= {*out.glob(TEMPORARY), out / LOCK_NAME}:
-        if not overwrite:
-            raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
-        found = kind_of(out / RUN_MARKER)
-        if found != kind:
-            raise InputError(
-                f"--out {out} holds {f'a {found}' if found else 'other files'} and no {kind} of "
-                "weclip's, so --overwrite does not delete it; choose another folder"
-            )
-        require_outside(out, inputs)
-        require_unlocked(out)
+    if require_claimable(out, kind, overwrite=overwrite, inputs=inputs):
         for path in out.iterdir():
             if path == out / LOCK_NAME:
                 continue
@@ -199,6 +190,32 @@ def claim_folder(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out} cannot be made ({error.strerror})") from None
+
+
+def require_claimable(
+    out: Path, kind: str, *, overwrite: bool = False, inputs: Iterable[Path] = ()
+) -> bool:
+    """Whether `claim_folder` would have something to delete; nothing is touched.
+
+    Raises:
+        InputError: `out` is a file, holds files and `overwrite` is off, is not such an output, or
+            holds one of `inputs`; or a command is writing in it.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    if not out.is_dir() or set(out.iterdir()) <= {*out.glob(TEMPORARY), out / LOCK_NAME}:
+        return False
+    if not overwrite:
+        raise InputError(f"--out {out} is not empty; choose another folder or add --overwrite")
+    found = kind_of(out / RUN_MARKER)
+    if found != kind:
+        raise InputError(
+            f"--out {out} holds {f'a {found}' if found else 'other files'} and no {kind} of "
+            "weclip's, so --overwrite does not delete it; choose another folder"
+        )
+    require_outside(out, inputs)
+    require_unlocked(out)
+    return True
 
 
 def at_home(path: str) -> str:

@@ -88,8 +88,9 @@ def working_on(
     if not first:
         yield
         return
-    start = os.fsdecode(os.fsencode(file.name)[:200])  # a name may have 255 bytes
-    lock = file.with_name(f".{start}{LOCK_NAME}")
+    whole = file if file.name not in ("", "..") else file.resolve()  # `.` and `..` are no names
+    start = os.fsdecode(os.fsencode(whole.name)[:200])  # a name may have 255 bytes
+    lock = whole.with_name(f".{start}{LOCK_NAME}")
     with _holding(_Place(f"{option} {file}".strip(), lock), what, shared=False):
         yield
 

@@ -100,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         commits = self.server.repositories[name]
         files = dict(list(commits.values())[-1])
         for line in lines:
+            if line["value"].get("parentCommit", list(commits)[-1]) != list(commits)[-1]:
+                return self.send(412, b'{"error": "a commit has happened since"}', {})
             value = line["value"]
             if line["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])

@@ -1,5 +1,6 @@
 """A bundle: whole, the same bits wherever it is, and nothing of the machine that made it."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.end_to_end.worlds import train, voc_changes
+from tests.end_to_end.worlds import folder_content, train, voc_changes
 
 import weclip
 from weclip.cli import app as cli
 from weclip.data.masks.mask_files import read_mask
 from weclip.system.files import sha256_of
 from weclip.tasks.load.model import load_model
+from weclip.tasks.share import bundle as bundling
 
 IMAGE = torch.rand(1, 3, 60, 90, generator=torch.Generator().manual_seed(1)) * 255
 
@@ -208,6 +210,7 @@ def test_a_manifest_names_no_file_elsewhere(moved, name, files):
     [
         ({"precision": "float8"}, "--precision float8: give float16 or float32"),
         ({"license": "My Own"}, "--license My Own: none of the hub's words"),
+        ({"license": "gpl3"}, "--license gpl3: none of the hub's words .* did you mean 'gpl'"),
         ({"scores": "none.json"}, "none.json: record of scores not found"),
     ],
 )
@@ -255,7 +258,34 @@ def test_what_does_not_fit_float16(run_folder, voc_world, clip_file, tmp_path):
     state["visual.ln_post.weight"][0] = 1e5
     large = tmp_path / "large.safetensors"
     save_file(state, large)
-    assert train(tmp_path / "run", *voc_changes(voc_world, large), "train.steps=2") == 0
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert train(run, *voc_changes(voc_world, large), "train.steps=2") == 0
     with pytest.raises(weclip.InputError, match=r"ln_post\.weight does not fit float16; add"):
-        weclip.bundle(tmp_path / "run", out=tmp_path / "out")
-    assert weclip.bundle(tmp_path / "run", out=tmp_path / "out", precision="float32")
+        weclip.bundle(run, out=out)
+    assert weclip.bundle(run, out=out, precision="float32")
+    before = folder_content(out)
+    with pytest.raises(weclip.InputError, match="does not fit float16"):
+        weclip.bundle(run, out=out, overwrite=True)
+    assert folder_content(out) == before
+
+
+def test_an_earlier_bundle_stays_until_the_new_one_is_whole(
+    run_folder, moved, tmp_path, monkeypatch
+):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = folder_content(moved)
+    monkeypatch.setattr(bundling, "require_same_bits", full)
+    with pytest.raises(weclip.InputError, match="elsewhere: No space left"):
+        weclip.bundle(run_folder, out=moved, overwrite=True)
+    assert folder_content(moved) == before
+    assert [path.name for path in tmp_path.iterdir()] == [moved.name]
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(run_folder, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for name in (".", "..", str(tmp_path / "in")):
+        with pytest.raises(weclip.InputError, match="you are in this folder"):
+            weclip.bundle(run_folder, out=name)

@@ -1,10 +1,12 @@
 """Models pushed to a hub on this machine, and loaded from it by name."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import PureWindowsPath
 
 import pytest
 import torch
@@ -14,6 +16,9 @@ from tests.tasks.share.test_bundle import IMAGE, logits
 
 import weclip
 from weclip.cli import app as cli
+from weclip.system.errors import WriteError
+from weclip.tasks.load.hub import from_hub, hub_errors
+from weclip.tasks.share import push as pushing
 
 NAME = "me/boxes"
 FRESH = """
@@ -140,6 +145,81 @@ def test_pushes_that_cannot_be(hub, run_folder, bundled, monkeypatch):
     hub.requests.clear()
     push_refused("nobody is logged in to the hub here; run 'hf auth login'", run=run_folder)
     assert not hub.requests
+
+
+FOREIGN = {
+    "weights": ({"model.safetensors": b"theirs", "sub/adapter.safetensors": b"a"}, "model.safe"),
+    "a card": ({"README.md": b"# Mine"}, r"README\.md and no bundle"),
+    "a run": ({"run.json": b'{"kind": "training"}', "b": b"", "c": b"", "d": b""}, "and more and"),
+}
+
+
+@pytest.mark.parametrize("held", FOREIGN)
+def test_what_is_no_bundle_is_not_replaced(held, hub, bundled):
+    files, said = FOREIGN[held]
+    hub.repositories[NAME] = {COMMIT: files}
+    push_refused(f"{NAME}: holds .*{said}", run=bundled)
+    assert hub.repositories[NAME] == {COMMIT: files}
+    hub.repositories[NAME] = {COMMIT: {".gitattributes": b""}}
+    assert weclip.push(bundled, NAME).commit
+
+
+def test_other_files_of_the_repository_stay(pushed, run_folder, plus_run):
+    own = {"sub/adapter.safetensors": b"a", "LICENSE-mine.txt": b"b"}
+    weclip.push(plus_run, NAME)
+    pushed.repositories[NAME]["3" * 40].update(own)
+    weclip.push(run_folder, NAME)
+    last = pushed.repositories[NAME]["4" * 40]
+    assert own.items() <= last.items()
+    assert "dino.safetensors" not in last
+
+
+def test_a_commit_of_somebody_else_between_is_not_overwritten(pushed, bundled, monkeypatch):
+    def late(folder, names, name, *given, **how):
+        pushed.repositories[NAME]["9" * 40] = {"theirs": b""}
+        return send(folder, names, name, *given, **how)
+
+    send = pushing._send
+    monkeypatch.setattr(pushing, "_send", late)
+    push_refused(r"refused by the hub \(412", run=bundled)
+    assert pushed.repositories[NAME]["9" * 40] == {"theirs": b""}
+
+
+def test_a_bundle_of_the_hub_is_pushed_with_card_and_licences(pushed):
+    first = pushed.repositories[NAME]["2" * 40]
+    weclip.push(f"hf:{NAME}", "me/again")
+    assert pushed.repositories["me/again"]["2" * 40] == first
+    assert {"README.md", "LICENSES.md"} < first.keys()
+    del first["LICENSES.md"]
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    push_refused(r"its LICENSES\.md is missing there", "me/third", f"hf:{NAME}")
+    assert weclip.load(f"hf:{NAME}")  # which needs the weights only
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSES.md"])
+def test_a_bundle_without_its_card_is_not_sent(name, hub, bundled, tmp_path):
+    copy = shutil.copytree(bundled, tmp_path / "copy")
+    (copy / name).unlink()
+    push_refused(f"its {name} is missing", run=copy)
+    assert not hub.repositories
+
+
+def test_a_name_of_the_hub_on_windows(pushed):
+    found = from_hub(PureWindowsPath(f"hf:{NAME}"))
+    assert (found / "run.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left", "/cache"), WriteError, "No space left"),
+        (PermissionError(errno.EACCES, "Permission denied"), WriteError, "Permission denied"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), weclip.InputError, "be reached"),
+    ],
+)
+def test_a_full_disk_is_not_called_a_hub_that_cannot_be_reached(error, kind, said):
+    with pytest.raises(kind, match=said), hub_errors(NAME):
+        raise error
 
 
 def test_a_push_without_a_network(hub, run_folder):

@@ -1,19 +1,22 @@
 """Bundles on the Hugging Face hub: `hf:owner/name` or `hf:owner/name@revision`, fetched once.
 
-`huggingface_hub` keeps its cache, and without a network gives what lies there. Only the manifest
-and the weights that it names are fetched; nothing in them is executed.
+`huggingface_hub` keeps its cache, and without a network gives what lies there. To predict, only the
+manifest and the weights that it names are fetched; nothing in them is executed.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
+from huggingface_hub.constants import HF_HUB_CACHE
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
+    RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -26,35 +29,53 @@ from huggingface_hub.utils.tqdm import (
 from weclip.exports.models.bundle import read_manifest, require_same_file
 from weclip.prepare.weights.hub import REPOSITORY, Repository
 from weclip.system.console import screen
-from weclip.system.errors import InputError
+from weclip.system.errors import FULL, InputError, WriteError
 from weclip.system.files import RUN_MARKER
 from weclip.system.untrusted.text import one_line
 
 PREFIX = "hf:"
 WEIGHTS = ".safetensors"
+OF_A_DISK = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+"""Numbers of the system's errors that no network gives."""
 
 
-def from_hub(given: Path) -> Path:
+def from_hub(given: Path, *, whole: bool = False) -> Path:
     """The folder of a bundle that `hf:...` names, in the cache; other paths as they are.
+
+    Args:
+        given: A name, or a path.
+        whole: Whether card and licences are fetched too, beside the weights.
 
     Raises:
         InputError: It is no such name, cannot be fetched, is no bundle, or is damaged.
     """
-    text = str(given)
+    text = given.as_posix()  # on Windows a path has other slashes
     if not text.startswith(PREFIX):
         return given
     repository = parse_repository(text.removeprefix(PREFIX), text)
     with hub_errors(text), quiet_bars():
-        manifest = _fetch(repository, RUN_MARKER)
+        manifest = fetch(repository, RUN_MARKER)
         commit = Repository(repository.name, manifest.parent.name)
-        wanted = [n for n in read_manifest(manifest, text).files if n.endswith(WEIGHTS)]
-        for name in wanted:
-            _fetch(commit, name)
-    _require_whole(manifest.parent, wanted, text)
+        listed = read_manifest(manifest, text).files
+        for name in listed:
+            if whole or name.endswith(WEIGHTS):
+                _fetch_listed(commit, name, text)
+    _require_whole(manifest.parent, [n for n in listed if n.endswith(WEIGHTS)], text)
     return manifest.parent
 
 
-def _fetch(repository: Repository, name: str) -> Path:
+def _fetch_listed(commit: Repository, name: str, shown: str) -> None:
+    """Fetch a file that a manifest lists; InputError if the repository has lost it."""
+    try:
+        fetch(commit, name)
+    except RemoteEntryNotFoundError:
+        raise InputError(
+            f"{shown}: its {name} is missing there, though its {RUN_MARKER} lists it; push the "
+            "bundle again"
+        ) from None
+
+
+def fetch(repository: Repository, name: str) -> Path:
     """A file in the cache, fetched if it is not there; its folder has the commit's name."""
     revision = repository.revision
     return Path(hf_hub_download(repository.name, name, revision=revision, library_name="weclip"))
@@ -89,7 +110,12 @@ def _require_whole(folder: Path, names: Sequence[str], shown: str) -> None:
 
 @contextmanager
 def hub_errors(shown: str) -> Iterator[None]:
-    """Say what the hub refuses in one line; `shown` is what was asked for."""
+    """Say what the hub refuses in one line; `shown` is what was asked for.
+
+    Raises:
+        InputError: The hub refuses, or cannot be reached.
+        WriteError: This machine's disk refuses.
+    """
     try:
         yield
     except InputError:
@@ -125,11 +151,19 @@ def hub_errors(shown: str) -> Iterator[None]:
             f"{shown}: refused by the hub ({error.response.status_code}, "
             f"{one_line(error.server_message or error, 100)}); {way_out}"
         ) from error
+    except OSError as error:
+        if error.errno in OF_A_DISK:
+            raise WriteError(error.errno, error.strerror, error.filename or HF_HUB_CACHE) from error
+        raise _unknown(shown, error) from error
     except Exception as error:  # of httpx, of the hub, of the system: none of them is ours
-        raise InputError(
-            f"{shown}: the hub cannot be reached, or answers otherwise than is known "
-            f"({one_line(error, 150)}); try again later"
-        ) from error
+        raise _unknown(shown, error) from error
+
+
+def _unknown(shown: str, error: Exception) -> InputError:
+    return InputError(
+        f"{shown}: the hub cannot be reached, or answers otherwise than is known "
+        f"({one_line(error, 150)}); try again later"
+    )
 
 
 @contextmanager

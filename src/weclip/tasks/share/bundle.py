@@ -3,7 +3,6 @@
 What is written is read back, and must give the same bits, before the folder has its name.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,12 +23,13 @@ from weclip.exports.models.bundle import (
     write_manifest,
 )
 from weclip.exports.models.card import LICENCES_NAME, OTHER, Facts, licence_table, model_card
+from weclip.exports.models.licences import HUB_WORDS
 from weclip.plugins import load_plugins
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 from weclip.system.files import (
-    claim_folder,
     remove_temporaries_of,
+    require_claimable,
     require_outside,
     sha256_of,
     write_atomically,
@@ -48,7 +48,6 @@ from weclip.training.model_file import save_model_file
 
 CARD_NAME = "README.md"
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
-LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]{0,49}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +89,13 @@ def bundle(
         InputError: The model cannot be read or is a bundle already, or anything given is wrong.
     """
     check_options(options)
+    require_other_folder(out)
     with working_on(out, KIND):
         model = open_unbundled(model_at)
         facts = gather(model, model_at, options)
         require_outside(out, [model.path])
         require_unlocked(out)  # by who works in it
-        claim_folder(out, KIND, overwrite=overwrite, inputs=[model.path])
+        require_claimable(out, KIND, overwrite=overwrite, inputs=[model.path])
         remove_temporaries_of(out)
         write_bundle(model, model_at, out, facts, name=out.name)
     size = sum(path.stat().st_size for path in out.iterdir())
@@ -110,16 +110,29 @@ def bundle(
     return BundleResult(out, size)
 
 
+def require_other_folder(out: Path) -> None:
+    """InputError if the command was started in `out`, which a whole new folder takes the place of.
+
+    Whoever stands in it would see the old folder, which is gone.
+    """
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise InputError(
+            f"--out {out}: you are in this folder, and a bundle takes its place as a whole; give "
+            "the name of a new one"
+        )
+
+
 def check_options(options: BundleOptions) -> None:
     """InputError for options that have no such value."""
     if options.precision not in PRECISIONS:
         hint = did_you_mean(options.precision, PRECISIONS)
         known = " or ".join(PRECISIONS)
         raise InputError(f"--precision {options.precision}: give {known}. {hint}".strip())
-    if not LICENCE.fullmatch(options.licence):
+    if options.licence not in HUB_WORDS:
+        hint = did_you_mean(options.licence, sorted(HUB_WORDS))
         raise InputError(
             f"--license {options.licence}: none of the hub's words for licences; give one such as "
-            "mit, apache-2.0, cc-by-4.0 or other"
+            f"mit, apache-2.0, cc-by-4.0 or other. {hint}".strip()
         )
 
 
