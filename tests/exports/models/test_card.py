@@ -1,5 +1,6 @@
 """The model card: what the hub reads, and nothing that breaks out of its place."""
 
+import ast
 from dataclasses import replace
 
 from huggingface_hub import ModelCard
@@ -29,6 +30,16 @@ def test_the_hub_reads_its_front_matter():
     [score] = data.eval_results
     assert (score.metric_type, score.metric_value) == ("mean_iou", 0.6123)
     assert (score.dataset_name, score.dataset_split) == ("photos", "val")
+
+
+def test_what_it_is_called_and_needs_is_quoted():
+    text = model_card(replace(FACTS, plugins=["my parts.py"]), 'my "model"')
+    assert """weclip predict photos/ --model 'my "model"' --out masks --overlays """ in text
+    assert "--plugin 'my parts.py'\n" in text
+    [line] = [line for line in text.splitlines() if line.startswith("model = ")]
+    called = ast.parse(line).body[0].value
+    assert called.args[0].value == 'my "model"'
+    assert ast.literal_eval(called.keywords[0].value) == ["my parts.py"]
 
 
 def test_it_says_scores_with_their_protocol_and_how_to_use_it():

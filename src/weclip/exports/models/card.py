@@ -1,5 +1,7 @@
 """The model card of a bundle: its README.md, with the front matter that the hub reads."""
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -182,25 +184,34 @@ def _about(facts: Facts) -> str:
 
 
 def _use(name: str, facts: Facts) -> str:
-    plugins = "".join(f" --plugin {each}" for each in facts.plugins)
-    given = ", plugins=[" + ", ".join(f'"{e}"' for e in facts.plugins) + "]"
-    more = given if facts.plugins else ""
+    plugins = "".join(f" --plugin {_typed(each)}" for each in facts.plugins)
+    given = f", plugins=[{', '.join(map(_literal, facts.plugins))}]" if facts.plugins else ""
     return f"""## Use
 
 ```bash
-weclip predict photos/ --model {name} --out masks --overlays{plugins}
+weclip predict photos/ --model {_typed(name)} --out masks --overlays{plugins}
 ```
 
 ```python
 import weclip
 
-model = weclip.load("{name}"{more})
+model = weclip.load({_literal(name)}{given})
 found = model.predict("photo.jpg")
 found.save("mask.png")
 print(found.classes)
 ```
 
 In place of `photos/` and `photo.jpg` give your own images."""
+
+
+def _typed(text: str) -> str:
+    """A text as a word of a shell's command, on one line."""
+    return shlex.quote(shown(text))
+
+
+def _literal(text: str) -> str:
+    """A text as a literal of Python."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _scores(score: Score) -> str:

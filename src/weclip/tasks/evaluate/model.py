@@ -39,6 +39,8 @@ from weclip.tasks.load.opening import ModelAt
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"
+MODEL_SHA256 = "model_sha256"
+"""Key of a record: of which model file it is, whatever folder that has moved to."""
 KIND = "evaluation"
 
 GroupOf = Callable[[str], str | None]
@@ -216,7 +218,7 @@ def _scored(
         seed=model.config.train.seed,
         versions=versions(),
     )
-    return Scored(result, record)
+    return Scored(result, {**record, MODEL_SHA256: sha256_of(model.path)})
 
 
 def _shown(

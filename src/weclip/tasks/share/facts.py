@@ -1,6 +1,5 @@
 """What the card of a model says, gathered from its run: scores, data, towers and their licences."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,15 @@ from weclip.prepare.sources import PUBLISHED
 from weclip.prepare.weights.hub import repository_of
 from weclip.prepare.weights.published import FAMILIES
 from weclip.system.errors import InputError
-from weclip.system.files import RUN_MARKER
+from weclip.system.files import RUN_MARKER, sha256_of
 from weclip.system.provenance import packages
 from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.text import short
+from weclip.tasks.evaluate.model import MODEL_SHA256
 from weclip.tasks.load.backbones import DEMO
+from weclip.tasks.load.bundle import Bundle, bundle_of
 from weclip.tasks.load.model import LoadedModel
 from weclip.training.runlog import LOG_NAME, read_log
-
-WHILE_TRAINING = "while it was trained; one scale, no flip, no CRF; no tags"
 
 
 def facts_of(
@@ -47,7 +47,7 @@ def facts_of(
         steps=model.file.step,
         classes=model.file.classes.names_with_background,
         data=data_name(config.data.root),
-        images=images_of(model.path.parent),
+        images=images_of(model.path.parent, "images"),
         towers=towers_of(model, config),
         precision=precision,
         licence=licence,
@@ -59,10 +59,19 @@ def facts_of(
 
 def towers_of(model: LoadedModel, config: Config) -> dict[str, TowerFacts]:
     """What is known of the frozen towers of a model, by their names."""
+    bundle = bundle_of(model.path)
     return {
-        name: _tower(name, getattr(config, name).weights, backbone)
+        name: _tower(name, getattr(config, name).weights, _taken_from(bundle, name, backbone))
         for name, backbone in model.file.backbones.items()
     }
+
+
+def _taken_from(bundle: Bundle | None, name: str, backbone: FrozenBackbone) -> FrozenBackbone:
+    """The whole weights that a bundle's tower was taken from; other backbones as they are."""
+    tower = bundle.manifest.towers.get(name) if bundle else None
+    if bundle is None or tower is None or bundle.manifest.files.get(tower.file) != backbone.sha256:
+        return backbone
+    return FrozenBackbone(tower.name, tower.original, backbone.computes)
 
 
 def data_name(root: str) -> str:
@@ -78,10 +87,10 @@ def data_name(root: str) -> str:
     return "images" if name in (".", "..") else name
 
 
-def images_of(run: Path) -> int | None:
-    """How many images a run was trained on, as its record says."""
+def images_of(run: Path, key: str) -> int | None:
+    """How many images a run was trained (`images`) or scored on, as its record says."""
     try:
-        count = read_json(run / RUN_MARKER, "record")["images"]
+        count = read_json(run / RUN_MARKER, "record")[key]
     except (InputError, KeyError, TypeError):
         return None
     return count if type(count) is int and count >= 0 else None
@@ -94,7 +103,23 @@ def logged_score(model: LoadedModel, config: Config) -> Score | None:
     found = [row for row in rows if row.get("step") == model.file.step and "eval_miou" in row]
     if not found:
         return None
-    return Score(float(found[-1]["eval_miou"]), WHILE_TRAINING, str(config.data.eval_split))
+    tiling = config.eval.tiling
+    protocol = {
+        "long_side": config.eval.side,
+        "tile": tiling.tile if tiling else None,
+        "overlap": tiling.overlap if tiling else None,
+        "scales": [1.0],
+        "flip": False,
+        "crf": False,
+        "tags_used": False,
+    }
+    record = {"kind": "segmentation", "protocol": protocol, "seed": config.train.seed}
+    return Score(
+        miou=_share(found[-1]["eval_miou"]),
+        protocol=f"while it was trained; {_protocol(record)}",
+        split=str(config.data.eval_split),
+        images=images_of(model.path.parent, "scored_images"),
+    )
 
 
 def read_score(path: Path, model: LoadedModel) -> Score:
@@ -111,8 +136,7 @@ def read_score(path: Path, model: LoadedModel) -> Score:
                 f"--scores {path}: holds no scores of a model; give the evaluation.json that "
                 "'weclip evaluate --model RUN --out FOLDER' wrote"
             )
-        score = _score(records[0])
-        steps = re.search(r" after (\d+) steps$", records[0]["checkpoint"])
+        score, scored = _score(records[0]), records[0][MODEL_SHA256]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -120,25 +144,37 @@ def read_score(path: Path, model: LoadedModel) -> Score:
             f"--scores {path}: no evaluation.json of 'weclip evaluate'; give one"
         ) from None
     names = model.file.classes.names_with_background
-    if list(score.per_class) != list(names) or not steps or int(steps[1]) != model.file.step:
+    if list(score.per_class) != list(names) or scored != sha256_of(model.path):
         raise InputError(
-            f"--scores {path}: is of another model (other classes, or another step than "
-            f"{model.file.step}); evaluate this one"
+            f"--scores {path}: is of another model than {model.path} (another SHA-256); evaluate "
+            "this one"
         )
     return score
 
 
 def _score(record: Mapping[str, Any]) -> Score:
     per_class = {
-        str(k): None if v is None else float(v) for k, v in record["per_class_iou"].items()
+        str(k): None if v is None else _share(v) for k, v in record["per_class_iou"].items()
     }
     return Score(
-        miou=float(record["miou"]),
-        protocol=protocol_text(record),
+        miou=_share(record["miou"]),
+        protocol=_protocol(record),
         split=str(record["split"]),
         images=int(record["num_images"]),
         per_class=per_class,
     )
+
+
+def _protocol(record: Mapping[str, Any]) -> str:
+    """How it was measured, and of which training."""
+    return f"{protocol_text(record)}; seed {short(record['seed'])}"
+
+
+def _share(value: object) -> float:
+    """A number in 0..1; ValueError or TypeError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{short(value)} is no share")
+    return float(value)
 
 
 def _tower(name: str, weights: str, backbone: FrozenBackbone) -> TowerFacts:

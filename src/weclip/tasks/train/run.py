@@ -183,7 +183,8 @@ def enter_folder(
         made_with = read_json(out / RUN_MARKER, "record").get("versions", made_with)
     else:
         claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
-    record = {"kind": KIND, "versions": made_with, "images": len(inputs.images)}
+    counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
+    record = {"kind": KIND, "versions": made_with, **counted}
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(
