@@ -27,6 +27,6 @@ def reproduce(clip_file):
 
     def run(name: str, root: Path, out: Path, *more: str) -> int:
         given = ["--root", str(root), "--out", str(out), f"clip.weights={clip_file}"]
-        return cli.run(["reproduce", name, *given, *worlds.QUICK, *more])
+        return cli.run(["reproduce", name, *given, *worlds.quick(name), *more])
 
     return run

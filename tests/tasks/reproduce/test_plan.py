@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.end_to_end.worlds import folder_content
-from tests.tasks.reproduce.worlds import QUICK
+from tests.tasks.reproduce.worlds import quick
 
 from weclip.cli import app as cli
 from weclip.system.errors import InputError
@@ -81,9 +81,40 @@ BAD = {
     "a key that --root decides": (["data.root=x"], "data.root: --root says where the data are"),
     "a key of the rows": (["eval.crf=true"], "eval.crf: the rows of the table decide it"),
     "seeds": (["--seeds", "1,1"], "--seeds 1,1: give two or more different numbers"),
+    "a section that --root decides": (["data={root: /x}"], "data is a section; give its keys"),
+    "a section of the rows": (["eval={crf: true}"], "eval is a section; give its keys one by one"),
+    "a section without braces": (["eval=crf: true"], "such as eval.long_side=..."),
+    "a key of --seeds": (["train.seed=1"], "train.seed: --seeds decides it"),
     "an unknown key": (["train.stepz=3"], "unknown key train.stepz"),
     "no change": (["photos"], "'photos' is not of the form section.key=value"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("clip-es", "data.train_split=val", "the rows of the table decide it"),
+        ("clip-es", "label.confidence=0.5", "the rows of the table decide it"),
+        ("clip-es", "eval.long_side=64", "clip-es trains nothing and does not read it"),
+        ("cd-clip", "train.steps=3", "cd-clip trains nothing and does not read it"),
+        ("excel", "clip.description_clusters=7", "the rows of the table decide it"),
+    ],
+)
+def test_what_a_method_without_training_decides_or_does_not_read(name, change, said, tmp_path):
+    key = change.partition("=")[0]
+    with pytest.raises(InputError, match=f"{key}: {said}; leave it out"):
+        make_request(name, tmp_path, tmp_path, changes=[change])
+
+
+@pytest.mark.parametrize("name", ["voc", "clip-es"])
+def test_whether_there_is_a_crf_is_always_said(name, tmp_path):
+    """Else a model that was trained with another default would be scored with it."""
+    request = make_request(name, tmp_path, tmp_path)
+    scored = [s for s in stages(request) if s.kind in ("evaluate", "labels", "predict", "masks")]
+    for stage in scored:
+        crf = "crf" in stage.needs and stage.kind != "masks"
+        assert stage.changes[-1] == f"eval.crf={str(crf).lower()}"
+    assert scored
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -98,13 +129,13 @@ def test_what_cannot_be_is_one_line(case, tmp_path, capsys):
 
 def test_a_method_without_training_has_no_seeds(tmp_path):
     with pytest.raises(InputError, match="--seeds 1: clip-es trains nothing; leave it out"):
-        make_request("clip-es", tmp_path, tmp_path, seeds="1", changes=QUICK)
+        make_request("clip-es", tmp_path, tmp_path, seeds="1")
 
 
 @pytest.mark.parametrize("name", ["clip-es", pytest.param("voc", marks=pytest.mark.long)])
 def test_the_commands_as_typed_give_the_same_scores(name, tmp_path, voc_root, clip_file):
     """But those that fetch or need an extra; what they leave is taken over."""
-    changes = [f"clip.weights={clip_file}", *QUICK]
+    changes = [f"clip.weights={clip_file}", *quick(name)]
     typed = make_request(name, voc_root, tmp_path / "typed", changes=changes)
     done = make_request(name, voc_root, tmp_path / "done", changes=changes)
     rows = run(done)

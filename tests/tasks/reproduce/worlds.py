@@ -9,6 +9,7 @@ from tests.data.builders import write_annotation
 from tests.end_to_end import worlds
 
 from weclip.data.classes import load_classes
+from weclip.tasks.reproduce.published import read_published
 
 QUICK = (
     "data.crop_size=48 data.workers=0 data.scale_range=[1.0,1.5] method.weclip.width=16 "
@@ -16,6 +17,15 @@ QUICK = (
     "method.weclip_plus.blocks=1 method.weclip_plus.heads=2 par.iterations=2 par.dilations=[1,2] "
     "train.batch_size=2 train.steps=2 train.eval_every=0 train.save_every=1 eval.long_side=48"
 ).split()
+
+
+OF_LABELS = [change for change in QUICK if not change.startswith(("train.", "method.", "eval."))]
+"""Those that a method without training reads."""
+
+
+def quick(name: str) -> list[str]:
+    """The changes that a table may have."""
+    return QUICK if read_published(name).method is None else OF_LABELS
 
 
 def write_voc(root: Path) -> Path:

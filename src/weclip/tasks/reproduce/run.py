@@ -4,6 +4,7 @@ Killed anywhere, the same command goes on: a stage that ended has a record, and 
 goes on by its own `--resume`, or is done again.
 """
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,26 +31,18 @@ from weclip.system.locks import LOCK_NAME, working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import read_json
 from weclip.tasks.reproduce.costs import cost_lines
+from weclip.tasks.reproduce.decided import require_free
 from weclip.tasks.reproduce.lacking import lacking
 from weclip.tasks.reproduce.published import read_published
 from weclip.tasks.reproduce.stages import Request, Stage, stages
 from weclip.tasks.reproduce.table import Line, lines, notes, rich_table, show, write_results
-from weclip.tasks.reproduce.work import WORK, config_of
+from weclip.tasks.reproduce.work import WORK, config_of, digest
 from weclip.tasks.train.resume import FREE_ON_RESUME
 from weclip.tasks.train.seeds import parse_seeds
 
 KIND = "reproduction"
 RECIPE_NAME = "recipe.json"
 RECORDS = "stages"
-
-DECIDED = {
-    "data.root": "--root says where the data are",
-    "train.seed": "--seeds decides it",
-    "data.eval_split": "the rows of the table decide it",
-    "eval.crf": "the rows of the table decide it",
-    "label.crf": "the rows of the table decide it",
-}
-"""Keys that cannot be changed."""
 
 WEIGHTS = {f"{word}.weights": family.names[0] for word, family in FAMILIES.items()}
 """The published weights, by key."""
@@ -71,15 +64,13 @@ def make_request(
         InputError: Something of it cannot be.
     """
     table = read_published(name)
-    for change in changes:
-        key = change.partition("=")[0]
-        if key in DECIDED:
-            raise InputError(f"{key}: {DECIDED[key]}; leave it out")
     if seeds is not None and table.method is not None:
         raise InputError(f"--seeds {seeds}: {name} trains nothing; leave it out")
     one = seeds is None or seeds.strip().isdecimal()
     numbers = (int(seeds or 0),) if one else tuple(parse_seeds(str(seeds)))
-    return Request(table=table, root=root, out=out, seeds=numbers, changes=tuple(changes))
+    request = Request(table=table, root=root, out=out, seeds=numbers, changes=tuple(changes))
+    require_free(request)
+    return request
 
 
 def reproduce(request: Request, *, console: Console = QUIET, overwrite: bool = False) -> list[Line]:
@@ -129,7 +120,9 @@ def _reproduce(request: Request, config: Config, console: Console) -> list[Line]
     done = {each.name: found for each in todo if (found := _finished(request, each)) is not None}
     reasons: dict[str, str] = {}
     for number, stage in enumerate(todo, 1):
-        finished = stage.name in done
+        finished = _finished(request, stage) is not None  # an earlier stage may be new by now
+        if not finished:
+            done.pop(stage.name, None)
         reason = None if finished else lacking(request, stage)
         if reason is not None:
             reasons[stage.name] = reason
@@ -145,23 +138,27 @@ def _reproduce(request: Request, config: Config, console: Console) -> list[Line]
 
 
 def _do(request: Request, stage: Stage, console: Console) -> dict[str, Any]:
-    """Do a stage, and keep its record.
+    """Do a stage, and keep its record; what was made of another source goes first.
 
     Raises:
         StoppedError: A signal ended a training, saved.
     """
-    began = time.monotonic()
+    began, path, source = time.monotonic(), _record_path(request, stage), digest(request, stage)
+    if path.is_file() and read_json(path, "record of a stage").get("source") != source:
+        shutil.rmtree(request.out / stage.name, ignore_errors=True)
+    write_json(path, {"source": source})
     try:
         result = WORK[stage.kind](request, stage, console)
     except StoppedError:
         raise StoppedError(f"{stage.name} was stopped, saved; the same command goes on") from None
     record = {
         "command": stage.command,
+        "source": source,
         "result": result,
         "seconds": round(time.monotonic() - began, 1),
         "versions": versions(),
     }
-    write_json(_record_path(request, stage), record)
+    write_json(path, record)
     return record
 
 
@@ -183,7 +180,8 @@ def _keep(
 
 
 def _finished(request: Request, stage: Stage) -> dict[str, Any] | None:
-    """The record of a stage that ended; None if it did not, or what it made has gone.
+    """The record of a stage that ended; None if it did not, or what it made has gone, or what it
+    was made of is another now.
 
     None of a preparation, which sees for itself what is there.
     """
@@ -191,7 +189,8 @@ def _finished(request: Request, stage: Stage) -> dict[str, Any] | None:
     if not path.is_file() or not (request.out / stage.name / RUN_MARKER).is_file():
         return None
     record: dict[str, Any] = read_json(path, "record of a stage")
-    return record
+    ended = "result" in record and record["source"] == digest(request, stage)
+    return record if ended else None
 
 
 def _record_path(request: Request, stage: Stage) -> Path:
@@ -206,7 +205,7 @@ def _enter(request: Request, config: Config, *, overwrite: bool) -> None:
     """
     out, recipe = request.out, _recipe(request, config)
     if overwrite or not is_output(out, KIND):
-        if not _holds_stages(request):
+        if overwrite or not _holds_stages(request):
             claim_folder(out, KIND, overwrite=overwrite, inputs=[request.root])
         write_json(out / RUN_MARKER, {"kind": KIND, "versions": versions()})
         write_json(out / RECIPE_NAME, recipe)
@@ -258,11 +257,7 @@ def changed_texts(request: Request, config: Config) -> list[str]:
     differs = {k for k in now if before.get(k) != now[k] and k not in free | needed}
     differs -= {key for key in WEIGHTS if _is_published(key, str(now.get(key)))}
     last = {change.partition("=")[0]: change for change in request.changes}
-    return [text for key, text in last.items() if any(_within(k, key) for k in differs)]
-
-
-def _within(key: str, section: str) -> bool:
-    return key == section or key.startswith(f"{section}.")
+    return [text for key, text in last.items() if key in differs]
 
 
 def _is_published(key: str, given: str) -> bool:

@@ -134,12 +134,12 @@ def _scoring(request: Request, row: Row, seed: int) -> Stage:
     """The stage that scores a trained model, or predicts what a server scores."""
     name, source = stage_name(row, seed), f"seed-{seed}/train"
     model = ("--model", str(request.out / source))
-    crf = ("eval.crf=true",) if row.crf else ()
+    crf = f"eval.crf={str(row.crf).lower()}"
     needs = (*row.needs, *(("crf",) if row.crf else ()))
     if row.split == "test":
-        return _predict(request, name, source, (*request.where[1:], *crf), needs)
+        return _predict(request, name, source, (*request.where[1:], crf), needs)
     labels = row.scored != "Segmentation"
-    changes = (*request.where, f"data.eval_split={row.split}", *crf)
+    changes = (*request.where, f"data.eval_split={row.split}", crf)
     command = ("evaluate", *model, *changes, *(["--labels"] if labels else []))
     return Stage(
         name=name,
@@ -191,7 +191,7 @@ def _label(request: Request, row: Row) -> Iterator[Stage]:
     )
     masks = f"{MAPS}={request.out / name / 'masks'}"
     given = (change for change in request.changes if change.startswith("data."))
-    changes = (request.where[0], *given, f"data.eval_split={row.split}")
+    changes = (request.where[0], *given, f"data.eval_split={row.split}", "eval.crf=false")
     command = ("evaluate", "--masks", masks, "--config", table.preset, *changes)
     yield Stage(
         name=scores,

@@ -4,6 +4,7 @@ A stage that was interrupted goes on; what it returns is kept in its record.
 """
 
 import gzip
+import hashlib
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from rich.console import Console
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.system.errors import InputError
-from weclip.system.files import write_atomically
+from weclip.system.files import sha256_of, write_atomically
 from weclip.tasks import prepare as preparation
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate
 from weclip.tasks.label.run import LabelOptions, label
+from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.predict import PredictOptions, predict, skipped_line
 from weclip.tasks.reproduce.lacking import find_test_images
@@ -113,6 +115,20 @@ def masks_stage(request: Request, stage: Stage, console: Console) -> Result:
     masks = [f"maps={request.out / stage.source / 'masks'}"]
     out = request.out / stage.name
     return _scores(evaluate_masks(masks, config, out, console=console, overwrite=True))
+
+
+def digest(request: Request, stage: Stage) -> str | None:
+    """SHA-256 of what a stage reads of another, a model or masks; None where it reads none."""
+    if not stage.source or stage.kind == "prepare":
+        return None
+    folder = request.out / stage.source
+    masks = sorted((folder / "masks").rglob("*.png"))
+    read = masks if stage.kind == "masks" else [folder / MODEL_NAME]
+    found = hashlib.sha256()
+    for path in read:
+        content = sha256_of(path) if path.is_file() else "missing"
+        found.update(f"{path.relative_to(folder)} {content}\n".encode())
+    return found.hexdigest()
 
 
 def pack(masks: Sequence[Path], archive: Path) -> None:
