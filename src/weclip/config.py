@@ -56,7 +56,7 @@ class DataConfig:
     max_unreadable: float = 0.01  # share of training images that may be skipped as unreadable
     max_pixels: int = MAX_PIXELS  # width times height; 178956970, Pillow's own limit
     bands: tuple[int, ...] | None = None  # of a TIFF, counted from 1; null: as they are
-    range: tuple[float, ...] | None = None  # values of a TIFF that become 0 and 255; null: 8 bits
+    range: tuple[float, ...] | None = None  # values that become 0 and 255; null: of their type
     decoded_cache: str | None = None  # folder for decoded images, 3 bytes a pixel; None: decode
 
     @property

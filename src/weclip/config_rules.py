@@ -163,10 +163,16 @@ def _validate_images(config: Config) -> None:
     )
     _require(config, "eval.tile", _is_tile, f"from {SMALLEST_TILE} to {LONGEST_SIDE}, or null")
     _require(config, "eval.overlap", lambda v: 0 <= v <= 0.75, "a share from 0 to 0.75")
-    smallest = min(config.eval.scales)
-    if config.eval.tile is not None and config.eval.tile * smallest < LARGEST_PATCH:
+    tile, seen = config.eval.tile, config.eval.long_side
+    if tile is not None and isinstance(seen, int) and tile >= seen:
         raise InputError(
-            f"eval.tile={config.eval.tile} at scale {smallest} of eval.scales is smaller than a "
+            f"eval.tile={tile} cuts nothing, for images are seen at eval.long_side={seen}; add "
+            "eval.long_side=null to see them at their own size, or take smaller tiles"
+        )
+    smallest = min(config.eval.scales)
+    if tile is not None and tile * smallest < LARGEST_PATCH:
+        raise InputError(
+            f"eval.tile={tile} at scale {smallest} of eval.scales is smaller than a "
             f"patch ({LARGEST_PATCH} pixels); take larger tiles or scales"
         )
 

@@ -8,8 +8,10 @@ from PIL import Image
 from tests.data.images.geotiffs import CRS, TRANSFORM, rasterio, write_geotiff
 from tests.end_to_end.worlds import COLOURS, SMALL, draw, scenes, train
 
+import weclip
 from weclip.cli import app as cli
 
+PLAIN = ("data.bands=null", "data.range=null")
 KEYS = ("data.bands=[3,2,1]", "data.range=[0,2550]")
 
 
@@ -69,7 +71,7 @@ def test_a_model_reads_bands_as_it_was_trained(fields, run, tmp_path):
     given = [str(fields / "train_0.tif"), str(fields / "train_1.tif")]
     predict = ["predict", "--model", str(run), "eval.tile=64", "eval.long_side=100"]
     assert cli.run([*predict, *given, "--out", str(tmp_path / "geo"), "--overlays"]) == 0
-    assert cli.run([*predict, str(plain), "--out", str(tmp_path / "png")]) == 0
+    assert cli.run([*predict, str(plain), *PLAIN, "--out", str(tmp_path / "png")]) == 0
     for name in ("train_0", "train_1"):
         ids = np.asarray(Image.open(tmp_path / f"geo/masks/{name}.png"))
         assert np.array_equal(ids, np.asarray(Image.open(tmp_path / f"png/masks/{name}.png")))
@@ -87,6 +89,49 @@ def test_a_model_reads_bands_as_it_was_trained(fields, run, tmp_path):
     assert gone.exists()
 
 
+def test_no_data_is_none_in_every_output(run, tmp_path):
+    bands = np.random.default_rng(0).integers(1, 255, (3, 48, 60), dtype=np.uint8)
+    bands[:, :20] = 0
+    image, out = write_geotiff(tmp_path / "a.tif", bands, nodata=0), tmp_path / "out"
+    outputs = ["--overlays", "--confidence", "--report", "--out", str(out)]
+    assert cli.run(["predict", str(image), "--model", str(run), *PLAIN, *outputs]) == 0
+    ids, sure, painted = (
+        np.asarray(Image.open(out / name / "a.png")) for name in ("masks", "confidence", "overlays")
+    )
+    assert np.array_equal(ids == 255, (bands == 0).all(0))
+    assert not sure[:20].any()
+    assert sure[20:].all()
+    assert not painted[:20].any()  # black as the image, without paint
+    page = (out / "report.html").read_text()
+    assert "no data 41.7 %" in page
+    assert "unsure" not in page.partition("</style>")[2]
+    assert f"confidence {100 * sure[20:].mean() / 255:.0f} %" in page
+
+    found = weclip.load(run, overrides=PLAIN).predict(image)
+    assert np.array_equal(found.label_map, ids)
+    assert not found.confidence[:20].any()
+    assert sum(each.share for each in found.classes) == pytest.approx(28 / 48)
+    assert all(len(line) for _, line in found.polygons())
+    assert "Segmentation(60 x 48" in repr(found)
+    found._repr_html_()
+
+
+def test_images_that_are_seen_larger_than_in_training_are_told(run, tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (90, 50)).save(tmp_path / name)
+    predict = ["predict", str(tmp_path), "--model", str(run), *PLAIN]
+    for number, (keys, times) in enumerate(
+        [
+            (["eval.long_side=null", "data.max_side=80"], 1),
+            (["eval.long_side=null", "data.max_side=90"], 0),
+            (["eval.long_side=100", "data.max_side=80"], 0),
+        ]
+    ):
+        assert cli.run([*predict, *keys, "--out", str(tmp_path.with_name(f"out{number}"))]) == 0
+        told = capsys.readouterr()
+        assert (told.out + told.err).count("a.png: seen at its own size, but the trai") == times
+
+
 def test_masks_from_tags_read_the_same_bands(fields, clip_file, tmp_path):
     changes = [*named(fields, clip_file), "label.scale=1.0", *KEYS]
     out = tmp_path / "masks"
@@ -99,8 +144,7 @@ def test_images_that_lie_on_a_map_are_told_without_rasterio(
 ):
     image = write_geotiff(tmp_path / "a.tif", np.full((3, 48, 48), 90, np.uint8))
     monkeypatch.setattr("weclip.data.masks.geo_masks.has_rasterio", lambda: False)
-    keys = ["data.bands=null", "data.range=null"]
-    predict = ["predict", str(image), "--model", str(run), *keys, "--out", str(tmp_path / "out")]
+    predict = ["predict", str(image), "--model", str(run), *PLAIN, "--out", str(tmp_path / "out")]
     assert cli.run(predict) == 0
     told = capsys.readouterr()
     assert "1 of the images lies on a map; pip install 'weclip[geo]'" in told.out + told.err

@@ -34,9 +34,25 @@ def test_broken_images_are_left_out_counted_and_named(tmp_path, photos, run_fold
     assert predict(run_folder, tmp_path / "out", photos) == 1
     shown = capsys.readouterr().out
     assert f"2 label maps in {tmp_path / 'out' / 'masks'}" in shown
-    assert f"2 images could not be read: {photos / 'b.jpg'}: image cannot be read (" in shown
+    assert f"2 images are left out: {photos / 'b.jpg'}: image cannot be read (" in shown
     assert f"skipped: {photos / 'd.png'}: image cannot be read (no known image format)" in shown
     assert worlds.folder_content(tmp_path / "out" / "masks").keys() == {"a.png", "sub/c.png"}
+
+
+def test_an_image_that_memory_cannot_hold_is_left_out_and_named(
+    tmp_path, photos, run_folder, monkeypatch, capsys
+):
+    Image.new("RGB", (300, 200)).save(photos / "b.jpg")
+    monkeypatch.setattr("weclip.inference.predictor.LOOK_FROM", 100 * 100)
+    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 1000)
+    keys = ("eval.long_side=null", "--report")
+    assert predict(run_folder, tmp_path / "out", photos, *keys) == 1
+    shown = capsys.readouterr().out
+    assert f"1 image is left out: {photos / 'b.jpg'}: out of memory: 300 x 200 pixels" in shown
+    assert worlds.folder_content(tmp_path / "out" / "masks").keys() == {"a.png", "sub/c.png"}
+    assert (tmp_path / "out" / "report.html").exists()
+    assert predict(run_folder, tmp_path / "out", photos, *keys, "eval.tile=64", "--resume") == 2
+    assert predict(run_folder, tmp_path / "two", photos, keys[0], "eval.tile=64") == 0
 
 
 def test_nothing_that_can_be_read_is_an_error(tmp_path, photos, run_folder, capsys):
@@ -45,7 +61,7 @@ def test_nothing_that_can_be_read_is_an_error(tmp_path, photos, run_folder, caps
     assert predict(run_folder, tmp_path / "out", photos) == 2
     line = capsys.readouterr().err
     assert line.startswith(f"weclip: error: {photos}")
-    assert line.endswith("(no known image format); nor can the other 2 be read\n")
+    assert line.endswith("(no known image format); nor can the other 2 be used\n")
 
 
 def test_resume_does_only_what_is_missing(tmp_path, photos, run_folder, capsys):
@@ -89,7 +105,9 @@ def test_a_mask_of_somebody_else_is_done_again(tmp_path, photos, run_folder):
 
 
 def test_what_a_broken_image_says_is_shown_escaped(tmp_path, photos, run_folder, capsys):
-    with mock.patch("weclip.tasks.predict.as_rgb", side_effect=[InputError("a\x1b[2J\n")] * 3):
+    with mock.patch(
+        "weclip.tasks.prediction_images.as_rgb", side_effect=[InputError("a\x1b[2J\n")] * 3
+    ):
         assert predict(run_folder, tmp_path / "out", photos) == 2
     assert "skipped: a\\x1b[2J\\n" in capsys.readouterr().out
 

@@ -16,10 +16,11 @@ from weclip.cli import app as cli
 from weclip.config_file import flatten, load_config, to_yaml
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import load_classes
-from weclip.data.masks.mask_files import save_mask
+from weclip.data.masks.mask_files import read_mask, save_mask
+from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.report import looked
 from weclip.tasks.report.prediction import write_prediction_report
-from weclip.tasks.report.repeat import repeat_command, suspects_command
+from weclip.tasks.report.repeat import predict_command, repeat_command, suspects_command
 from weclip.tasks.train.report import looking_side
 
 
@@ -113,6 +114,15 @@ def test_values_of_all_kinds_are_quoted():
     assert to_yaml(load_config(words[3], words[4:-2])) == to_yaml(config)
 
 
+def test_a_prediction_is_repeated_with_its_plugins():
+    model = ModelAt("runs/a", overrides=[{"eval.crf": True}], plugins=["my parts.py"])
+    line = predict_command(model, ["a b.jpg"], Path("out"), ["--ids"])
+    assert line == (
+        "weclip predict 'a b.jpg' eval.crf=true --model runs/a --plugin 'my parts.py' --out out "
+        "--ids"
+    )
+
+
 def test_a_report_is_made_again_only_where_it_is_missing(run, world, capsys):
     before = (run / "report.html").read_bytes()
     (run / "report.html").write_text("kept")
@@ -192,9 +202,10 @@ def test_predictions(run, world, tmp_path):
     names = [str(path) for path in images]
     assert cli.run(["predict", "--model", str(run), "--out", str(tmp_path), *names]) == 0
     jobs = [(path, Path(f"{path.stem}.png")) for path in images]
-    (tmp_path / "masks" / jobs[0][1]).unlink()
     for (_, relative), level in zip(jobs, (0, 230, 64), strict=False):
-        save_mask(np.full((4, 4), level, np.uint8), tmp_path / "confidence" / relative)
+        size = read_mask(tmp_path / "masks" / relative).shape
+        save_mask(np.full(size, level, np.uint8), tmp_path / "confidence" / relative)
+    (tmp_path / "masks" / jobs[0][1]).unlink()
     write_prediction_report(
         tmp_path,
         jobs,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from weclip.data.images.decoding import pixels_of, read_rgb, to_rgb
+from weclip.data.images.decoding import grey_in_range, pixels_of, read_rgb, to_rgb
 from weclip.data.images.reading import PLAIN, Reading
+from weclip.data.masks.geo_masks import NoData, no_data_of
 from weclip.inference.arguments import path_of
 from weclip.system.errors import InputError
 
@@ -26,6 +27,13 @@ def rgb_of(image: ImageLike, *, reading: Reading = PLAIN) -> NDArray[np.uint8]:
     return as_rgb(image, reading=reading)
 
 
+def no_data_of_given(image: ImageLike) -> NoData | None:
+    """Where an image file (H, W) has no data; None where it has some everywhere, and of others."""
+    if isinstance(image, np.ndarray | Image.Image):
+        return None
+    return no_data_of(path_of(image, "image"))
+
+
 def as_rgb(image: ImageLike, *, reading: Reading = PLAIN) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB of a path, PIL image or array."""
     if isinstance(image, np.ndarray):
@@ -39,6 +47,8 @@ def as_rgb(image: ImageLike, *, reading: Reading = PLAIN) -> NDArray[np.uint8]:
         return np.repeat(image[..., None], 3, axis=2)
     if isinstance(image, Image.Image):
         require_pixels(image.size)
+        if reading.chooses and image.mode.startswith("I"):
+            return grey_in_range(image, reading, f"PIL image of mode {image.mode}", orient=False)
         try:
             return pixels_of(to_rgb(image, orient=False))
         except ValueError as error:

@@ -84,6 +84,9 @@ class Predicts(Protocol):
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W), before any CRF."""
 
+    def require_memory(self, size: tuple[int, int]) -> None:
+        """RunError if an image (H, W) takes more memory than there is."""
+
     def prepare(self, image: NDArray[np.uint8]) -> Prepared:
         """The image as the network sees it."""
 

@@ -8,6 +8,7 @@ pixels; only a CRF needs the probabilities of all of them at once.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -112,6 +113,18 @@ class Predictor:
             return Large(image)
         return resized(planes(image)[None], size, whole(size)).numpy()
 
+    def require_memory(self, size: tuple[int, int]) -> None:
+        """RunError if an image (H, W) takes more memory than there is."""
+        seen = seen_size(size, self.long_side, self.scales)
+        if self.tiling is None or not self.tiling.cuts(seen):
+            self._require(seen, 1)
+
+    def _require(self, size: tuple[int, int], images: int) -> None:
+        """The same for images that the network sees as a whole, at (H, W)."""
+        if size[0] * size[1] > LOOK_FROM and torch.device(self.device).type == "cpu":
+            images *= 1 + self.flip
+            require_memory_for_all(size, self._patch, images, max(self.scales))
+
     def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
 
@@ -134,8 +147,9 @@ class Predictor:
             return self._whole([resized(channels, size, window).numpy()])[0].cpu().numpy()
 
         assert self.tiling is not None  # else nothing is `Large`
-        return tiled_logits(size, self.tiling, self._patch(), logits_of)
+        return tiled_logits(size, self.tiling, self._patch, logits_of)
 
+    @cached_property
     def _patch(self) -> int:
         with inference_mode(self.model):
             return patch_of(self.model(torch.zeros(1, 3, PROBE, PROBE, device=self.device)).shape)
@@ -143,9 +157,7 @@ class Predictor:
     def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> Tensor:
         """(B, C, h, w) of images that go through the network as they are."""
         height, width = prepared[0].shape[2:]
-        if height * width > LOOK_FROM and torch.device(self.device).type == "cpu":
-            images = len(prepared) * (1 + self.flip)
-            require_memory_for_all((height, width), self._patch(), images, max(self.scales))
+        self._require((height, width), len(prepared))
         with inference_mode(self.model):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             return multi_scale_logits(

@@ -1,8 +1,6 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
-import json
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.data.images.rasters.bands import INSTALL
-from weclip.data.images.reading import Reading
-from weclip.data.masks.geo_masks import has_geo_mask, is_from_a_map, save_geo_mask, without_data
+from weclip.data.batch import IGNORE_INDEX
+from weclip.data.masks.geo_masks import (
+    has_geo_mask,
+    save_geo_mask,
+)
 from weclip.data.masks.mask_files import save_mask
-from weclip.inference.given_image import as_rgb
 from weclip.inference.image_files import collect_images
 from weclip.inference.prediction import Predicts
 from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
 from weclip.inference.visualize import overlay
-from weclip.system.console import QUIET, warn, warnings_of
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, everyones, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import (
@@ -32,7 +31,6 @@ from weclip.system.files import (
     write_atomically,
 )
 from weclip.system.locks import working_in
-from weclip.system.untrusted.text import shown
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
 from weclip.tasks.datasets import tell_lines
 from weclip.tasks.load.opening import ModelAt, Opened, open_predictor
@@ -44,8 +42,10 @@ from weclip.tasks.prediction_folder import (
     geo_path,
     is_done,
 )
+from weclip.tasks.prediction_images import read_or_say, tell_of_maps, usable
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.prediction import write_prediction_report
+from weclip.tasks.report.repeat import predict_command
 from weclip.training.runlog import progress_bar
 
 FAST = ("eval.scales=[1.0]", "eval.flip=false")
@@ -57,8 +57,6 @@ NAMED = 5
 
 Image = NDArray[np.uint8]
 Key = TypeVar("Key")
-Read = tuple[Image, str]
-"""An image (H, W, 3), and the SHA-256 of its file, which its mask carries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,15 +169,20 @@ def _predict(
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("predicting", total=len(own), status="")
         read = read_ahead(own, partial(read_or_say, reading=reading))
-        pictures = (((job, each), each[0]) for job, each in _readable(read, skipped, console))
-        for ((path, relative), (image, sha256)), label_map, confidence in predictions(
+        readable = usable(read, model, skipped, console)
+        pictures = (((job, each), each[0]) for job, each in readable)
+        for ((path, relative), (image, sha256, missing)), ids, confidence in predictions(
             model.predictor, pictures, confidence=options.confidence
         ):
+            if missing is not None:
+                ids[missing] = IGNORE_INDEX
+                if confidence is not None:
+                    confidence[missing] = 0
             if options.overlays:  # the mask last: where it is, all is
-                writer(write_overlay, image, label_map, out / "overlays" / relative, palette)
+                writer(write_overlay, image, ids, out / "overlays" / relative, palette)
             if confidence is not None:
                 writer(save_mask, confidence, out / CONFIDENCE / relative, None, sha256)
-            colours, ids = None if options.ids else palette, without_data(path, label_map)
+            colours = None if options.ids else palette
             if has_geo_mask(path):
                 target = geo_path(out, relative)
                 writer(partial(save_geo_mask, names=names, palette=colours), ids, target, path)
@@ -187,20 +190,9 @@ def _predict(
             progress.advance(task)
     skipped = [text for part in everyones(skipped) for text in part]
     if len(skipped) == len(images):
-        others = f"; nor can the other {len(images) - 1} be read" if len(images) > 1 else ""
+        others = f"; nor can the other {len(images) - 1} be used" if len(images) > 1 else ""
         raise InputError(skipped[0] + others)
     return Predicted(len(images) - len(skipped), skipped)
-
-
-def tell_of_maps(images: Sequence[Job], console: Console) -> None:
-    """Say once that masks of images from a map could lie on it too."""
-    count = sum(is_from_a_map(path) and not has_geo_mask(path) for path, _ in images)
-    if count:
-        warn(
-            console,
-            f"{count} of the images {'lies' if count == 1 else 'lie'} on a map; {INSTALL} to have "
-            "their masks as GeoTIFF too",
-        )
 
 
 def predictions(
@@ -219,17 +211,7 @@ def repeated(model_at: ModelAt, inputs: Sequence[str], out: Path, options: Predi
     """The command that does the same again, quoted."""
     flags = [f"--{name}" for name in ("overlays", "confidence", "ids", "report")]
     wanted = [flag for flag in flags if getattr(options, flag.removeprefix("--"))]
-    clip = [] if model_at.clip is None else ["--clip", str(model_at.clip)]
-    where = ["--model", str(model_at.run_or_file), *clip, "--out", str(out)]
-    changes = [text for each in model_at.overrides for text in change_texts(each)]
-    return shlex.join(["weclip", "predict", *inputs, *changes, *where, *wanted])
-
-
-def change_texts(change: str | Mapping[str, object]) -> list[str]:
-    """A change as the command line writes it; a mapping of keys comes from Python."""
-    if isinstance(change, str):
-        return [change]
-    return [f"{key}={json.dumps(value)}" for key, value in change.items()]
+    return predict_command(model_at, inputs, out, wanted)
 
 
 def skipped_line(done: Predicted) -> str:
@@ -237,7 +219,7 @@ def skipped_line(done: Predicted) -> str:
     more = len(done.skipped) - NAMED
     named = "; ".join(done.skipped[:NAMED]) + (f"; and {more} more" if more > 0 else "")
     count = len(done.skipped)
-    return f"{count} image{'s' if count > 1 else ''} could not be read: {named}"
+    return f"{count} image{'s are' if count > 1 else ' is'} left out: {named}"
 
 
 def fast_changes(changes: Sequence[str], console: Console) -> list[str]:
@@ -251,31 +233,6 @@ def fast_changes(changes: Sequence[str], console: Console) -> list[str]:
             raise InputError(f"--fast and {change} contradict each other; give one of them")
     console.print(f"fast: one scale, no flip; {FAST_PRICE} (docs/evaluation.md)", soft_wrap=True)
     return [*FAST, *changes]
-
-
-def read_or_say(job: Job, *, reading: Reading) -> Read | InputError:
-    """An image, or what is wrong with it."""
-    try:
-        sha256 = sha256_of(job[0])  # first: if the file is replaced meanwhile, it is done again
-        return as_rgb(job[0], reading=reading), sha256
-    except InputError as error:
-        return error
-
-
-def _readable(
-    read: Iterable[tuple[Job, Read | InputError]],
-    skipped: list[str],
-    console: Console,
-) -> Iterator[tuple[Job, Read]]:
-    """The images that can be read; the others are told and noted."""
-    for job, image in read:
-        if isinstance(image, InputError):
-            said = shown(str(image))
-            skipped.append(said)
-            said_at = warnings_of(console)
-            said_at.print(f"skipped: {said}", style="yellow", soft_wrap=True, markup=False)
-        else:
-            yield job, image
 
 
 def write_overlay(

@@ -151,6 +151,19 @@ def test_an_image_that_cannot_fit_is_said_before_the_work(monkeypatch):
         predictor(random_image(1024, 1280))
 
 
+def test_memory_is_asked_for_once_and_on_the_cpu_only(monkeypatch):
+    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 10**8)
+    model = Patches()
+    for predictor in predictors(model, **ONE_SCALE):
+        model.seen.clear()
+        for _ in range(3):
+            with pytest.raises(RunError, match="out of memory"):
+                predictor.require_memory((1024, 1280))
+        assert model.seen == [(224, 224)]  # the patch is looked for once
+        predictor.require_memory((1024, 1024))
+    OnnxPredictor(Network(model), **ONE_SCALE, on_cpu=False).require_memory((1024, 1280))
+
+
 def test_memory_is_enough_for_what_fits(monkeypatch):
     monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 4 * 2 * 100**2)
     require_memory_for_all((160, 160), 16, 2, 1.0)

@@ -15,12 +15,13 @@ from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from weclip.data.bands import bands
 from weclip.data.images.image_kinds import formats_for, why_unread
-from weclip.data.images.rasters.bands import read_bands, refusal
+from weclip.data.images.rasters.bands import read_bands, refusal, to_bytes
 from weclip.data.images.rasters.tiff import is_tiff, tiff_of
+from weclip.data.images.rasters.turns import ON_THEIR_SIDE, TURNS
 from weclip.data.images.reading import PLAIN, Reading, require_pixels
 from weclip.system.errors import InputError
 from weclip.system.untrusted.files import no_file
@@ -40,19 +41,6 @@ DECODE_ERRORS = (
 )
 """What Pillow raises for broken files."""
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what turns the image upright (EXIF 2.32, tag 0x0112)."""
-
-_ON_THEIR_SIDE = (5, 6, 7, 8)
-
 _PILLOWS_LIMIT = Lock()
 
 
@@ -62,7 +50,8 @@ def read_image(
     """Read an image file as RGB.
 
     16-bit greyscale keeps its upper 8 bits; transparency is laid over white, as viewers show it;
-    of an animation the first frame is taken. A TIFF from a map is read as `reading` says.
+    of an animation the first frame is taken. Where `reading` names bands or a range, only images
+    of which they can be are read: TIFFs, and 16-bit grey.
 
     Args:
         path: Image file.
@@ -89,20 +78,50 @@ def read_rgb(
 
 
 def raster_of(path: str | PathLike[str], reading: Reading) -> npt.NDArray[np.uint8] | None:
-    """(H, W, 3) uint8 of a TIFF whose bands or range are named; None of what is read without.
+    """(H, W, 3) uint8 of an image whose bands or range are named; None of what is read without.
 
     Raises:
-        InputError: As `read_bands`; or a TIFF from a map has other values than colours, and
-            nothing is named.
+        InputError: As `read_bands`; or what is named means nothing for this image; or a TIFF from a
+            map has other values than colours, and nothing is named.
     """
     tiff = tiff_of(path) if is_tiff(path) else None
-    if tiff is None:
-        return None
     if reading.chooses:
-        return read_bands(path, reading)
-    if tiff.geo and not tiff.has_colours:
+        if tiff is not None:
+            return read_bands(path, tiff, reading)
+        with open_image(path, max_pixels=reading.max_pixels) as image:
+            return grey_in_range(image, reading, path)
+    if tiff is not None and tiff.geo and not tiff.has_colours:
         raise refusal(path, tiff)
     return None
+
+
+def grey_in_range(
+    image: Image.Image, reading: Reading, path: str | PathLike[str], *, orient: bool = True
+) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) uint8 of a 16-bit grey image whose values `reading` explains.
+
+    Args:
+        image: Of any mode.
+        reading: How it is read.
+        path: What messages call it.
+        orient: Turn it as its EXIF orientation says.
+
+    Raises:
+        InputError: It is another image, or no range is named.
+    """
+    if not image.mode.startswith("I"):
+        raise InputError(
+            f"{path}: data.bands and data.range are of TIFFs and 16-bit grey, which this is not; "
+            "save it as TIFF, or add data.bands=null data.range=null"
+        )
+    if reading.range is None or set(reading.bands or (1,)) != {1}:
+        raise InputError(
+            f"{path}: has 1 band of 16 bits; name the values that become black and white with "
+            "data.range=[low,high], and leave out data.bands"
+        )
+    grey = Image.fromarray(to_bytes(np.asarray(image), *reading.range))
+    turn = TURNS.get(orientation(image)) if orient else None
+    return pixels_of((grey if turn is None else grey.transpose(turn)).convert("RGB"))
 
 
 @contextmanager
@@ -138,11 +157,12 @@ def open_image(
 def size_of(path: str | PathLike[str]) -> tuple[int, int]:
     """(W, H) of an image file, turned upright, from its header; raises as `open_header`."""
     tiff = tiff_of(path) if is_tiff(path) else None
-    if tiff is not None and not tiff.has_colours:
+    if tiff is not None:
         return tiff.size
     with open_header(path) as image:
         width, height = image.size
-        return (height, width) if orientation(image) in _ON_THEIR_SIDE else (width, height)
+        turned = orientation(image) in ON_THEIR_SIDE and image.format != "TIFF"  # Pillow's is
+        return (height, width) if turned else (width, height)
 
 
 def open_header(path: str | PathLike[str], content: bytes | None = None) -> Image.Image:
@@ -171,6 +191,8 @@ def require_file(path: str | PathLike[str]) -> int:
 
 def decode(image: Image.Image) -> None:
     """Load the pixels of an opened image, whatever Pillow's own limit is."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and orientation(image) in ON_THEIR_SIDE:
+        image.filename = ""  # else Pillow 13 maps an uncompressed file with its sides swapped
     limit = Image.MAX_IMAGE_PIXELS
     if limit is None or image.width * image.height <= limit:
         image.load()
@@ -200,7 +222,7 @@ def orientation(image: Image.Image) -> int:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except DECODE_ERRORS:
         return 1
-    return value if value in _TURNS else 1
+    return value if value in TURNS else 1
 
 
 def to_rgb(image: Image.Image, *, orient: bool = True) -> Image.Image:
@@ -210,7 +232,7 @@ def to_rgb(image: Image.Image, *, orient: bool = True) -> Image.Image:
         ValueError: Floating point, or integers beyond 16 bits.
     """
     rgb = _to_rgb(image)
-    turn = _TURNS.get(orientation(image)) if orient else None
+    turn = TURNS.get(orientation(image)) if orient else None
     return rgb if turn is None else rgb.transpose(turn)
 
 

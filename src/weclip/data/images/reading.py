@@ -19,7 +19,7 @@ class Reading:
     Attributes:
         max_pixels: Width times height of the largest image that is decoded.
         bands: Of a TIFF those that are red, green and blue, counted from 1; None: as they are.
-        range: Values of a TIFF that become 0 and 255; None: 8-bit values as they are.
+        range: Values that become 0 and 255, of a TIFF or of 16-bit grey; None: those of their type.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -28,7 +28,7 @@ class Reading:
 
     @property
     def chooses(self) -> bool:
-        """Whether it says what the values of a TIFF mean."""
+        """Whether it says what the values of an image mean."""
         return self.bands is not None or self.range is not None
 
 

@@ -52,6 +52,11 @@ class OnnxNetwork:
         self.device = "cpu" if computes_on == CPU else (device or "cuda")
         self.header = header_from(self.session.get_modelmeta().custom_metadata_map, path)
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU."""
+        return self.device == "cpu"
+
     def __call__(self, image: NDArray[np.float32]) -> NDArray[Any]:
         """The output that `header.output` names, of images (B, 3, H, W) float32 in [0, 255]."""
         output: NDArray[Any] = self.session.run(None, {INPUT: image})[0]

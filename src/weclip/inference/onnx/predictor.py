@@ -5,6 +5,7 @@ Stage 6. Resizing, scales, flips and averages are those of PyTorch, in NumPy.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor
 from typing import Any
 
@@ -49,6 +50,7 @@ class OnnxPredictor:
         flip: Average with the mirrored image at each scale.
         crf: Applied to the full-size softmax; None for no CRF.
         tiling: How larger images are cut; None: never.
+        on_cpu: Whether the network computes in this machine's own memory, not in a GPU's.
     """
 
     network: Network
@@ -57,6 +59,7 @@ class OnnxPredictor:
     flip: bool = True
     crf: Crf | None = None
     tiling: Tiling | None = None
+    on_cpu: bool = True
 
     def pin_eval(self) -> None:
         """An exported model has no other mode."""
@@ -98,6 +101,18 @@ class OnnxPredictor:
             return Large(image)
         return resized(image.transpose(2, 0, 1)[None], size, whole(size))
 
+    def require_memory(self, size: tuple[int, int]) -> None:
+        """RunError if an image (H, W) takes more memory than there is."""
+        seen = seen_size(size, self.long_side, self.scales)
+        if self.tiling is None or not self.tiling.cuts(seen):
+            self._require(seen, 1)
+
+    def _require(self, size: tuple[int, int], images: int) -> None:
+        """The same for images that the network sees as a whole, at (H, W)."""
+        if size[0] * size[1] > LOOK_FROM and self.on_cpu:
+            images *= 1 + self.flip
+            require_memory_for_all(size, self._patch, images, max(self.scales))
+
     def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
 
@@ -121,17 +136,16 @@ class OnnxPredictor:
             return logits
 
         assert self.tiling is not None  # else nothing is `Large`
-        return tiled_logits(size, self.tiling, self._patch(), logits_of)
+        return tiled_logits(size, self.tiling, self._patch, logits_of)
 
+    @cached_property
     def _patch(self) -> int:
         return patch_of(self.network(np.zeros((1, 3, PROBE, PROBE), np.float32)).shape)
 
     def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """(B, C, h, w) of images that go through the network as they are."""
         height, width = prepared[0].shape[2:]
-        if height * width > LOOK_FROM:
-            images = len(prepared) * (1 + self.flip)
-            require_memory_for_all((height, width), self._patch(), images, max(self.scales))
+        self._require((height, width), len(prepared))
         image = np.concatenate(prepared)
         total: NDArray[np.float32] | None = None
         for scale in sorted(self.scales, key=lambda s: abs(s - 1)):  # the grid's owner first

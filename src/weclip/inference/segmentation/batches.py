@@ -27,12 +27,14 @@ class Ready:
         size: (H, W), its own.
         prepared: As the network sees it.
         pixels: (H, W, 3) uint8 RGB where a CRF will look at it; None otherwise.
+        missing: (H, W) bool, where the image has no data; None where it has some everywhere.
     """
 
     source: ImageLike
     size: tuple[int, int]
     prepared: Prepared
     pixels: NDArray[np.uint8] | None
+    missing: NDArray[np.bool_] | None = None
 
 
 def batches_of(

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from weclip.data.batch import IGNORE_INDEX
 from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.arguments import kind_of, path_of, short_errors
-from weclip.inference.given_image import ImageLike, rgb_of
+from weclip.inference.given_image import ImageLike, no_data_of_given, rgb_of
 from weclip.inference.image_files import images_in
 from weclip.inference.prediction import Predicts, best_class
 from weclip.inference.segmentation.batches import Ready, batches_of
@@ -126,7 +127,8 @@ class SegmentationModel:
         pixels = rgb_of(source, reading=self.reading)
         size = (pixels.shape[0], pixels.shape[1])
         prepared = self.predictor.prepare(pixels)
-        return Ready(source, size, prepared, pixels if self.predictor.crf is not None else None)
+        kept = pixels if self.predictor.crf is not None else None
+        return Ready(source, size, prepared, kept, no_data_of_given(source))
 
     def _segment(self, batch: list[Ready]) -> list[Segmentation]:
         """Segment images that are prepared to one size."""
@@ -139,6 +141,8 @@ class SegmentationModel:
                 require_memory(len(logits), each.size)
                 refined = crf(each.pixels, softmax_of(logits, each.size))
                 label_map, confidence = best_class(refined), refined.max(0)
+            if each.missing is not None:
+                label_map[each.missing] = IGNORE_INDEX
             result = Segmentation(
                 label_map=label_map,
                 class_names=self.class_names,

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from weclip.data.bands import bands, count_ids
+from weclip.data.batch import IGNORE_INDEX
 from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.images.resizing import resized, softmax
 from weclip.data.masks.mask_files import save_mask
@@ -40,7 +41,8 @@ class Segmentation:
     `np.asarray(segmentation)` is the label map.
 
     Attributes:
-        label_map: (H, W) uint8 class ids at the image's own size; 0 is background.
+        label_map: (H, W) uint8 class ids at the image's own size; 0 is background, and 255 is where
+            a TIFF from a map has no data.
         class_names: C names, background first; index equals class id.
         image: The image as it was given: a path, a PIL image or an array. `overlay` looks at it
             again, so that many results of files take little memory.
@@ -67,21 +69,22 @@ class Segmentation:
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
-        """(H, W) float32 from 0 to 1: how probable each pixel's class is.
+        """(H, W) float32 from 0 to 1: how probable each pixel's class is; 0 without data.
 
         Computed when first asked for, without holding all classes of a large image.
         """
-        if self.refined_confidence is not None:
-            return self.refined_confidence
-        best = np.empty(self.size, np.float32)
-        for window in windows(self.size, len(self.logits)):
-            best[window] = softmax(resized(self.logits, self.size, window)).max(0)
+        best = self.refined_confidence
+        if best is None:
+            best = np.empty(self.size, np.float32)
+            for window in windows(self.size, len(self.logits)):
+                best[window] = softmax(resized(self.logits, self.size, window)).max(0)
+        best[self.label_map == IGNORE_INDEX] = 0
         return best
 
     @cached_property
     def classes(self) -> list[ClassShare]:
         """The classes that are in the label map, background too, the largest first."""
-        counts, sums = count_ids(self.label_map), np.zeros(256)
+        counts, sums = self._counts(), np.zeros(256)
         for rows in bands(self.size):
             ids, weights = self.label_map[rows].ravel(), self.confidence[rows].ravel()
             sums += np.bincount(ids, weights, minlength=256)
@@ -156,7 +159,7 @@ class Segmentation:
             cut of no width leads into each of them.
         """
         found = []
-        for class_id in np.flatnonzero(count_ids(self.label_map)[1:]) + 1:
+        for class_id in np.flatnonzero(self._counts()[1:]) + 1:
             region = self.label_map == class_id
             top, bottom = np.flatnonzero(region.any(axis=1))[[0, -1]]
             left, right = np.flatnonzero(region.any(axis=0))[[0, -1]]
@@ -172,7 +175,7 @@ class Segmentation:
 
     def __repr__(self) -> str:
         height, width = self.size
-        named = ", ".join(self.class_names[i] for i in np.flatnonzero(count_ids(self.label_map)))
+        named = ", ".join(self.class_names[i] for i in np.flatnonzero(self._counts()))
         return f"Segmentation({width} x {height} pixels: {named})"
 
     def _repr_png_(self) -> bytes:
@@ -182,6 +185,12 @@ class Segmentation:
 
     def _repr_html_(self) -> str:
         return page_of(self.overlay(), self.classes, self.palette)
+
+    def _counts(self) -> NDArray[np.int64]:
+        """Pixels of each class id; none of 255, which is no class."""
+        counts = count_ids(self.label_map)
+        counts[IGNORE_INDEX] = 0
+        return counts
 
     def _read(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB of the image; InputError if it is gone or of another size now."""

@@ -48,6 +48,7 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
         flip=config.eval.flip,
         crf=installed_crf() if config.eval.crf else None,
         tiling=config.eval.tiling,
+        on_cpu=network.on_cpu,
     )
     return Opened(
         path, header.classes, header.backbones, config, predictor, network.device, "onnxruntime"

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from weclip.data.batch import IGNORE_INDEX
 from weclip.data.classes import ClassList
 from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.masks.mask_files import read_mask
@@ -84,22 +88,23 @@ def read_scenes(
             ids = read_mask(pair.mask, num_classes=num_classes, max_pixels=max_pixels)
         except InputError:
             continue
-        shares, unsure = shares_of(ids)
+        shares, no_data = shares_of(ids)  # a prediction is sure of all else
         scenes.append(
             Scene(
                 name=name,
                 size=(ids.shape[0], ids.shape[1]),
                 shares=shares,
-                unsure=unsure,
-                confidence=None if confidence is None else _mean(confidence / name, max_pixels),
+                no_data=no_data,
+                confidence=_mean(confidence / name, ids, max_pixels) if confidence else None,
             )
         )
     return scenes
 
 
-def _mean(path: Path, max_pixels: int) -> float | None:
-    """The mean confidence in [0, 1] of an image; None where there is no such file."""
+def _mean(path: Path, ids: NDArray[np.uint8], max_pixels: int) -> float | None:
+    """The mean confidence in [0, 1] of an image where it has data; None without, or the file."""
     try:
-        return float(read_mask(path, max_pixels=max_pixels).mean()) / 255
-    except InputError:
+        known = read_mask(path, max_pixels=max_pixels)[ids != IGNORE_INDEX]
+    except (InputError, IndexError):  # IndexError: of another size, of an earlier image
         return None
+    return float(known.mean()) / 255 if known.size else None

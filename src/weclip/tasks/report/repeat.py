@@ -8,8 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from weclip.config_changes import Change
 from weclip.config_file import flatten, load_config, presets, to_yaml
-from weclip.plugins import PluginFiles
+from weclip.plugins import Plugin, PluginFiles
+from weclip.tasks.load.opening import ModelAt
 
 _PLAIN = re.compile(r"[A-Za-z_./~][\w ./@+-]*")
 _REQUIRED = ("data.root=data", "clip.weights=clip")  # some presets leave them to the user
@@ -54,6 +56,32 @@ def repeat_command(
         options = [*options, "--plugin", name]
     place = [] if out is None else ["--out", str(out)]
     return shlex.join(["weclip", command, "--config", nearest, *changes, *options, *place])
+
+
+def predict_command(
+    model_at: ModelAt, inputs: Sequence[str], out: Path, options: Sequence[str]
+) -> str:
+    """The command line of a prediction, quoted for a POSIX shell.
+
+    Args:
+        model_at: The model.
+        inputs: As they were given.
+        out: The output folder.
+        options: Further options.
+    """
+    clip = [] if model_at.clip is None else ["--clip", str(model_at.clip)]
+    names = [each.name if isinstance(each, Plugin) else str(each) for each in model_at.plugins]
+    plugins = [text for name in names for text in ("--plugin", name)]
+    where = ["--model", str(model_at.run_or_file), *clip, *plugins, "--out", str(out)]
+    changes = [text for each in model_at.overrides for text in _change_texts(each)]
+    return shlex.join(["weclip", "predict", *inputs, *changes, *where, *options])
+
+
+def _change_texts(change: Change) -> list[str]:
+    """A change as the command line writes it; a mapping of keys comes from Python."""
+    if isinstance(change, str):
+        return [change]
+    return [f"{key}={json.dumps(value)}" for key, value in change.items()]
 
 
 def suspects_command(settings: Mapping[str, Any], out: Path, plugins: PluginFiles) -> str:

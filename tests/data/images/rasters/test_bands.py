@@ -1,14 +1,16 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from tests.data.images.geotiffs import values, write_geotiff
 
 from weclip.data.batch import TaggedImage
 from weclip.data.images.decoded_cache import DecodedCache
-from weclip.data.images.decoding import read_image, read_rgb
+from weclip.data.images.decoding import read_image, read_rgb, size_of
 from weclip.data.images.rasters import bands as bands_module
 from weclip.data.images.rasters.tiff import tiff_of
-from weclip.data.images.reading import Reading
+from weclip.data.images.reading import PLAIN, Reading
 from weclip.data.inspection.file_facts import read_facts
 from weclip.inference.given_image import as_rgb
 from weclip.system.errors import InputError
@@ -134,13 +136,96 @@ def test_without_rasterio_it_is_said_how_to_get_it(tmp_path, monkeypatch):
         read_rgb(path, reading=Reading(bands=(1, 2, 3), range=(0, 200)))
 
 
-def test_photographs_and_other_formats_are_left_alone(tmp_path):
-    pixels = values(3, np.uint8, high=255).transpose(1, 2, 0)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert np.array_equal(read_rgb(tmp_path / "a.png", reading=Reading(bands=(3, 2, 1))), pixels)
-    grey = Image.fromarray(values(1, np.uint16, high=60000)[0])
-    grey.save(tmp_path / "b.tif")
-    assert read_rgb(tmp_path / "b.tif").max() == 60000 >> 8
+def test_a_range_is_of_16_bit_grey_of_any_format_too(tmp_path):
+    values_ = values(1, np.uint16, high=4095)[0]
+    grey = Image.fromarray(values_)
+    for name in ("a.png", "b.tif", "c.pgm"):
+        grey.save(tmp_path / name)
+        assert read_rgb(tmp_path / name).max() == 4095 >> 8
+        found = read_rgb(tmp_path / name, reading=Reading(range=(0, 4095)))
+        assert np.abs(found[..., 1] - values_ * (255 / 4095)).max() <= 0.51
+    assert np.array_equal(as_rgb(grey, reading=Reading(range=(0, 4095))), found)
+    with pytest.raises(InputError, match=r"a\.png: has 1 band of 16 bits; name .*data\.range"):
+        read_rgb(tmp_path / "a.png", reading=Reading(bands=(1, 1, 1)))
+
+
+@pytest.mark.parametrize("reading", [Reading(bands=(3, 2, 1)), Reading(range=(0, 4095))])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_keys_that_mean_nothing_for_an_image_are_refused(tmp_path, name, reading):
+    Image.new("RGB", (5, 4)).save(tmp_path / name, format="PNG" if name == "a.tif" else None)
+    with pytest.raises(InputError, match=rf"{name}: data\.bands and data\.range are of TIFFs"):
+        read_image(tmp_path / name, reading=reading)
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "LAB"])
+def test_numbers_that_no_range_explains_are_refused(tmp_path, mode):
+    Image.new(mode, (5, 4)).save(tmp_path / "a.tif")
+    for reading in (Reading(range=(0, 255)), Reading(bands=(1, 1, 1))):
+        with pytest.raises(InputError, match=r"numbers that are .*add data\.bands=null data\.ran"):
+            read_rgb(tmp_path / "a.tif", reading=reading)
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    path = write_geotiff(tmp_path / "a.tif", values(1, np.complex64, high=9))
+    for reading in (PLAIN, Reading(range=(0, 255))):
+        with pytest.raises(InputError, match=r"numbers that are complex; .*as RGB"):
+            read_rgb(path, reading=reading)
+
+
+def test_a_least_value_that_is_white_stays_white(tmp_path):
+    path = tmp_path / "a.tif"
+    bands = values(1, np.uint8, high=255)
+    write_geotiff(path, bands, photometric="MINISWHITE")
+    expected = read_rgb(path)
+    assert np.array_equal(expected[..., 0], 255 - bands[0])
+    for reading in (Reading(range=(0, 255)), Reading(bands=(1, 1, 1))):
+        assert np.array_equal(read_rgb(path, reading=reading), expected)
+
+
+def test_one_bit_is_black_or_white(tmp_path):
+    Image.fromarray(values(1, np.uint8, high=255)[0]).convert("1").save(tmp_path / "a.tif")
+    found = read_rgb(tmp_path / "a.tif", reading=Reading(bands=(1, 1, 1)))
+    assert np.array_equal(found, read_rgb(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiffs_are_turned_however_they_are_read(tmp_path, orientation, compression):
+    grey, path = values(1, np.uint16, high=65535)[0] // 256 * 256, tmp_path / "a.tif"
+    eight = Image.fromarray((grey // 256).astype(np.uint8))
+    jpeg_way = exif_turned(eight, orientation)
+    for picture in (eight, Image.fromarray(grey)):
+        picture.save(path, tiffinfo={274: orientation}, compression=compression)
+        top = 255 if picture is eight else 65280
+        for reading in (PLAIN, Reading(range=(0, top))):
+            found = read_rgb(path, reading=reading)[..., 0]
+            assert found.shape == jpeg_way.shape
+            assert np.abs(found.astype(int) - jpeg_way).max() <= 1
+        assert size_of(path) == jpeg_way.shape[::-1]
+
+
+def exif_turned(picture, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    content = BytesIO()
+    picture.save(content, "PNG", exif=exif)
+    return np.asarray(ImageOps.exif_transpose(Image.open(content)))
+
+
+def test_of_a_large_file_parts_tell_the_range(tmp_path, monkeypatch):
+    bands = np.zeros((1, 60, 70), np.uint16)
+    bands[0, 59, 69], bands[0, 15, 0] = 900, 1000  # a corner, and what lies between the parts
+    path = write_geotiff(tmp_path / "a.tif", bands)
+    monkeypatch.setattr(bands_module, "SAMPLE", 30)
+    with pytest.raises(InputError, match=r"its own go from about 0 to about 900\)"):
+        read_rgb(path)
+
+
+def test_a_truncated_file_is_told_with_gdals_reason(tmp_path):
+    path = write_geotiff(tmp_path / "a.tif", values(4, np.uint16, high=200, size=(200, 200)))
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=r"cannot be read \((?!.*See previous).*\)"):
+        read_rgb(path, reading=Reading(bands=(1, 2, 3), range=(0, 200)))
 
 
 def test_the_cache_keeps_bands_apart(tmp_path):

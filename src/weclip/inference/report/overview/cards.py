@@ -94,6 +94,8 @@ def scene_card(
         chips.append(f'<li class="chip">mIoU {100 * scene.miou:.0f} %</li>')
     if scene.unsure >= NOWHERE:
         chips.append(f'<li class="chip">unsure {percent_of(scene.unsure)}</li>')
+    if scene.no_data >= NOWHERE:
+        chips.append(f'<li class="chip">no data {percent_of(scene.no_data)}</li>')
     figures = "".join(_figure(scene, panel, names, colours) for panel in panels)
     shown = figures or '<p class="muted">Its files cannot be read.</p>'
     return (

@@ -34,6 +34,7 @@ class Scene:
         tags: Sorted 0-based class indices; None where no tags are known.
         shares: Share of the pixels by class id, of the ids that are there; background is 0.
         unsure: Share of the pixels that are 255.
+        no_data: Share of the pixels that the image knows nothing of; they are 255, and not unsure.
         confidence: Mean over all pixels of the best probability, in [0, 1]; None if unknown.
         miou: Mean IoU over the classes of its mask, in [0, 1]; None without a mask.
     """
@@ -44,6 +45,7 @@ class Scene:
     split: str = ""
     tags: tuple[int, ...] | None = None
     unsure: float = 0.0
+    no_data: float = 0.0
     confidence: float | None = None
     miou: float | None = None
 
