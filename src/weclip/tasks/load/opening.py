@@ -129,7 +129,7 @@ def require_device(device: object, name: str = "device=") -> None:
 
     Which of them will is not known yet; the model that is opened says the rest.
     """
-    if isinstance(device, str) and can_compute_on(device):
+    if device == "cpu" or (isinstance(device, str) and can_compute_on(device)):
         return
     if not has_torch():
         raise InputError(
