@@ -97,7 +97,7 @@ CASES = (
         "device-unknown",
         "`--device` of another name",
         f"{PREDICT} VOC2012 --device gpu",
-        "--device gpu: there is none of this name; give cpu, cuda or cuda:1",
+        "--device gpu: there is none of this name; give cpu, cuda, cuda:1 or mps",
     ),
     Case(
         "demo-data",
