@@ -25,7 +25,7 @@ EPOCHS = 8
 """Published for COCO: 80,000 steps of 8 for 82,081 images. VOC's 30,000 of 4 for 10,582 are 11."""
 
 LEAST_STEPS = 300
-"""Of a batch of 4: with 150 images of the demo's world the gain ends between 250 and 500
+"""Of a batch of 4: with 50 and 150 images of the demo's world the gain ends at about 250
 (docs/training.md)."""
 
 BATCH_SIZE = 4
