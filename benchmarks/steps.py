@@ -27,6 +27,9 @@ STEPS = (60, 120, 250, 500, 1000)
 LISTS = Path("ImageSets", "Segmentation")
 COLOURS = ("#7f7f7f", "#1f77b4", "#2ca02c", "#d62728")
 
+LINE = 13
+"""Pixels from one name to the next."""
+
 Point = dict[str, float]
 
 
@@ -81,17 +84,22 @@ def chart(points: Sequence[Point]) -> str:
             f'<line x1="{left}" x2="{width - 90}" y1="{y}" y2="{y}" stroke="#ddd"/>'
             f'<text x="{left - 6}" y="{y + 4}" text-anchor="end">{100 * share * most:.0f}</text>'
         )
+    labels: list[int] = []
     for size, colour in zip(SIZES, COLOURS, strict=True):
         own = sorted((p for p in points if p["images"] == size), key=lambda p: p["steps"])
         if own:
             line = " ".join(map(place, own))
-            x, y = line.split()[-1].split(",")
+            x, y = map(int, line.split()[-1].split(","))
+            label = y + 4
+            while any(abs(label - other) < LINE for other in labels):
+                label -= 1  # above the names that stand there
+            labels.append(label)
             parts.append(
                 f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
-                f'<text x="{int(x) + 6}" y="{int(y) + 4}" fill="{colour}">{size} images</text>'
+                f'<text x="{x + 6}" y="{label}" fill="{colour}">{size} images</text>'
             )
-            for x, y in (pair.split(",") for pair in line.split()):
-                parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
+            for place_x, place_y in (pair.split(",") for pair in line.split()):
+                parts.append(f'<circle cx="{place_x}" cy="{place_y}" r="3" fill="{colour}"/>')
     parts.append(
         f'<text x="{(left + width - 90) / 2}" y="{height - 8}" text-anchor="middle">steps of 4 '
         "images; mIoU (%) on 60 held-out scenes</text></svg>\n"
