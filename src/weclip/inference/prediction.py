@@ -5,16 +5,19 @@ Stage 6. `Predictor` (PyTorch) and `OnnxPredictor` are what makes it.
 
 from collections.abc import Callable, Sequence
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weclip.data.images.resizing import resized, softmax
 from weclip.data.windows import windows
 from weclip.inference.large.tiles import Large, Tiling
 
 Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
+
+Precision = Literal["float32", "float16"]
 
 CERTAIN = 255
 """The confidence that stands for a probability of 1."""
@@ -106,8 +109,13 @@ def seen_size(
         long_side: Pixels of the longer side; None keeps the size.
         scales: Further factors; at each of them, a strip of pixels still fills a patch.
     """
-    longest, smallest = max(size), ceil(LARGEST_PATCH / min(1.0, *scales))
+    return fitted_size(size, long_side, ceil(LARGEST_PATCH / min(1.0, *scales)))
+
+
+def fitted_size(size: tuple[int, int], long_side: int | None, smallest: int) -> tuple[int, int]:
+    """An image's height and width, truncated, at a long side (None: its own) and a least side."""
     if long_side is not None:
+        longest = max(size)
         size = (size[0] * long_side // longest, size[1] * long_side // longest)
     return max(size[0], smallest), max(size[1], smallest)
 
@@ -130,6 +138,16 @@ def refined_prediction(
         best = refined[:, rows, columns].max(0).clip(0, 1)
         confidence[rows, columns] = np.round(CERTAIN * best)
     return Prediction(label_map, confidence)
+
+
+def softmax_of(
+    logits: NDArray[np.float32], size: tuple[int, int], dtype: Precision = "float32"
+) -> NDArray[Any]:
+    """Probabilities (C, H, W) of logits (C, h, w), which are resized to `size`."""
+    probabilities = np.empty((len(logits), *size), dtype)
+    for rows, columns in windows(size, len(logits)):
+        probabilities[:, rows, columns] = softmax(resized(logits, size, (rows, columns)))
+    return probabilities
 
 
 def best_class(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

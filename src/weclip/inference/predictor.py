@@ -32,6 +32,7 @@ from weclip.inference.prediction import (
     Prediction,
     Prepared,
     Segmented,
+    fitted_size,
     refined_label_map,
     refined_prediction,
     seen_size,
@@ -211,11 +212,7 @@ def resize_long_side(
         (1, 3, H', W') float32 in [0, 255], sizes truncated to whole pixels.
     """
     channels = planes(image) if isinstance(image, np.ndarray) else image.permute(2, 0, 1)
-    size = (channels.shape[1], channels.shape[2])
-    wanted = size
-    if long_side is not None:
-        wanted = (size[0] * long_side // max(size), size[1] * long_side // max(size))
-    wanted = (max(wanted[0], smallest_side), max(wanted[1], smallest_side))
+    wanted = fitted_size((channels.shape[1], channels.shape[2]), long_side, smallest_side)
     return resized(channels[None], wanted, whole(wanted))
 
 

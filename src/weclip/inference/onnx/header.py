@@ -5,7 +5,7 @@ Stage 6. `exports/models` writes it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,6 @@ class OnnxHeader:
             "licences": self.licences,
         }
         return json.dumps(document, ensure_ascii=False)
-
-    def as_output(self, output: str) -> "OnnxHeader":
-        """The header of the same model with another output."""
-        return replace(self, output=output)
 
 
 def header_from(metadata: Mapping[str, str], path: Path) -> OnnxHeader:

@@ -32,6 +32,7 @@ from weclip.inference.prediction import (
     refined_label_map,
     refined_prediction,
     seen_size,
+    softmax_of,
 )
 from weclip.labels.dense_crf import require_memory
 
@@ -86,10 +87,7 @@ class OnnxPredictor:
         logits, size = self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
         if self.crf is not None:
             require_memory(len(logits), size)
-        probabilities = np.empty((len(logits), *size), np.float32)
-        for rows, columns in windows(size, len(logits)):
-            probabilities[:, rows, columns] = softmax(resized(logits, size, (rows, columns)))
-        return probabilities
+        return softmax_of(logits, size)
 
     def _segment(self, image: NDArray[np.uint8]) -> Segmented:
         return self.segment([self.prepare(image)], [(image.shape[0], image.shape[1])])[0]

@@ -19,9 +19,9 @@ from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.arguments import kind_of, path_of, short_errors
 from weclip.inference.given_image import ImageLike, no_data_of_given, rgb_of
 from weclip.inference.image_files import images_in
-from weclip.inference.prediction import Predicts, best_class
+from weclip.inference.prediction import Predicts, best_class, softmax_of
 from weclip.inference.segmentation.batches import Ready, batches_of
-from weclip.inference.segmentation.result import Segmentation, softmax_of
+from weclip.inference.segmentation.result import Segmentation
 from weclip.inference.stream import read_ahead
 from weclip.labels.dense_crf import require_memory
 from weclip.system.errors import InputError

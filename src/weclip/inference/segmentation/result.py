@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,14 +24,12 @@ from weclip.data.masks.outlines import outlines
 from weclip.data.windows import windows
 from weclip.inference.arguments import path_of, short_errors
 from weclip.inference.given_image import ImageLike, rgb_of
-from weclip.inference.prediction import Crf
+from weclip.inference.prediction import Crf, Precision, softmax_of
 from weclip.inference.segmentation.page import ClassShare, page_of, small_picture
 from weclip.inference.visualize import overlay
 from weclip.labels.dense_crf import require_memory
 from weclip.system.errors import InputError
 from weclip.system.memory import free_memory
-
-Precision = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -202,13 +200,3 @@ class Segmentation:
                     f"and is {pixels.shape[1]} x {pixels.shape[0]} now; predict it again"
                 )
             return pixels
-
-
-def softmax_of(
-    logits: NDArray[np.float32], size: tuple[int, int], dtype: Precision = "float32"
-) -> NDArray[Any]:
-    """Probabilities (C, H, W) of logits (C, h, w), which are resized to `size`."""
-    probabilities = np.empty((len(logits), *size), dtype)
-    for rows, columns in windows(size, len(logits)):
-        probabilities[:, rows, columns] = softmax(resized(logits, size, (rows, columns)))
-    return probabilities
