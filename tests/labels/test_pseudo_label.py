@@ -4,7 +4,7 @@ import torch
 from tests.literal import pseudo_label as literal
 
 from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.pseudo_label import label_map_of, make_pseudo_label, with_background
+from weclip.labels.pseudo_label import best_of, label_map_of, make_pseudo_label, with_background
 from weclip.labels.tag_slots import pack_tags
 
 PAR = ParSettings(
@@ -112,3 +112,13 @@ def test_bf16_does_not_crash():
     cam, image = random_inputs([[1, 2]], (2, 3), (8, 9))
     label = make(cam.bfloat16(), [[1, 2]], image)
     assert label.label_map.max() <= 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_best_is_what_argmax_finds(dtype, dim):
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randint(0, 3, (4, 5, 30, 31), generator=generator).to(dtype)  # many are equal
+    scores[scores == 0] = -torch.inf
+    scores[torch.rand(scores.shape, generator=generator) < 0.05] = torch.nan
+    assert torch.equal(best_of(scores, dim), scores.argmax(dim))

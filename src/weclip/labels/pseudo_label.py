@@ -73,5 +73,14 @@ def with_background(cam: Tensor, power: float) -> Tensor:
 def label_map_of(scores: Tensor, slots: TagSlots) -> Tensor:
     """Class ids (B, H, W) of the best of (B, 1+K, H, W) scores, background first."""
     class_ids = F.pad(slots.index + 1, (1, 0))  # (B, 1+K)
-    best = scores.argmax(dim=1)  # (B, H, W)
+    best = best_of(scores)  # (B, H, W)
     return class_ids.gather(1, best.flatten(1)).view_as(best)
+
+
+def best_of(scores: Tensor, dim: int = 1) -> Tensor:
+    """Index of the greatest score along a dimension; the first of equal ones, NaN above all.
+
+    The same as `argmax`, which on a processor takes 30 times as long where a dimension is not the
+    last.
+    """
+    return scores.max(dim=dim).indices

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.labels.pseudo_label import best_of
 from weclip.methods.loss_inputs import LossInputs, Total, at_pixels
 from weclip.methods.losses.segmentation import count_pixels, segmentation_loss
 from weclip.parts import loss, setting
@@ -44,5 +45,5 @@ def predicted_labels(logits: Tensor, target: Tensor) -> Tensor:
 
     Pixels that do not count in the target (B, H, W) do not count here either.
     """
-    labels = at_pixels(logits, (target.shape[1], target.shape[2])).argmax(dim=1)
+    labels = best_of(at_pixels(logits, (target.shape[1], target.shape[2])))
     return labels.masked_fill(target == IGNORE_INDEX, IGNORE_INDEX)
