@@ -2,10 +2,12 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.literal import affinity_loss as literal_affinity
 from tests.literal import segmentation_loss as literal_segmentation
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.methods.losses import segmentation
 from weclip.methods.losses.affinity import affinity_labels, affinity_loss
 from weclip.methods.losses.segmentation import segmentation_loss
 
@@ -27,6 +29,21 @@ def test_segmentation_loss_against_literal(grid, size):
     ):
         expected = literal_segmentation.segmentation_loss(logits.numpy(), labels.numpy())
         assert segmentation_loss(logits, labels).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("band", [1, 60, 10**6])
+def test_gradient_is_that_of_autograd_whatever_the_band(band, monkeypatch):
+    monkeypatch.setattr(segmentation, "BAND", band)
+    labels, generator = random_labels(2, (9, 11)), torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 4, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    at_pixels = F.interpolate(logits, (9, 11), mode="bilinear", align_corners=False)
+    loss = F.cross_entropy(at_pixels, labels, ignore_index=IGNORE_INDEX, reduction="none")
+    expected = 0.3 * loss[labels == 0].mean()
+    expected = expected + 0.7 * loss[(labels != 0) & (labels != IGNORE_INDEX)].mean()
+    (gradient,) = torch.autograd.grad(3 * expected, logits)
+    found = segmentation_loss(logits, labels, 0.3)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(3 * found, logits)[0], gradient)
 
 
 def test_background_weight_moves_from_one_part_to_the_other():

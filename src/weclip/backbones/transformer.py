@@ -23,13 +23,24 @@ def normal(*shape: int, std: float) -> Tensor:
     return empty if empty.is_meta else nn.init.normal_(empty, std=std)
 
 
+PLAIN_SCORES = 2**25
+"""Attention scores up to which a processor computes in bfloat16 without the fused kernel."""
+
+
 class LayerNorm(nn.LayerNorm):
     """Layer normalisation computed in float32 whatever the input's type, which it returns."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension of `x` (..., D)."""
         weight, bias = self.weight.float(), self.bias.float()
+        if _on_cpu(x) and x.dtype != torch.float64:  # the kernel widens as it reads
+            return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
         return F.layer_norm(x.float(), self.normalized_shape, weight, bias, self.eps).to(x.dtype)
+
+
+def _on_cpu(x: Tensor) -> bool:
+    """Whether a processor computes this; a graph that is exported is for any device."""
+    return x.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
 class QuickGELU(nn.Module):
@@ -105,6 +116,8 @@ class Attention(nn.Module):
             (B, T, D).
         """
         query, key, value = self.project(x)
+        if mask is None and self._plain(query):
+            return self.merge(self.weights(query, key) @ value)
         return self.merge(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
 
     def with_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +132,7 @@ class Attention(nn.Module):
         """
         query, key, value = self.project(x)
         attention = self.weights(query, key)
-        return self.merge(attention.to(value.dtype) @ value), attention.mean(dim=1)
+        return self.merge(attention @ value), attention.mean(dim=1, dtype=torch.float32)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, heads, T, D/heads) of tokens (B, T, D)."""
@@ -130,10 +143,19 @@ class Attention(nn.Module):
 
     @staticmethod
     def weights(query: Tensor, key: Tensor) -> Tensor:
-        """Attention (B, heads, T, T) of every head in float32."""
+        """Attention (B, heads, T, T) of every head, in the type of the queries."""
         slope: float = query.shape[-1] ** -0.5
         scores = (slope * query) @ key.transpose(-2, -1)
-        return scores.float().softmax(dim=-1)
+        with torch.autocast(scores.device.type, enabled=False):  # float32 inside the kernel
+            return scores.softmax(dim=-1)
+
+    @staticmethod
+    def _plain(query: Tensor) -> bool:
+        """Whether separate products are faster than the fused kernel, and their memory small."""
+        batch, heads, length, _ = query.shape
+        if not _on_cpu(query) or query.dtype != torch.bfloat16:
+            return False
+        return batch * heads * length**2 <= PLAIN_SCORES
 
     def merge(self, x: Tensor) -> Tensor:
         """Output (B, T, D) of what the heads (B, heads, T, D/heads) gathered."""
@@ -237,3 +259,19 @@ class Frozen(nn.Module):
         """Stay in eval mode whatever `mode` says."""
         super().train(False)
         return self
+
+
+def store_frozen(module: nn.Module, dtype: torch.dtype) -> None:
+    """Store what frozen encoders multiply by in `dtype`, for good; autocast casts it each time.
+
+    Norms, embeddings and projections to a joint space stay as they are, as under autocast.
+
+    Args:
+        module: Whose frozen parts are meant; they compute in this precision from here on.
+        dtype: That of the autocast in which they run.
+    """
+    for frozen in (part for part in module.modules() if isinstance(part, Frozen)):
+        for part in frozen.modules():
+            if isinstance(part, nn.Linear | nn.Conv2d | Attention):
+                for weight in part.parameters(recurse=False):
+                    weight.data = weight.data.to(dtype)

@@ -5,8 +5,16 @@ import torch
 from tests.backbones.tiny_clip import tiny_state
 from torch import nn
 
+from weclip.backbones import transformer
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, build_image_encoder
-from weclip.backbones.transformer import ACTIVATIONS, Block, BlockSettings, LayerNorm
+from weclip.backbones.transformer import (
+    ACTIVATIONS,
+    Attention,
+    Block,
+    BlockSettings,
+    LayerNorm,
+    store_frozen,
+)
 
 
 @pytest.fixture
@@ -125,11 +133,43 @@ def test_block_of_another_epsilon_and_hidden_width():
 
 
 def test_layer_norm_computes_in_float32():
-    x = 1000 + 0.5 * torch.randn(4, 64)
-    norm = LayerNorm(64)
-    assert norm(x.bfloat16()).dtype == torch.bfloat16
-    exact = nn.functional.layer_norm(x.bfloat16().float(), (64,))
-    assert torch.equal(norm(x.bfloat16()), exact.bfloat16())
+    x = (100 + 5 * torch.randn(4, 64)).bfloat16()
+    found = LayerNorm(64)(x)
+    assert found.dtype == torch.bfloat16
+    exact = nn.functional.layer_norm(x.float(), (64,)).bfloat16()
+    torch.testing.assert_close(found, exact, rtol=2**-8, atol=1e-4)  # one step of bfloat16
+
+
+@pytest.mark.parametrize("length", [50, 1025])  # the second has more scores than PLAIN_SCORES
+def test_attention_in_bfloat16_is_that_of_float32(length, monkeypatch):
+    monkeypatch.setattr(transformer, "PLAIN_SCORES", 2 * 2 * 500**2)
+    torch.manual_seed(0)
+    attention, x = Attention(64, 2), 2 * torch.randn(2, length, 64)
+    expected, map_of = attention.with_map(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, (again, found_map) = attention(x), attention.with_map(x)
+    assert found_map.dtype == torch.float32
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.05)
+    torch.testing.assert_close(again.float(), expected, rtol=0.02, atol=0.05)
+    torch.testing.assert_close(found_map, map_of, rtol=0.1, atol=1e-4)
+
+
+def test_stored_in_bfloat16_it_computes_what_autocast_does(encoder):
+    image = torch.randn(2, 3, 20, 16)
+    whole = nn.ModuleDict({"frozen": encoder, "trained": nn.Linear(3, 3)})
+    with torch.autocast("cpu", torch.bfloat16):
+        before = encoder(image), encoder.run_last_block(encoder(image).tokens[-1])
+        gradient = before[1].mean_gradient(torch.ones(1, 24), torch.tensor([1]))
+        store_frozen(whole, torch.bfloat16)
+        after = encoder(image), encoder.run_last_block(encoder(image).tokens[-1])
+        again = after[1].mean_gradient(torch.ones(1, 24), torch.tensor([1]))
+    assert all(torch.equal(*pair) for pair in zip(before[0].tokens, after[0].tokens, strict=True))
+    assert torch.equal(before[1].embedding, after[1].embedding)
+    torch.testing.assert_close(gradient, again, rtol=0.02, atol=1e-4)  # one product is in float32
+    block = encoder.transformer.resblocks[0]
+    assert block.mlp.c_fc.weight.dtype == block.attn.in_proj_weight.dtype == torch.bfloat16
+    assert block.ln_1.weight.dtype == encoder.proj.dtype == torch.float32
+    assert whole["trained"].weight.dtype == torch.float32
 
 
 def test_last_block_is_the_last_block(encoder):

@@ -47,7 +47,7 @@ def class_token(encoder: ClipImageEncoder, tokens: Tensor) -> Tensor:
     block = encoder.transformer.blocks[-1]
     query, key, value = block.attn.project(block.ln_1(tokens))
     weights = block.attn.weights(query[:, :, :1], key)  # (B, heads, 1, 1+N)
-    x = tokens[:, :1] + block.attn.merge(weights.to(value.dtype) @ value)
+    x = tokens[:, :1] + block.attn.merge(weights @ value)
     after: Tensor = x + block.mlp(block.ln_2(x))
     return after
 
@@ -82,6 +82,7 @@ def self_self_tokens(encoder: ClipImageEncoder, tokens: Sequence[Tensor], blocks
 def _attend_to_alike(attention: Attention, x: Tensor) -> Tensor:
     """Output (B, T, D) of q-q, k-k and v-v attention of tokens (B, T, D)."""
     query, key, value = attention.project(x)  # (B, heads, T, D/heads)
-    alike = sum(attention.weights(each, each).sum(dim=1) for each in (query, key, value))
+    of_heads = (attention.weights(each, each) for each in (query, key, value))
+    alike = sum(weights.sum(dim=1, dtype=torch.float32) for weights in of_heads)
     assert isinstance(alike, Tensor)
     return attention.merge((alike / 3).to(value.dtype)[:, None] @ value)

@@ -36,8 +36,8 @@ class LastBlock:
         self.normalised = block.ln_1(tokens)
         self._query, self._key, self._value = block.attn.project(self.normalised)
         self._head_attention = block.attn.weights(self._query, self._key)  # (B, heads, T, T)
-        self.attention = self._head_attention.mean(dim=1)
-        head_out = self._head_attention.to(self._value.dtype) @ self._value
+        self.attention = self._head_attention.mean(dim=1, dtype=torch.float32)
+        head_out = self._head_attention @ self._value
         self._head_out = head_out[:, :, 1:]  # (B, heads, N, D/heads)
         # The class token ends here: the embedding reads patches only.
         middle = _wide((tokens + block.attn.merge(head_out))[:, 1:])  # (B, N, D)
@@ -105,8 +105,10 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _times(x: Tensor, weight: Tensor) -> Tensor:
-    """`x @ weight` where their types may differ."""
-    return x @ weight.to(x.dtype)
+    """`x @ weight` where their types may differ; autocast makes them equal."""
+    if not torch.is_autocast_enabled(x.device.type):
+        weight = weight.to(x.dtype)
+    return x @ weight
 
 
 def _standardise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
