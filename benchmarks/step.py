@@ -1,14 +1,18 @@
-"""Time of one training step by stage: ours and the published form, in one run.
+"""Time of one training step by stage: ours and the published form, taking turns in one run.
 
 python benchmarks/step.py                      # random ViT-B/16, batch 4, crop 320
 python benchmarks/step.py --size demo          # the shipped tiny CLIP, as the demo trains it
 python benchmarks/step.py --size plus          # WeCLIP+ on a random ViT-B/16 and a random ViT-S/14
+python benchmarks/step.py --against ../old/src # another version of the package in the same run
 
-WeCLIP+ has no published form here: ours alone, in float32 and bf16.
+The published form is measured as it was released, and with freed memory kept, as ours runs. Its
+float16 casts, which cost most on a processor, are no part of it. WeCLIP+ has no published form
+here. Each form is a process of its own; times are medians, and "times" the median over turns.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -16,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -34,6 +39,11 @@ from weclip.data.classes import load_classes
 from weclip.system.memory import keep_freed_memory
 from weclip.tasks.load.backbones import open_backbones
 from weclip.training.schedule import build_optimizer
+
+try:
+    from weclip.backbones.transformer import store_frozen
+except ImportError:  # an older version that is measured beside this one
+    store_frozen = None
 
 STAGES = {
     "maps.image_encoder": "encoder",
@@ -98,108 +108,166 @@ class Stopwatch:
         return measured
 
 
-def measure(
-    method: Any, config: Config, *, bf16: bool, published: bool, repeats: int
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Mean seconds of each stage and of the whole step, and the FLOP of the products in it.
+class Step:
+    """A training step, ready to be timed.
 
     Args:
         method: What to measure; it is changed.
         config: Its configuration.
         bf16: Whether under autocast.
         published: Whether the label stage takes the published form.
-        repeats: How many steps count, after one that warms up and one that counts FLOP.
     """
-    method.to(device()).train()
-    if published:
-        method.__class__, method.maps.__class__ = PublishedForm, PublishedMaps
-        encode = method.image_encoder.forward
-        method.image_encoder.forward = lambda image, maps=None: encode(image)
-    watch = Stopwatch()
-    for attribute, name in STAGES.items():
-        part = attrgetter(attribute)(method)
-        if part is None:
-            continue
-        if isinstance(part, torch.nn.Module):
-            part.forward = watch.wrap(name, part.forward)
-        else:
-            setattr(part.__self__, part.__name__, watch.wrap(name, part))
-    optim = config.optim
-    optimizer = build_optimizer(
-        method.parameter_groups(),
-        weight_decay=optim.weight_decay,
-        betas=optim.betas,
-        eps=optim.eps,
-    )
-    batch = random_batch(method, config).to(device())
 
-    def learn(loss: torch.Tensor) -> None:
+    def __init__(self, method: Any, config: Config, *, bf16: bool, published: bool) -> None:
+        self.method, self.bf16, self.watch = method.to(device()).train(), bf16, Stopwatch()
+        if bf16 and store_frozen is not None and not published:
+            store_frozen(method, torch.bfloat16)
+        if published:
+            method.__class__, method.maps.__class__ = PublishedForm, PublishedMaps
+            encode = method.image_encoder.forward
+            method.image_encoder.forward = lambda image, maps=None: encode(image)
+        for attribute, name in STAGES.items():
+            part = attrgetter(attribute)(method)
+            if isinstance(part, torch.nn.Module):
+                part.forward = self.watch.wrap(name, part.forward)
+            elif part is not None:
+                setattr(part.__self__, part.__name__, self.watch.wrap(name, part))
+        optim = config.optim
+        self.optimizer = build_optimizer(
+            method.parameter_groups(),
+            weight_decay=optim.weight_decay,
+            betas=optim.betas,
+            eps=optim.eps,
+        )
+        self.batch = random_batch(method, config).to(device())
+        self.learn = self.watch.wrap("backward and optimiser", self._learn)
+
+    def _learn(self, loss: torch.Tensor) -> None:
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
 
-    learn_timed = watch.wrap("backward and optimiser", learn)
-    for repeat in range(-2, repeats):
-        watch.counting = repeat == -2
-        if repeat == 0:
-            watch.seconds.clear()
-            start = now()
-        with torch.autocast(device(), torch.bfloat16, enabled=bf16):
-            output = method.training_step(batch, step=0)
-        learn_timed(output.loss)
-    whole = now() - start
-    watch.seconds["losses and the rest"] = whole - sum(watch.seconds.values())
-    watch.seconds["whole step"] = whole
-    watch.flop["whole step"] = sum(watch.flop.values())
-    return {name: seconds / repeats for name, seconds in watch.seconds.items()}, watch.flop
+    def __call__(self) -> dict[str, float]:
+        """Take it; the seconds of each stage and of the whole."""
+        self.watch.seconds.clear()
+        start = now()
+        with torch.autocast(device(), torch.bfloat16, enabled=self.bf16):
+            output = self.method.training_step(self.batch, step=0)
+        self.learn(output.loss)
+        whole = now() - start
+        rest = whole - sum(self.watch.seconds.values())
+        return {**self.watch.seconds, "losses and the rest": rest, "whole step": whole}
 
-
-def compare(size: str, kind: str, repeats: int) -> dict[str, Any]:
-    """Measure ours at "float32" or "bf16" beside the published form, and print a table."""
-    forms, flop, memory = {}, {}, {}
-    for form in ("ours",) if size == "plus" else ("ours", "published"):
-        command = [sys.executable, __file__, "--one", form, kind, "--size", size]
-        command += ["--repeats", str(repeats)]
-        output = subprocess.check_output(command)
-        forms[form], flop[form], memory[form] = json.loads(output)
-    peak = matrix_peak(torch.bfloat16 if kind == "bf16" else torch.float32)
-    rows = []
-    for name, ours in forms["ours"].items():
-        theirs = forms.get("published", {}).get(name)
-        work = flop["ours"].get(name, 0)
-        share = f"{100 * work / ours / peak:.0f} %" if work else ""
-        of_theirs = (f"{1000 * theirs:.0f}", f"{theirs / ours:.1f}") if theirs else ("-", "-")
-        rows.append((name, f"{1000 * ours:.0f}", *of_theirs, f"{work / 1e9:.0f}", share))
-    columns = ("stage", "ours, ms", "published form, ms", "times", "GFLOP", "share of peak")
-    show(f"{size}, {kind}, {device()}; peak memory {memory['ours'] / 1e9:.2f} GB", columns, rows)
-    return {"seconds": forms, "flop": flop, "peak_memory": memory, "matrix_peak": peak}
+    def flop(self) -> dict[str, int]:
+        """FLOP of the products of each stage and of the whole step."""
+        self.watch.counting = True
+        self()
+        self.watch.counting = False
+        return {**self.watch.flop, "whole step": sum(self.watch.flop.values())}
 
 
-def measure_one(size: str, form: str, kind: str, repeats: int) -> None:
-    """Print the figures of one form as JSON; in its own process, so that memory starts afresh."""
-    if form == "ours":
+def serve(size: str, form: str, kind: str) -> None:
+    """Print the FLOP of a form as JSON, then the figures of a step for each line that comes in."""
+    if form != "published":
         keep_freed_memory()  # as the command line does
     torch.manual_seed(0)
     presets = {"full": "voc", "plus": "voc-plus"}
     method, config = demo_method() if size == "demo" else full_size_method(presets[size])
-    published = form == "published"
-    figures = measure(method, config, bf16=kind == "bf16", published=published, repeats=repeats)
-    memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([*figures, memory]))
+    step = Step(method, config, bf16=kind == "bf16", published=form.startswith("published"))
+    flop = step.flop()
+    step()
+    print(json.dumps(flop), flush=True)
+    for _ in sys.stdin:
+        seconds = step()
+        memory = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps([seconds, memory]), flush=True)
+
+
+class Form:
+    """A process that takes steps of one form when it is told to."""
+
+    def __init__(self, size: str, form: str, kind: str, source: Path | None) -> None:
+        command = [sys.executable, __file__, "--one", form, kind, "--size", size]
+        variables = {**os.environ, **({"PYTHONPATH": str(source.resolve())} if source else {})}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables
+        )
+        self.flop: dict[str, int] = self._read()
+        self.turns: list[dict[str, float]] = []
+        self.memory = 0
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def step(self) -> None:
+        """Take one, and note its figures."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("step\n")
+        self.process.stdin.flush()
+        seconds, self.memory = self._read()
+        self.turns.append(seconds)
+
+    def median(self, stage: str) -> float:
+        """Seconds of a stage."""
+        return median(turn.get(stage, 0.0) for turn in self.turns)
+
+    def times(self, other: "Form", stage: str) -> str:
+        """How many times as long another form takes for a stage, median over the turns."""
+        pairs = zip(self.turns, other.turns, strict=True)
+        ratios = [theirs[stage] / ours[stage] for ours, theirs in pairs if theirs.get(stage)]
+        return f"{median(ratios):.2f}" if ratios else "-"
+
+    def end(self) -> None:
+        """Stop it."""
+        self.process.communicate()
+
+
+def compare(size: str, kind: str, turns: int, against: Path | None) -> dict[str, Any]:
+    """Measure the forms at "float32" or "bf16", and print a table."""
+    names = ["ours", "published", "published, memory kept"]
+    forms = {name: Form(size, name, kind, None) for name in names[: 1 if size == "plus" else 3]}
+    if against:
+        forms["the other version"] = Form(size, "ours", kind, against)
+    peaks = []
+    for _ in range(turns):
+        peaks.append(matrix_peak(torch.bfloat16 if kind == "bf16" else torch.float32))
+        for form in forms.values():
+            form.step()
+    for form in forms.values():
+        form.end()
+    ours, peak = forms.pop("ours"), median(peaks)
+    rows = []
+    for stage in ours.turns[0]:
+        work, seconds = ours.flop.get(stage, 0), ours.median(stage)
+        share = f"{100 * work / seconds / peak:.0f} %" if work else ""
+        row = [stage, f"{work / 1e9:.0f}", f"{1000 * seconds:.0f}", share]
+        for other in forms.values():
+            row += [f"{1000 * other.median(stage):.0f}", ours.times(other, stage)]
+        rows.append(row)
+    columns = ["stage", "GFLOP", "ours, ms", "share of peak"]
+    columns += [title for name in forms for title in (f"{name}, ms", "times")]
+    memory = {"ours": ours.memory, **{name: form.memory for name, form in forms.items()}}
+    peak_memory = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in memory.items())
+    show(f"{size}, {kind}, {device()}; peak memory, GB: {peak_memory}", columns, rows)
+    seconds = {"ours": ours.turns, **{name: form.turns for name, form in forms.items()}}
+    return {"seconds": seconds, "flop": ours.flop, "peak_memory": memory, "matrix_peak": peak}
 
 
 def main() -> None:
     """Parse, measure, print tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("full", "demo", "plus"), default="full")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--kinds", nargs="+", default=["float32", "bf16"])
+    parser.add_argument("--against", type=Path, help="folder of another version of the package")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--one", nargs=2, metavar=("FORM", "KIND"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        measure_one(args.size, *args.one, args.repeats)
+        serve(args.size, *args.one)
         return
-    figures = {kind: compare(args.size, kind, args.repeats) for kind in ("float32", "bf16")}
+    figures = {kind: compare(args.size, kind, args.turns, args.against) for kind in args.kinds}
     write(args.out, {"what": f"training step, {args.size}", **figures})
 
 
