@@ -1,7 +1,10 @@
 """Boxes of the strong regions of maps, within which maps are spread.
 
-Stage 3, CLIP-ES section 3.4, and the released code for the constants.
+Stage 3, CLIP-ES section 3.4, and the released code for the constants. How long the work takes does
+not depend on the maps, so that a GPU never waits to be asked whether it is done.
 """
+
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +28,19 @@ def box_mask(cam: Tensor, threshold: float, *, exclusive_edge: bool) -> Tensor:
     batch, slots, height, width = cam.shape
     levels = (cam.flatten(0, 1) * 255).floor()  # (B*K, h, w)
     peak = levels.amax(dim=(1, 2), keepdim=True).long().clamp(0, 255)
-    # Python's product, since a float32 one can fall on the other side of a whole number.
-    cuts = torch.tensor([int(threshold * level) for level in range(256)], device=cam.device)
-    boxes = region_boxes(levels > cuts[peak], exclusive_edge=exclusive_edge)
+    strong = levels > _cuts(threshold, cam.device)[peak]
+    boxes = region_boxes(strong, exclusive_edge=exclusive_edge)
     return boxes.view(batch, slots, height, width)
+
+
+@cache
+def _cuts(threshold: float, device: torch.device) -> Tensor:
+    """(256,) int64, the share of each level; made once for a device.
+
+    Python's product, since a float32 one can fall on the other side of a whole number.
+    """
+    with torch.inference_mode(False):
+        return torch.tensor([int(threshold * level) for level in range(256)], device=device)
 
 
 def region_boxes(strong: Tensor, *, exclusive_edge: bool) -> Tensor:
@@ -42,39 +54,90 @@ def region_boxes(strong: Tensor, *, exclusive_edge: bool) -> Tensor:
         (M, h, w) bool.
     """
     _, height, width = strong.shape
-    y0, x0, y1, x1 = _component_boxes(_connected_components(strong))  # (M, n+1) each
+    strong = F.pad(strong, (0, width % 2, 0, height % 2))
+    y0, x0, y1, x1 = _label_boxes(connected_blocks(strong), strong)  # (M, n+1) each
     if exclusive_edge:
         y1, x1 = y1.clamp(max=height - 1), x1.clamp(max=width - 1)
     return _fill_boxes(y0, x0, y1, x1, (height, width))
 
 
-def _connected_components(strong: Tensor) -> Tensor:
-    """Label 8-connected regions of (M, h, w) bool by their largest patch number + 1, else 0."""
-    number = torch.arange(1, strong[0].numel() + 1, device=strong.device, dtype=torch.float32)
-    labels = number.view_as(strong[0]) * strong
-    while True:
-        spread = F.max_pool2d(labels[:, None], 3, stride=1, padding=1)[:, 0] * strong
-        if torch.equal(spread, labels):
-            return labels.long()
-        labels = spread
+def connected_blocks(strong: Tensor) -> Tensor:
+    """Label the 8-connected regions of maps, in a number of rounds that the size alone decides.
+
+    All strong patches of a block of 2 x 2 touch, so blocks are labelled. In each round every label
+    that touches others of its region joins one of them (`_joined`). So a region that still has
+    several labels in round r has at most n / 2^r of them, and one label after log2(n) rounds.
+
+    Args:
+        strong: (M, h, w) bool, h and w even, with n = h * w / 4 blocks.
+
+    Returns:
+        (M, n) int64, a number from 1 to n for each region; 0 where no patch of the block is strong.
+    """
+    filled = _largest_of_blocks(strong)  # (M, h/2, w/2)
+    count = filled[0].numel()
+    numbers = torch.arange(count + 1, device=strong.device).expand(len(strong), -1)
+    labels = numbers[:, 1:] * filled.flatten(1)
+    for done in range(count.bit_length() - 1):
+        parent = _joined(labels, strong, numbers)
+        for _ in range((count >> done).bit_length()):  # twice as far each time, so to the root
+            parent = parent.gather(1, parent)
+        labels = parent.gather(1, labels)
+    return labels
 
 
-def _component_boxes(labels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Half-open boxes (y0, x0, y1, x1) of labels 0..n, each (M, n+1); empty where unused."""
-    maps, height, width = labels.shape
-    flat = labels.view(maps, -1)
-    rows = torch.arange(height, device=labels.device).repeat_interleave(width).expand_as(flat)
-    columns = torch.arange(width, device=labels.device).repeat(height).expand_as(flat)
-    shape = (maps, height * width + 1)
-    low = torch.full(shape, max(height, width), device=labels.device)
-    high = torch.zeros(shape, device=labels.device, dtype=torch.int64)
-    y0 = low.scatter_reduce(1, flat, rows, "amin")
-    x0 = low.scatter_reduce(1, flat, columns, "amin")
-    y1 = high.scatter_reduce(1, flat, rows + 1, "amax")
-    x1 = high.scatter_reduce(1, flat, columns + 1, "amax")
-    for side in (y0, x0, y1, x1):
-        side[:, 0] = 0  # label 0 is what belongs to no region
-    return y0, x0, y1, x1
+def _joined(labels: Tensor, strong: Tensor, numbers: Tensor) -> Tensor:
+    """The label that each label 0..n joins, or itself: (M, n+1).
+
+    It is the largest that it touches or, for one that touches no larger, the smallest. A label that
+    another one below it joined is the largest that this one touches, so the only circles are pairs
+    that join each other; the larger of a pair stays.
+    """
+    (maps, height, width), beyond = strong.shape, numbers.shape[1]
+    grid = labels.view(maps, height // 2, 1, width // 2, 1).expand(-1, -1, 2, -1, 2)
+    grid = grid.reshape(strong.shape)
+    both = torch.stack([grid, beyond - grid]) * strong  # largest and smallest in one pass
+    near = _largest_of_blocks(_largest_around(both) * strong).flatten(2)  # (2, M, n)
+    best = (
+        torch.zeros_like(numbers)
+        .repeat(2, 1, 1)
+        .scatter_reduce(2, labels.expand_as(near), near, "amax")
+    )
+    largest, smallest = best[0], beyond - best[1]
+    other = torch.where(largest > numbers, largest, smallest)
+    other = torch.where(best[0] > 0, other, numbers)  # labels that are not in use
+    pair = (other.gather(1, other) == numbers) & (numbers > other)
+    return torch.where(pair, numbers, other)
+
+
+def _largest_around(x: Tensor) -> Tensor:
+    """The largest of each cell of (..., h, w) and its 8 neighbours; none is below 0."""
+    x = F.pad(x, (1, 1, 1, 1))
+    x = x[..., :-2, :].maximum(x[..., 1:-1, :]).maximum(x[..., 2:, :])
+    return x[..., :-2].maximum(x[..., 1:-1]).maximum(x[..., 2:])
+
+
+def _largest_of_blocks(x: Tensor) -> Tensor:
+    """The largest of each block of 2 x 2: (..., h/2, w/2) of (..., h, w)."""
+    x = x[..., ::2, :].maximum(x[..., 1::2, :])
+    return x[..., ::2].maximum(x[..., 1::2])
+
+
+def _label_boxes(labels: Tensor, strong: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Half-open boxes (y0, x0, y1, x1) of labels 0..n, each (M, n+1); empty where unused.
+
+    Args:
+        labels: (M, n) of the blocks.
+        strong: (M, h, w) bool, the patches.
+    """
+    _, height, width = strong.shape
+    y = torch.arange(height, device=strong.device)[:, None].expand(-1, width)
+    x = torch.arange(width, device=strong.device).expand(height, -1)
+    sides = torch.stack([height - y, width - x, y + 1, x + 1])  # the larger the further out
+    blocks = _largest_of_blocks(sides[:, None] * strong).flatten(2)  # (4, M, n)
+    out = blocks.new_zeros(4, len(labels), labels.shape[1] + 1)
+    out = out.scatter_reduce(2, labels.expand_as(blocks), blocks, "amax")
+    return height - out[0], width - out[1], out[2], out[3]
 
 
 def _fill_boxes(y0: Tensor, x0: Tensor, y1: Tensor, x1: Tensor, size: tuple[int, int]) -> Tensor:
