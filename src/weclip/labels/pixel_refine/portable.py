@@ -15,7 +15,7 @@ from weclip.labels.pixel_refine.settings import ParSettings, position_weights, s
 def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
     """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
     offsets = shifts(settings.dilations)
-    position = position_weights(settings).to(maps.device)
+    position = position_weights(settings, maps.device)
     weights = neighbour_weights(image, position, offsets, settings.colour_width)
     maps = maps * filled[..., None, None]
     for _ in range(settings.iterations):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -33,8 +34,23 @@ class ParSettings:
     position_weight: float
 
 
-def position_weights(settings: ParSettings) -> Tensor:
-    """What each neighbour's weight gets for its distance: (8 * dilations,) float32."""
-    distance = torch.tensor([(y * y + x * x) ** 0.5 for y, x in shifts(settings.dilations)])
-    score = -((distance / (distance.std() + 1e-8) / settings.position_width) ** 2)
-    return settings.position_weight * score.softmax(dim=0)
+CPU = torch.device("cpu")
+
+
+@cache
+def position_weights(settings: ParSettings, device: torch.device = CPU) -> Tensor:
+    """What each neighbour's weight gets for its distance: (8 * dilations,) float32.
+
+    Made and sent once for a device, which would have to be waited for each time.
+    """
+    with torch.inference_mode(False):
+        distance = torch.tensor([(y * y + x * x) ** 0.5 for y, x in shifts(settings.dilations)])
+        score = -((distance / (distance.std() + 1e-8) / settings.position_width) ** 2)
+        return (settings.position_weight * score.softmax(dim=0)).to(device)
+
+
+@cache
+def offsets_on(device: torch.device, dilations: tuple[int, ...]) -> Tensor:
+    """The neighbours of `shifts` as (8 * dilations, 2) int32; sent once for a device."""
+    with torch.inference_mode(False):
+        return torch.tensor(shifts(dilations), dtype=torch.int32, device=device)

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from weclip.labels.pixel_refine.settings import ParSettings, position_weights, shifts
+from weclip.labels.pixel_refine.settings import ParSettings, offsets_on, position_weights
 
 BLOCK = tl.constexpr(256)
 """Pixels per program."""
@@ -18,14 +18,12 @@ BLOCK = tl.constexpr(256)
 def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
     """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
     batch, count, height, width = maps.shape
-    offsets = torch.tensor(
-        shifts(settings.dilations), dtype=torch.int32, device=maps.device
-    )  # (K, 2)
-    shape = torch.tensor((height, width, count), dtype=torch.int32, device=maps.device)
+    offsets = offsets_on(maps.device, settings.dilations)  # (K, 2)
     grid = (triton.cdiv(height * width, BLOCK.value), batch)
-    position = position_weights(settings).to(maps.device)
+    position = position_weights(settings, maps.device)
     neighbours, rows = len(offsets), triton.next_power_of_2(count)
     weights = torch.empty(batch, neighbours, height * width, device=maps.device)
+    shape = (height, width, count)  # numbers, which go with a launch; a tensor would be a copy
     _neighbour_weights[grid](
         image.contiguous(), offsets, position, weights, shape, settings.colour_width, neighbours
     )
@@ -52,7 +50,7 @@ def _neighbour_weights(
     image, offsets, position, weights, shape, colour_width, neighbours: tl.constexpr
 ):
     """Weights (B, K, H*W) of an image (B, 3, H, W): softmax of colour scores, plus `position`."""
-    height, width = tl.load(shape), tl.load(shape + 1)
+    height, width, _ = shape
     pixels = height * width
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < pixels
@@ -94,7 +92,7 @@ def _weighted_sum(
     source, weights, offsets, filled, target, shape, neighbours: tl.constexpr, rows: tl.constexpr
 ):
     """One iteration over maps (B, M, H, W); maps that do not count stay as they are."""
-    height, width, count = tl.load(shape), tl.load(shape + 1), tl.load(shape + 2)
+    height, width, count = shape
     pixels = height * width
     image = tl.program_id(1)
     pixel = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
