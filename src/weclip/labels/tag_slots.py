@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -27,9 +28,26 @@ class TagSlots:
     slot: Tensor
 
     def to(self, device: torch.device) -> "TagSlots":
-        """The same tags on `device`."""
+        """The same tags on `device`, in one copy."""
+        if self.index.device == device:
+            return self
         parts = (self.index, self.filled, self.image, self.slot)
-        return TagSlots(*(part.to(device, non_blocking=True) for part in parts))
+        sent = send(torch.cat([part.flatten().long() for part in parts]), device)
+        flat = torch.split(sent, [part.numel() for part in parts])
+        index, filled = (each.view_as(self.index) for each in flat[:2])
+        return TagSlots(index, filled.bool(), *flat[2:])
+
+    def allowed(self, classes: int) -> Tensor:
+        """(B, C) bool, whether an image may have each of C class ids: its tags and background."""
+        ids = F.pad((self.index + 1) * self.filled, (1, 0))  # (B, 1+K)
+        return self.filled.new_zeros(len(ids), classes).scatter(1, ids, True)
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Host tensor (...) on a device; to a GPU by way of pinned memory, so that nobody waits."""
+    if device.type == "cuda":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=values.is_pinned())
 
 
 def pack_tags(tags: Tensor) -> TagSlots:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.data.batch import IGNORE_INDEX, Batch, Share
@@ -167,6 +166,7 @@ class WeClipPlus(nn.Module):
         self.settings = settings
         self.labels = labels
         self.losses = losses
+        self.knows_affinity = False
 
     @property
     def device(self) -> torch.device:
@@ -200,7 +200,7 @@ class WeClipPlus(nn.Module):
         if not self.settings.train_on_padding:
             labels = without_padding(labels, batch.content_box)
         # 5. Later in the training confident predictions replace labels
-        target = self.replaced(labels, decoded.logits, batch.tags, step)  # (B, H, W)
+        target = self.replaced(labels, decoded.logits, slots, step)  # (B, H, W)
         # 6. Losses
         given = LossInputs(
             decoded.logits.float(),
@@ -255,20 +255,22 @@ class WeClipPlus(nn.Module):
             return cam, cam, self.maps.spread(cam, view, None)
         weighted = cam * class_probability(decoded.logits, slots)
         refined = self.maps.spread(cam, view, decoded.feature_affinity)
-        require_linear(refined, cam)
+        if slots.image.numel() and not self.knows_affinity:  # once, since a GPU has to wait
+            require_linear(refined, cam)
+            self.knows_affinity = True
         return cam, weighted, refined.of(weighted)
 
     def make_label(self, cam: Tensor, slots: TagSlots, guide: Tensor) -> PseudoLabel:
         """Labels of the size of `guide` (B, 3, H, W) from refined maps (B, K, h, w)."""
         return pseudo_label_of(cam, slots, guide, self.labels)
 
-    def replaced(self, labels: Tensor, logits: Tensor, tags: Tensor, step: int) -> Tensor:
+    def replaced(self, labels: Tensor, logits: Tensor, slots: TagSlots, step: int) -> Tensor:
         """Labels (B, H, W) with confident predictions in their place, once these count.
 
         Args:
             labels: Class ids; where they are `IGNORE_INDEX` they stay.
             logits: (B, C, h, w).
-            tags: (B, C-1) bool; unless `confident_untagged`, other classes replace nothing.
+            slots: The tags; unless `confident_untagged`, other classes replace nothing.
             step: Training step.
         """
         if not self.settings.is_confident(step):
@@ -276,7 +278,7 @@ class WeClipPlus(nn.Module):
         confidence, prediction = confident_classes(logits, (labels.shape[1], labels.shape[2]))
         counts = (confidence > self.settings.confident_above) & (labels != IGNORE_INDEX)
         if not self.settings.confident_untagged:
-            allowed = F.pad(tags.to(labels.device), (1, 0), value=True)  # (B, C)
+            allowed = slots.allowed(logits.shape[1])  # (B, C)
             counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
         return torch.where(counts, prediction, labels)
 
