@@ -105,6 +105,11 @@ class Batch:
         """The same batch on `device`; tags stay, since the host decides shapes by them."""
         return replace(
             self,
-            image=self.image.to(device, non_blocking=True),
-            content_box=self.content_box.to(device, non_blocking=True),
+            image=self.image.to(device, non_blocking=self.image.is_pinned()),
+            content_box=self.content_box.to(device, non_blocking=self.content_box.is_pinned()),
         )
+
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU can fetch it by itself; `DataLoader` calls this."""
+        pinned = {name: getattr(self, name).pin_memory() for name in ("image", "content_box")}
+        return replace(self, **pinned)

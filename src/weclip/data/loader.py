@@ -170,6 +170,7 @@ class TrainLoader:
         start_step: int = 0,
         process_index: int = 0,
         process_count: int = 1,
+        pinned: bool = False,
         report: Callable[[str], object] = lambda message: None,
     ) -> Iterator[Batch]:
         """The batches of the steps from `start_step` on, endlessly.
@@ -178,6 +179,7 @@ class TrainLoader:
             start_step: First step: a resumed run continues the very same sequence.
             process_index: Rank of this process among those that share each batch.
             process_count: How many processes there are; at most `batch_size`.
+            pinned: Whether batches lie in pinned memory, from which a GPU copies without a wait.
             report: Told once of every image that is skipped because it cannot be read.
 
         Raises:
@@ -198,6 +200,7 @@ class TrainLoader:
             num_workers=self.workers,
             collate_fn=self.collate,
             worker_init_fn=start_worker,
+            pin_memory=pinned,
             generator=torch.Generator(),  # else starting would draw from the global generator
         )
         return self._stream(loader, Share(rows.start, self.batch_size), report)

@@ -135,6 +135,7 @@ def _train(
         start_step=checkpoint.step if checkpoint else 0,
         process_index=accelerator.process_index,
         process_count=accelerator.num_processes,
+        pinned=accelerator.device.type == "cuda",
         report=lambda message: warn(console, f"skipped: {message}"),
     )
     show_start(config, inputs, method, accelerator, console)
