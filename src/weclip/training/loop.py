@@ -6,7 +6,6 @@ to it, so frozen weights are neither wrapped nor synchronised nor saved.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from math import isfinite
 
 import torch
@@ -15,16 +14,18 @@ from torch import Tensor
 
 from weclip.data.batch import Batch
 from weclip.methods.method import Method, StepOutput
-from weclip.system.distributed import everyones, from_first, total
+from weclip.system.distributed import everyones, from_first
 from weclip.system.errors import DivergedError, InputError, StoppedError
 from weclip.training.checkpoint import Checkpoint
 from weclip.training.failures import explained_failures
 from weclip.training.plan import Evaluate, FitSettings, Hooks, View
 from weclip.training.replay import Replay
-from weclip.training.run_folder import ADVICE, RunFolder
+from weclip.training.run_folder import RunFolder
 from weclip.training.runlog import RunLog
-from weclip.training.schedule import RATE_FACTOR, require_own_shapes, step_seed
+from weclip.training.schedule import require_own_shapes
 from weclip.training.signals import StopRequests
+from weclip.training.steps.launched import Launched, Underway, Wishes
+from weclip.training.steps.stepper import Stepper
 
 FIRST_LOOK = 20.0
 """Seconds of a run after which there is something to see: a picture, a checkpoint, a model."""
@@ -59,6 +60,14 @@ class Trainer:
         self.accelerator = accelerator
         self.method: Method = method.to(accelerator.device)
         self.method.trained, self.optimizer = accelerator.prepare(method.trained, optimizer)
+        self.stepper = Stepper(
+            method,
+            self.optimizer,
+            accelerator=accelerator,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+        )
+        self.underway = Underway(late=1 if accelerator.device.type == "cuda" else 0)
         self.settings = settings
         self.folder = folder
         self.config = config
@@ -68,6 +77,7 @@ class Trainer:
         self.best_score: float | None = None
         self.evaluated_step = 0
         self.saved_step = 0
+        self.first_look: float | None = None
         self.stop = StopRequests()
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -95,10 +105,11 @@ class Trainer:
             RunError: Memory, disk or another process failed.
             InputError: The data cannot be read any more; the steps before were saved.
         """
+        self.view = view
         view.begin(self.step)
         self.method.train()
         self.clock = (time.monotonic(), self.step)
-        self.first_look: float | None = time.monotonic() + FIRST_LOOK
+        self.first_look = time.monotonic() + FIRST_LOOK
         with self.stop, explained_failures(lambda: (self.step, self.folder.kept())):
             if self.step:  # death or a signal may have come before the scores or the model
                 self.make_up_for_what_is_missing(log, view)
@@ -106,11 +117,12 @@ class Trainer:
                 if self.step >= self.settings.steps:
                     break
                 on_device = batch.to(self.accelerator.device)
-                rate, output, stop = self.train_step(on_device)
+                output = self.train_step(on_device)
                 self.step += 1
-                view.advance(self.step, output.terms["loss"].item())
-                look = self.is_first_look()
-                self.report(on_device, output, rate, log, look=look)
+                self.read(but=self.underway.late)
+                look = self.step == self.underway.look_after
+                stop = self.step >= self.underway.stop_after
+                self.report(on_device, output, log, look=look)
                 if stop or look or self.due(self.settings.save_every):
                     self.save(model=look and self.best_score is None)
                 if stop:
@@ -128,71 +140,57 @@ class Trainer:
             self.save()
             raise RuntimeError(f"DataLoader worker has gone ({error})") from error
 
-    def train_step(self, batch: Batch) -> tuple[float, StepOutput, bool]:
-        """One optimiser step.
+    def train_step(self, batch: Batch) -> StepOutput:
+        """Launch one optimiser step, with what this process wants after it."""
+        wishes = Wishes(self.stop.name is not None, self.is_first_look())
+        output, launched = self.stepper(batch, self.step, wishes)
+        self.underway.add(launched)
+        return output
 
-        Returns:
-            Its learning rate, what the method computed, with losses of all processes, and whether
-            any process was asked to stop.
+    def read(self, *, but: int = 0) -> None:
+        """Read the losses of the steps that were launched, but the last few of them.
+
+        Raises:
+            DivergedError: A loss is not finite; the weights are those before its step (`Stepper`).
         """
-        rate = self.settings.learning_rate(self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group[RATE_FACTOR]
-        torch.manual_seed(step_seed(self.settings.seed, self.step))
-        with self.accelerator.autocast():
-            output = self.method.training_step(batch, self.step, total)
-        asked = torch.tensor(float(self.stop.name is not None), device=output.loss.device)
-        sums = total(torch.stack([*output.terms.values(), asked]))  # one look at the device
-        *values, stops = sums.tolist()
-        for name, value in zip(output.terms, values, strict=True):
-            if not isfinite(value):
-                raise self.diverged(batch, f"the {name} loss is {value}")
-        self.accelerator.backward(output.loss * self.accelerator.num_processes)  # they are averaged
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        terms = dict(zip(output.terms, sums, strict=False))
-        return rate, replace(output, terms=terms), stops > 0
+        for launched in self.underway.read(but=but):
+            for name, value in self.underway.losses.items():
+                if not isfinite(value):
+                    raise self.diverged(launched, f"the {name} loss is {value}")
+            self.view.advance(launched.step + 1, self.underway.losses["loss"])
 
-    def diverged(self, batch: Batch, reason: str) -> DivergedError:
+    def diverged(self, launched: Launched, reason: str) -> DivergedError:
         """Keep the step that failed, and say so."""
-        names = [name for part in everyones(batch.names) for name in part]
-        state = Replay(self.step, names, self.trained_state(), self.config, self.inputs)
-        path = self.folder.save_replay(state)
-        return DivergedError(
-            f"step {self.step}: {reason}; {ADVICE}; {self.folder.kept()}; "
-            f"weclip replay {path} runs this step again"
-        )
+        names = [name for part in everyones(launched.names) for name in part]
+        state = Replay(launched.step, names, self.trained_state(), self.config, self.inputs)
+        return self.folder.diverged(state, reason)
 
     def due(self, every: int) -> bool:
         """Whether the step just finished is the last, or one of every `every` (0: the last)."""
         return self.step == self.settings.steps or (bool(every) and self.step % every == 0)
 
-    def report(
-        self,
-        batch: Batch,
-        output: StepOutput,
-        rate: float,
-        log: RunLog,
-        *,
-        look: bool,
-    ) -> None:
+    def report(self, batch: Batch, output: StepOutput, log: RunLog, *, look: bool) -> None:
         """Log losses, rate and speed, and draw, when it is time."""
         if self.due(self.settings.log_every):
+            self.read()
             then, step_then = self.clock
             whole = batch.share.whole if batch.share else len(batch.names)
             speed = (self.step - step_then) * whole / (time.monotonic() - then)
-            values = {name: float(f"{value.item():.8g}") for name, value in output.terms.items()}
+            values = {name: float(f"{value:.8g}") for name, value in self.underway.losses.items()}
+            rate = self.settings.learning_rate(self.step - 1)
             values |= {"learning_rate": rate, "images_per_second": round(speed, 2)}
             log.scalars(self.step, values)
             self.clock = (time.monotonic(), self.step)
         if look or self.due(self.settings.image_every):
+            self.read()
             log.picture(
                 self.step, "image, CAM, pseudo-label, prediction", self.hooks.draw(batch, output)
             )
 
     def is_first_look(self) -> bool:
         """Whether it is time for something to see; only the first process's clock counts."""
-        if self.first_look is None or time.monotonic() < self.first_look:
+        waits = self.first_look is None or time.monotonic() < self.first_look
+        if waits or not self.accelerator.is_main_process:
             return False
         self.first_look = None
         return self.saved_step == 0
@@ -226,6 +224,7 @@ class Trainer:
         done = self.evaluated_step == self.step
         if self.hooks.evaluate is None or done or not self.due(self.settings.eval_every):
             return
+        self.read()
         first = self.best_score is None
         if first:
             self.save_model()
@@ -268,6 +267,7 @@ class Trainer:
 
     def save(self, *, model: bool = False) -> None:
         """Write the checkpoint of this step; where nothing is scored, or so told, the model too."""
+        self.read()
         if model or self.hooks.evaluate is None:
             self.save_model()
         self.folder.save_step(self.checkpoint())

@@ -60,6 +60,14 @@ class RunFolder:
             save_replay(path, replay)
         return path
 
+    def diverged(self, replay: Replay, reason: str) -> DivergedError:
+        """Keep a step that failed, and say so."""
+        path = self.save_replay(replay)
+        return DivergedError(
+            f"step {replay.step}: {reason}; {ADVICE}; {self.kept()}; "
+            f"weclip replay {path} runs this step again"
+        )
+
     def kept(self) -> str:
         """What a user can count on after a failure."""
         steps = saved_steps(self.checkpoints)

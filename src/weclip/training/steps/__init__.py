@@ -1,0 +1,1 @@
+"""One training step on a device that nobody waits for."""
