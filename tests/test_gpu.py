@@ -1,8 +1,9 @@
-"""On a GPU: the same labels, losses and gradients as on the CPU."""
+"""On a GPU: the same labels, losses and gradients as on the CPU, and no wait."""
 
 import pytest
 import torch
-from tests.methods.tiny_weclip import make_batch, tiny_weclip
+from tests.methods.tiny_weclip import make_batch, tiny_weclip, tiny_weclip_plus
+from tests.training.tiny_run import make_trainer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -38,3 +39,19 @@ def test_bf16_agrees_on_most_labels():
         with torch.autocast("cuda", torch.bfloat16, enabled=enabled):
             labels.append(method.training_step(make_batch().to("cuda"), step=0).target)
     assert (labels[0] == labels[1]).float().mean() >= 0.95
+
+
+@pytest.mark.parametrize("make", [tiny_weclip, tiny_weclip_plus])
+def test_a_training_step_never_waits(make, tmp_path):
+    """By PyTorch's own look-out; on machines without a GPU `test_no_waits.py` does it."""
+    trainer = make_trainer(tmp_path, steps=10**6, method=make())
+    trainer.method.train()
+    batches = [make_batch(seed=seed).pin_memory() for seed in range(3)]
+    trainer.train_step(batches[0].to("cuda"))
+    trainer.read(but=1)
+    try:
+        torch.cuda.set_sync_debug_mode("error")
+        for batch in batches[1:]:
+            trainer.train_step(batch.to("cuda"))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

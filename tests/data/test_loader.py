@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
+from torch.utils.data._utils.pin_memory import pin_memory
 
+from weclip.data import loader
 from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.images.crops import Augmentation
@@ -183,3 +186,22 @@ def test_nothing_but_broken_images(samples: list[TaggedImage], pets: ClassList) 
 def test_no_samples(pets: ClassList) -> None:
     with pytest.raises(InputError, match=r"no training images: the split is empty"):
         make([], pets)
+
+
+def test_batches_lie_in_pinned_memory_where_told(
+    samples: list[TaggedImage], pets: ClassList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By PyTorch's own way of pinning; tags stay, since the host reads them."""
+    pinned: list[Tensor] = []
+    monkeypatch.setattr(Tensor, "pin_memory", lambda self: pinned.append(self) or self.clone())
+    batch = next(iter(make(samples, pets)))
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(loader, "DataLoader", lambda *_, **how: asked.update(how) or [])
+    for wanted in (False, True):
+        list(make(samples, pets).batches(pinned=wanted))
+        assert asked["pin_memory"] == wanted
+    other, message = pin_memory((batch, ("unreadable",)))
+    assert [id(each) for each in pinned] == [id(batch.image), id(batch.content_box)]
+    assert message == ("unreadable",)
+    assert other.tags is batch.tags
+    assert_equal(batch, other)

@@ -142,13 +142,13 @@ def test_a_stop_is_done_after_the_next_step(tmp_path):
 
     def training_step(batch, step, total):
         if step == 1:
-            trainer.stop.name = "SIGTERM"  # after step 1 was told what is wanted
+            trainer.stop.name = "SIGTERM"
         return honest(batch, step, total)
 
     trainer.method.training_step = training_step
-    with pytest.raises(StoppedError, match=r"SIGTERM came; saved after step 4"):
+    with pytest.raises(StoppedError, match=r"SIGTERM came; saved after step 3"):
         fit(trainer, tmp_path)
-    assert newest(tmp_path).step == 4
+    assert newest(tmp_path).step == 3
     rest = late_trainer(tmp_path, save_every=100)
     rest.resume(newest(tmp_path))
     fit(rest, tmp_path)

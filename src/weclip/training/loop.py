@@ -142,8 +142,9 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> StepOutput:
         """Launch one optimiser step, with what this process wants after it."""
-        wishes = Wishes(self.stop.name is not None, self.is_first_look())
-        output, launched = self.stepper(batch, self.step, wishes)
+        output, launched = self.stepper(
+            batch, self.step, lambda: Wishes(self.stop.name is not None, self.is_first_look())
+        )
         self.underway.add(launched)
         return output
 

@@ -1,9 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.literal.gradcam import gradcam
 from tests.methods.tiny_weclip import BLOCKS, JOINT, WIDTH, clip_state, text_features
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
+from weclip.labels import tag_slots
 from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.labels.tag_slots import min_max, pack_tags
 
@@ -128,6 +130,29 @@ def test_pack_tags(tags):
     for i, expected in enumerate(tags):
         assert slots.index[i][slots.filled[i]].tolist() == expected
         assert (slots.index[i][~slots.filled[i]] == 0).all()
+
+
+@pytest.mark.parametrize("tags", [[[]], [[0, 1, 2, 3, 4]], [[4], [], [0, 4]]])
+def test_tags_are_sent_in_one_copy(tags, monkeypatch):
+    sent, honest = [], tag_slots.send
+    monkeypatch.setattr(tag_slots, "send", lambda *what: sent.append(what) or honest(*what))
+    slots = pack_tags(multi_hot(tags))
+    assert slots.to(torch.device("cpu")) is slots
+    there = slots.to(torch.device("meta"))
+    assert len(sent) == 1
+    monkeypatch.setattr(tag_slots, "send", lambda values, device: values)
+    back = slots.to(torch.device("meta"))  # through the same packing
+    for name in ("index", "filled", "image", "slot"):
+        ours, theirs, far = (getattr(each, name) for each in (slots, back, there))
+        assert torch.equal(ours, theirs)
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert (ours.dtype, ours.shape, "meta") == (far.dtype, far.shape, far.device.type)
+
+
+def test_allowed_classes_are_background_and_tags():
+    tags = multi_hot([[], [4], [0, 1, 2, 3, 4], [0, 3]])
+    expected = F.pad(tags, (1, 0), value=True)
+    assert torch.equal(pack_tags(tags).allowed(expected.shape[1]), expected)
 
 
 def test_min_max():

@@ -46,8 +46,15 @@ class Stepper:
         self.seed = seed
         self._broken = torch.zeros((), device=accelerator.device)  # 1 from then on
 
-    def __call__(self, batch: Batch, step: int, wishes: Wishes) -> tuple[StepOutput, Launched]:
+    def __call__(
+        self, batch: Batch, step: int, wishes: Callable[[], Wishes]
+    ) -> tuple[StepOutput, Launched]:
         """Launch a step.
+
+        Args:
+            batch: Its images, on the device.
+            step: Its number, counted from 0.
+            wishes: What this process wants after it; asked as late as can be.
 
         Returns:
             What the method computed, and what comes of it in all processes.
@@ -59,7 +66,7 @@ class Stepper:
         with self.accelerator.autocast():
             output = self.method.training_step(batch, step, total)
         device = output.loss.device
-        numbers = total(torch.stack([*output.terms.values(), *wishes.on(device)]))
+        numbers = total(torch.stack([*output.terms.values(), *wishes().on(device)]))
         self._watch(numbers[: len(output.terms)])
         loss = output.loss * self.accelerator.num_processes  # gradients are averaged
         self._update(loss)
