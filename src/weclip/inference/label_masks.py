@@ -16,7 +16,7 @@ from torch import Tensor
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.windows import Window, windows
 from weclip.inference.prediction import Crf
-from weclip.inference.stream import in_processes
+from weclip.inference.stream.beside import in_processes
 from weclip.labels.dense_crf import require_memory
 
 

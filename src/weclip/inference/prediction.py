@@ -22,10 +22,24 @@ Precision = Literal["float32", "float16"]
 CERTAIN = 255
 """The confidence that stands for a probability of 1."""
 
+BATCH_PIXELS, BATCH_PIXELS_ON_CPU = 2**21, 2**17
+"""Pixels that go through a network together, at the size that it sees: of more, a GPU's memory
+would be full; a processor computes no faster, and its caches would be (docs/benchmarks.md)."""
+
 LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
 
 Prepared = NDArray[np.float32] | Large
 """(1, 3, H', W') float32 in [0, 255], as the network sees an image; or one that is to be tiled."""
+
+
+def batch_pixels(*, on_cpu: bool, flip: bool) -> int:
+    """`Predicts.batch_pixels` of a device; on a processor mirrored images count too."""
+    return BATCH_PIXELS_ON_CPU // (1 + flip) if on_cpu else BATCH_PIXELS
+
+
+def prepared_size(prepared: Prepared) -> tuple[int, int] | None:
+    """(H, W) of what the network sees as a whole; None for what is to be tiled."""
+    return None if isinstance(prepared, Large) else (prepared.shape[2], prepared.shape[3])
 
 
 class Prediction(NamedTuple):
@@ -38,18 +52,6 @@ class Prediction(NamedTuple):
 
     label_map: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
-
-
-class Segmented(NamedTuple):
-    """An image of a batch, before any CRF.
-
-    Attributes:
-        logits: (C, h, w) float32 at patch resolution.
-        label_map: (H, W) uint8 class ids at the image's own size.
-    """
-
-    logits: NDArray[np.float32]
-    label_map: NDArray[np.uint8]
 
 
 class Predicts(Protocol):
@@ -90,13 +92,28 @@ class Predicts(Protocol):
     def require_memory(self, size: tuple[int, int]) -> None:
         """RunError if an image (H, W) takes more memory than there is."""
 
+    @property
+    def batch_pixels(self) -> int:
+        """Pixels of the images, as they are prepared, that go through the network together."""
+
     def prepare(self, image: NDArray[np.uint8]) -> Prepared:
         """The image as the network sees it."""
 
-    def segment(
-        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
-    ) -> list[Segmented]:
-        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
+    def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size, or a large one.
+
+        Raises:
+            RunError: One takes more memory than there is.
+        """
+
+    def label_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Class ids (H, W) of an image of this size from its logits (C, h, w), without a CRF."""
+
+    def confident(self, logits: NDArray[np.float32], size: tuple[int, int]) -> Prediction:
+        """As `label_map`, and how probable each pixel's class is."""
+
+    def softmax(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of the same; RunError if a CRF has no memory for them."""
 
 
 def seen_size(

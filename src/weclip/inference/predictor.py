@@ -31,13 +31,14 @@ from weclip.inference.prediction import (
     Crf,
     Prediction,
     Prepared,
-    Segmented,
+    batch_pixels,
     fitted_size,
     refined_label_map,
     refined_prediction,
     seen_size,
 )
 from weclip.labels.dense_crf import require_memory
+from weclip.labels.pseudo_label import best_of
 from weclip.labels.resizing import planes, resized
 
 Segmenter = Callable[[Tensor], Tensor]
@@ -81,31 +82,50 @@ class Predictor:
         Returns:
             (H, W) uint8 class ids, 0 is background.
         """
-        size = (image.shape[0], image.shape[1])
         if self.crf is None:
-            return logits_to_label_map(self._logits(image), size).cpu().numpy()
+            return self.label_map(*self._seen(image))
         return refined_label_map(self.crf, image, self.probabilities(image))
 
     def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment one image as a call does, and say how probable each pixel's class is."""
         if self.crf is None:
-            return logits_to_prediction(self._logits(image), (image.shape[0], image.shape[1]))
+            return self.confident(*self._seen(image))
         return refined_prediction(self.crf, image, self.probabilities(image))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
-        logits, size = self._logits(image)[0], (image.shape[0], image.shape[1])
+        return self.softmax(*self._seen(image))
+
+    def _seen(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """Logits (C, h, w) of an image, and its size."""
+        return self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
+
+    def label_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Class ids (H, W) of an image of this size from its logits (C, h, w), without a CRF."""
+        return logits_to_label_map(self._on_device(logits)[None], size).cpu().numpy()
+
+    def confident(self, logits: NDArray[np.float32], size: tuple[int, int]) -> Prediction:
+        """As `label_map`, and how probable each pixel's class is."""
+        return logits_to_prediction(self._on_device(logits)[None], size)
+
+    def softmax(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of the same; RunError if a CRF has no memory for them."""
         if self.crf is not None:
             require_memory(len(logits), size)
+        on_device = self._on_device(logits)
         probabilities = np.empty((len(logits), *size), np.float32)
         for rows, columns in windows(size, len(logits)):
-            part = resized(logits, size, (rows, columns)).softmax(0)
+            part = resized(on_device, size, (rows, columns)).softmax(0)
             probabilities[:, rows, columns] = part.cpu().numpy()
         return probabilities
 
-    def _logits(self, image: NDArray[np.uint8]) -> Tensor:
-        """(1, C, h, w) at patch resolution."""
-        return self.logits([self.prepare(image)])
+    def _on_device(self, logits: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(logits).to(self.device)
+
+    @property
+    def batch_pixels(self) -> int:
+        """Pixels of the images, as they are prepared, that go through the network together."""
+        return batch_pixels(on_cpu=torch.device(self.device).type == "cpu", flip=self.flip)
 
     def prepare(self, image: NDArray[np.uint8]) -> Prepared:
         """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
@@ -129,15 +149,15 @@ class Predictor:
     def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
 
-    def logits(self, prepared: Sequence[Prepared]) -> Tensor:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size.
+    def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """(B, C, h, w) at patch resolution of images that are prepared to one size, or a large one.
 
         Raises:
             RunError: One takes more memory than there is.
         """
         first = prepared[0]
         if isinstance(first, Large):
-            return torch.from_numpy(self._tiled(first.image))[None].to(self.device)
+            return self._tiled(first.image)[None]
         return self._whole([each for each in prepared if not isinstance(each, Large)])
 
     def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -145,7 +165,8 @@ class Predictor:
         channels, size = planes(image)[None], self._seen_size(image)
 
         def logits_of(window: Window) -> NDArray[np.float32]:
-            return self._whole([resized(channels, size, window).numpy()])[0].cpu().numpy()
+            logits: NDArray[np.float32] = self._whole([resized(channels, size, window).numpy()])[0]
+            return logits
 
         assert self.tiling is not None  # else nothing is `Large`
         return tiled_logits(size, self.tiling, self._patch, logits_of)
@@ -155,28 +176,16 @@ class Predictor:
         with inference_mode(self.model):
             return patch_of(self.model(torch.zeros(1, 3, PROBE, PROBE, device=self.device)).shape)
 
-    def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> Tensor:
+    def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """(B, C, h, w) of images that go through the network as they are."""
         height, width = prepared[0].shape[2:]
         self._require((height, width), len(prepared))
         with inference_mode(self.model):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
-            return multi_scale_logits(
+            logits = multi_scale_logits(
                 self.model, batch.to(self.device), scales=self.scales, flip=self.flip
             )
-
-    def segment(
-        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
-    ) -> list[Segmented]:
-        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
-        segmented = []
-        for own, size in zip(self.logits(prepared), sizes, strict=True):
-            label_map = logits_to_label_map(own[None], size).cpu().numpy()
-            logits = own.cpu().numpy()
-            if len(prepared) > 1:
-                logits = logits.copy()  # not the whole batch
-            segmented.append(Segmented(logits, label_map))
-        return segmented
+            return logits.cpu().numpy()
 
 
 @contextmanager
@@ -264,7 +273,7 @@ def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:
     """
     label_map = torch.empty(image_size, dtype=torch.uint8, device=logits.device)
     for window in windows(image_size, logits.shape[1]):
-        label_map[window] = resized(logits[0], image_size, window).argmax(0)
+        label_map[window] = best_of(resized(logits[0], image_size, window), 0)
     return label_map
 
 

@@ -19,7 +19,8 @@ from weclip.data.masks.mask_files import save_mask
 from weclip.inference.image_files import collect_images
 from weclip.inference.prediction import Predicts
 from weclip.inference.report.overview.page import REPORT_NAME
-from weclip.inference.stream import Writer, confident_stream, predict_stream, read_ahead
+from weclip.inference.stream.beside import Writer, read_ahead
+from weclip.inference.stream.predicted import confident_stream, predict_stream
 from weclip.inference.visualize import overlay
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, everyones, own_part

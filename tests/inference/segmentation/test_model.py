@@ -8,8 +8,8 @@ from PIL import Image
 from tests.inference.segmentation.test_result import NAMES, doubled, model_with
 from tests.inference.test_predictor import TinySegmenter, random_image
 
+from weclip.inference import prediction
 from weclip.inference.predictor import Predictor
-from weclip.inference.segmentation import batches
 from weclip.inference.segmentation.model import SegmentationModel
 from weclip.system.errors import InputError
 
@@ -40,16 +40,16 @@ def test_a_stream_gives_what_single_predictions_give(images, batch_size, crf):
     same(model.predict(image for image in images), map(model.predict, images))
 
 
-def test_neighbours_of_one_size_go_together(images):
+def test_images_of_one_size_go_together(images):
     seen, network = [], TinySegmenter()
     network.register_forward_hook(lambda module, given, _: seen.append(len(given[0])))
     predictor = Predictor(network, long_side=64, scales=(1.0,), flip=False)
     assert len(list(SegmentationModel(predictor, NAMES).stream(images, batch_size=4))) == 9
-    assert seen == [4, 1, 2, 2]  # (33, 50) and (40, 60) are both resized to (42, 64)
+    assert seen == [4, 3, 2]  # (33, 50) and (40, 60) are both resized to (42, 64)
 
 
 def test_large_images_go_alone(images, monkeypatch):
-    monkeypatch.setattr(batches, "PIXELS", 2 * 42 * 64)
+    monkeypatch.setattr(prediction, "BATCH_PIXELS_ON_CPU", 2 * 42 * 64)
     seen, network = [], TinySegmenter()
     network.register_forward_hook(lambda module, given, _: seen.append(len(given[0])))
     predictor = Predictor(network, long_side=64, scales=(1.0,), flip=False)

@@ -28,7 +28,7 @@ from weclip.inference.prediction import (
     Crf,
     Prediction,
     Prepared,
-    Segmented,
+    batch_pixels,
     refined_label_map,
     refined_prediction,
     seen_size,
@@ -68,29 +68,48 @@ class OnnxPredictor:
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W) uint8 class ids of an image (H, W, 3) uint8, RGB."""
         if self.crf is None:
-            return self._segment(image).label_map
+            return self.label_map(*self._seen(image))
         return refined_label_map(self.crf, image, self.probabilities(image))
 
     def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
         """As a call does, and how probable each pixel's class is."""
-        if self.crf is not None:
-            return refined_prediction(self.crf, image, self.probabilities(image))
-        logits, label_map = self._segment(image)
-        confidence = np.empty_like(label_map)
-        for window in windows(label_map.shape, len(logits)):
-            best = softmax(resized(logits, label_map.shape, window)).max(0)
-            confidence[window] = np.round(CERTAIN * best)
-        return Prediction(label_map, confidence)
+        if self.crf is None:
+            return self.confident(*self._seen(image))
+        return refined_prediction(self.crf, image, self.probabilities(image))
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
-        logits, size = self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
+        return self.softmax(*self._seen(image))
+
+    def _seen(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """Logits (C, h, w) of an image, and its size."""
+        return self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
+
+    def label_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Class ids (H, W) of an image of this size from its logits (C, h, w), without a CRF."""
+        label_map = np.empty(size, np.uint8)
+        for window in windows(size, len(logits)):
+            label_map[window] = resized(logits, size, window).argmax(0)
+        return label_map
+
+    def confident(self, logits: NDArray[np.float32], size: tuple[int, int]) -> Prediction:
+        """As `label_map`, and how probable each pixel's class is."""
+        confidence = np.empty(size, np.uint8)
+        for window in windows(size, len(logits)):
+            best = softmax(resized(logits, size, window)).max(0)
+            confidence[window] = np.round(CERTAIN * best)
+        return Prediction(self.label_map(logits, size), confidence)
+
+    def softmax(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of the same; RunError if a CRF has no memory for them."""
         if self.crf is not None:
             require_memory(len(logits), size)
         return softmax_of(logits, size)
 
-    def _segment(self, image: NDArray[np.uint8]) -> Segmented:
-        return self.segment([self.prepare(image)], [(image.shape[0], image.shape[1])])[0]
+    @property
+    def batch_pixels(self) -> int:
+        """Pixels of the images, as they are prepared, that go through the network together."""
+        return batch_pixels(on_cpu=self.on_cpu, flip=self.flip)
 
     def prepare(self, image: NDArray[np.uint8]) -> Prepared:
         """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
@@ -115,7 +134,7 @@ class OnnxPredictor:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
 
     def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size.
+        """(B, C, h, w) at patch resolution of images that are prepared to one size, or a large one.
 
         Raises:
             RunError: One takes more memory than there is.
@@ -167,16 +186,3 @@ class OnnxPredictor:
         both = self.network(np.concatenate([image, image[..., ::-1]])).astype(np.float32)
         straight, mirrored = np.split(both, 2)
         return (straight + mirrored[..., ::-1]) * np.float32(0.5)
-
-    def segment(
-        self, prepared: Sequence[Prepared], sizes: Sequence[tuple[int, int]]
-    ) -> list[Segmented]:
-        """Segment images that are prepared to one size, or one large one, each to its (H, W)."""
-        segmented = []
-        for logits, size in zip(self.logits(prepared), sizes, strict=True):
-            label_map = np.empty(size, np.uint8)
-            for window in windows(size, len(logits)):
-                label_map[window] = resized(logits, size, window).argmax(0)
-            own = logits.copy() if len(prepared) > 1 else logits  # not the whole batch
-            segmented.append(Segmented(own, label_map))
-        return segmented

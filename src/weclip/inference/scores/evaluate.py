@@ -20,7 +20,7 @@ from weclip.inference.scores.metrics import (
     confusion_matrix,
     scores_from_confusion,
 )
-from weclip.inference.stream import predict_stream
+from weclip.inference.stream.predicted import predict_stream
 from weclip.system.distributed import everyones
 from weclip.system.errors import InputError
 

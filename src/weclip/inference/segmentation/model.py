@@ -4,6 +4,7 @@ Stage 6.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from glob import has_magic
 from os import PathLike
 from pathlib import Path
@@ -19,15 +20,33 @@ from weclip.data.masks.colours import VOC_COLOURS
 from weclip.inference.arguments import kind_of, path_of, short_errors
 from weclip.inference.given_image import ImageLike, no_data_of_given, rgb_of
 from weclip.inference.image_files import images_in
-from weclip.inference.prediction import Predicts, best_class, softmax_of
-from weclip.inference.segmentation.batches import Ready, batches_of
+from weclip.inference.prediction import Predicts, Prepared, best_class, prepared_size, softmax_of
 from weclip.inference.segmentation.result import Segmentation
-from weclip.inference.stream import read_ahead
+from weclip.inference.stream.batches import BATCH, in_batches
+from weclip.inference.stream.beside import read_ahead
 from weclip.labels.dense_crf import require_memory
 from weclip.system.errors import InputError
 
-BATCH = 8
-"""Images of a stream that go through the network together, where their sizes allow it."""
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An image that is ready for the network.
+
+    Attributes:
+        source: As it was given.
+        size: (H, W), its own.
+        prepared: As the network sees it.
+        pixels: (H, W, 3) uint8 RGB where a CRF will look at it; None otherwise.
+        missing: (H, W) bool, where the image has no data; None where it has some everywhere.
+    """
+
+    source: ImageLike
+    size: tuple[int, int]
+    prepared: Prepared
+    pixels: NDArray[np.uint8] | None
+    missing: NDArray[np.bool_] | None = None
 
 
 class SegmentationModel:
@@ -81,7 +100,8 @@ class SegmentationModel:
             if isinstance(image, np.ndarray | Image.Image | str | PathLike):
                 path = image if not isinstance(image, str | PathLike) else path_of(image, "image")
                 if not (isinstance(path, Path) and _is_many(path)):
-                    return self._segment([self._prepare(path)])[0]
+                    ready = self._prepare(path)
+                    return self._segmented(ready, self.predictor.logits([ready.prepared])[0])
             return self.stream(image)
 
     def stream(
@@ -108,19 +128,17 @@ class SegmentationModel:
             return self._stream(sources_of(images), batch_size)
 
     def _stream(self, sources: Iterable[ImageLike], batch_size: int) -> Iterator[Segmentation]:
-        read = read_ahead(map(_kept, sources), self._prepare_or_say, ahead=max(4, batch_size))
-        for batch in batches_of((each for _, each in read), batch_size):
-            if isinstance(batch, InputError):
-                raise batch
-            yield from self._segment(batch)
-
-    def _prepare_or_say(self, source: ImageLike) -> Ready | InputError:
-        """An image for the network, or what is wrong with it: others before it come first."""
-        try:
-            with short_errors():
-                return self._prepare(source)
-        except InputError as error:
-            return error
+        read = read_ahead(map(_kept, sources), self._prepare, ahead=max(4, batch_size))
+        batched = in_batches(
+            (ready for _, ready in read),
+            lambda batch: self.predictor.logits([ready.prepared for ready in batch]),
+            size_of=lambda ready: prepared_size(ready.prepared),
+            pixels=self.predictor.batch_pixels,
+            most=batch_size,
+        )
+        with short_errors():
+            for ready, logits in batched:
+                yield self._segmented(ready, logits)
 
     def _prepare(self, source: ImageLike) -> Ready:
         """Read an image, and resize it for the network."""
@@ -130,31 +148,27 @@ class SegmentationModel:
         kept = pixels if self.predictor.crf is not None else None
         return Ready(source, size, prepared, kept, no_data_of_given(source))
 
-    def _segment(self, batch: list[Ready]) -> list[Segmentation]:
-        """Segment images that are prepared to one size."""
-        prepared = [each.prepared for each in batch]
-        segmented = self.predictor.segment(prepared, [each.size for each in batch])
-        crf, results = self.predictor.crf, []
-        for each, (logits, label_map) in zip(batch, segmented, strict=True):
-            confidence = None
-            if crf is not None and each.pixels is not None:
-                require_memory(len(logits), each.size)
-                refined = crf(each.pixels, softmax_of(logits, each.size))
-                label_map, confidence = best_class(refined), refined.max(0)
-            if each.missing is not None:
-                label_map[each.missing] = IGNORE_INDEX
-            result = Segmentation(
-                label_map=label_map,
-                class_names=self.class_names,
-                image=each.source,
-                logits=logits,
-                palette=self.palette,
-                crf=crf,
-                refined_confidence=confidence,
-                reading=self.reading,
-            )
-            results.append(result)
-        return results
+    def _segmented(self, ready: Ready, logits: Logits) -> Segmentation:
+        """The result of an image from its logits (C, h, w)."""
+        crf, confidence = self.predictor.crf, None
+        if crf is not None and ready.pixels is not None:
+            require_memory(len(logits), ready.size)
+            refined = crf(ready.pixels, softmax_of(logits, ready.size))
+            label_map, confidence = best_class(refined), refined.max(0)
+        else:
+            label_map = self.predictor.label_map(logits, ready.size)
+        if ready.missing is not None:
+            label_map[ready.missing] = IGNORE_INDEX
+        return Segmentation(
+            label_map=label_map,
+            class_names=self.class_names,
+            image=ready.source,
+            logits=logits.copy(),  # not the whole batch
+            palette=self.palette,
+            crf=crf,
+            refined_confidence=confidence,
+            reading=self.reading,
+        )
 
 
 def sources_of(images: object) -> Iterable[ImageLike]:

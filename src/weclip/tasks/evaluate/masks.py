@@ -20,7 +20,7 @@ from weclip.inference.report.comparison import Comparison
 from weclip.inference.report.overview.page import REPORT_NAME
 from weclip.inference.scores.evaluate import EvaluationResult, Tally
 from weclip.inference.scores.record import evaluation_record
-from weclip.inference.stream import in_processes, read_ahead
+from weclip.inference.stream.beside import in_processes, read_ahead
 from weclip.labels.dense_crf import installed_crf
 from weclip.system.console import QUIET, warn
 from weclip.system.distributed import connect, own_part

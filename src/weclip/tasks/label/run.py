@@ -20,7 +20,7 @@ from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
 from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
-from weclip.inference.stream import Writer, read_ahead
+from weclip.inference.stream.beside import Writer, read_ahead
 from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part

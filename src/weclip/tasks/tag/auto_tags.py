@@ -22,7 +22,7 @@ from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.tags.tags_file import read_tags_file
 from weclip.inference.given_image import as_rgb
-from weclip.inference.stream import read_ahead
+from weclip.inference.stream.beside import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.system.distributed import default_device, everyones, from_first, own_part
 from weclip.system.errors import InputError

@@ -9,7 +9,7 @@ from weclip.config import Config
 from weclip.data.images.full_images import full_images
 from weclip.inference.predictor import Predictor
 from weclip.inference.scores.evaluate import Tally
-from weclip.inference.stream import predict_stream
+from weclip.inference.stream.predicted import predict_stream
 from weclip.methods.method import Method
 from weclip.system.distributed import own_part
 from weclip.tasks.train.inputs import Inputs

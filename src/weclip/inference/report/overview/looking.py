@@ -4,6 +4,7 @@ Stage 6. One pass of the model, and full-size probabilities window by window, as
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from weclip.data.windows import windows
@@ -19,7 +20,8 @@ def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uin
         image: (H, W, 3) uint8, RGB.
     """
     size = (image.shape[0], image.shape[1])
-    logits = predictor.logits([predictor.prepare(image)])[0]  # (C, h, w)
+    found = predictor.logits([predictor.prepare(image)])[0]
+    logits = torch.from_numpy(found).to(predictor.device)  # (C, h, w)
     label_map, total = np.empty(size, np.uint8), 0.0
     for window in windows(size, len(logits)):
         best, ids = resized(logits, size, window).softmax(0).max(0)

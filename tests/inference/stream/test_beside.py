@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from weclip.inference import stream as stream_module
 from weclip.inference.label_masks import HeldPixels, Scores
 from weclip.inference.predictor import Predictor
-from weclip.inference.stream import Writer, held_bytes, in_processes, predict_stream, read_ahead
+from weclip.inference.stream import beside as stream_module
+from weclip.inference.stream.beside import Writer, held_bytes, in_processes, read_ahead
+from weclip.inference.stream.predicted import predict_stream
 from weclip.system.errors import InputError
 
 
@@ -43,7 +44,7 @@ def crfs(tmp_path, monkeypatch):
 
 
 def test_results_are_those_of_one_image_at_a_time():
-    predictor, images = Predictor(Threshold(), long_side=None), make_images()
+    predictor, images = Predictor(Threshold(), long_side=None), make_images(3) + make_images(2)
     results = list(predict_stream(predictor, enumerate(images)))
     assert [key for key, _ in results] == [0, 1, 2, 3, 4]
     for (_, label_map), image in zip(results, images, strict=True):

@@ -1,4 +1,4 @@
-"""Predict a stream of images while the next are read and the CRF refines the last.
+"""What runs beside the computation: reading ahead, other processes, writing.
 
 Stage 6. Results come in the order of the images, and only a few of them are held at a time; of
 large ones fewer, so that memory is bounded by bytes too.
@@ -16,68 +16,17 @@ from threading import Condition
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from weclip.inference.prediction import (
-    Crf,
-    Prediction,
-    Predicts,
-    refined_label_map,
-    refined_prediction,
-)
 from weclip.system.processes import cores
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
-Image = NDArray[np.uint8]
 
 HELD = 2**27
 """Bytes that are read ahead, or wait to be written; one image may be larger."""
 
 FOR_CRF = 2**28
 """Bytes that wait for each process that refines by the CRF; one image may be larger."""
-
-
-def predict_stream(
-    predictor: Predicts, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
-) -> Iterator[tuple[Key, Image]]:
-    """Segment images in order.
-
-    Args:
-        predictor: The model with its test protocol.
-        images: Pairs of anything and an image (H, W, 3) uint8, RGB.
-        processes: How many refine by the CRF beside the model; None for one per core.
-
-    Yields:
-        The first of each pair, and its label map (H, W) uint8.
-    """
-    yield from _stream(predictor, images, predictor, refined_label_map, processes)
-
-
-def confident_stream(
-    predictor: Predicts, images: Iterable[tuple[Key, Image]], *, processes: int | None = None
-) -> Iterator[tuple[Key, Prediction]]:
-    """As `predict_stream`, with the confidence of each pixel."""
-    yield from _stream(predictor, images, predictor.with_confidence, refined_prediction, processes)
-
-
-def _stream(
-    predictor: Predicts,
-    images: Iterable[tuple[Key, Image]],
-    predict: Callable[[Image], Result],
-    refine: Callable[[Crf, Image, NDArray[np.float32]], Result],
-    processes: int | None,
-) -> Iterator[tuple[Key, Result]]:
-    """Results in order: of `predict`, or with a CRF of `refine` and what the predictor gives it."""
-    crf = predictor.crf
-    if crf is None:
-        for key, image in images:
-            yield key, predict(image)
-        return
-    calls = (
-        (key, partial(refine, crf, image, predictor.probabilities(image))) for key, image in images
-    )
-    yield from in_processes(calls, processes)
 
 
 def in_processes(
@@ -100,12 +49,12 @@ def read_ahead(
 ) -> Iterator[tuple[Key, Result]]:
     """Read in a thread of its own, a few images ahead of who asks for them.
 
-    Nothing further is read while what waits takes `HELD` bytes.
+    Nothing further is read while what waits takes `HELD` bytes, nor are more keys taken that do.
     """
     room = _Room()
     with ThreadPoolExecutor(1) as reader:
-        jobs = ((key, reader.submit(room.fill, read, key), 0) for key in keys)
-        with closing(_in_order(jobs, ahead=ahead)) as results, closing(room):
+        jobs = ((key, reader.submit(room.fill, read, key), held_bytes(key)) for key in keys)
+        with closing(_in_order(jobs, ahead=ahead, most=HELD)) as results, closing(room):
             for key, result in results:
                 room.leave(result)
                 yield key, result

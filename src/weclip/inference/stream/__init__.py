@@ -1,0 +1,1 @@
+"""Many images: read ahead, computed in batches, refined and written beside that."""
