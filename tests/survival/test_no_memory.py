@@ -22,8 +22,8 @@ ADDRESSES = pytest.mark.skipif(
 )
 
 PLACES = {
-    "predict": "weclip.inference.predictor.Predictor.__call__",
-    "evaluate": "weclip.inference.predictor.Predictor.__call__",
+    "predict": "weclip.inference.predictor.Predictor.logits",
+    "evaluate": "weclip.inference.predictor.Predictor.logits",
     "evaluate --masks": "weclip.tasks.evaluate.mask_folders.read_mask",
     "label": "weclip.methods.training_free.TrainingFree.__call__",
     "tag": "weclip.methods.tag_clip.TagClip.__call__",

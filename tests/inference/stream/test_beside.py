@@ -171,6 +171,17 @@ def test_an_unreadable_image_stops_the_stream_after_those_before_it():
         next(stream)
 
 
+def test_keys_that_end_in_an_error_stop_the_stream_after_those_before_it():
+    def keys():
+        yield from range(3)
+        raise InputError("no more keys")
+
+    stream = read_ahead(keys(), str)
+    assert [next(stream) for _ in range(3)] == [(0, "0"), (1, "1"), (2, "2")]
+    with pytest.raises(InputError, match="no more keys"):
+        next(stream)
+
+
 def test_writer_has_written_everything_at_the_end():
     written = []
     with Writer(ahead=1) as writer:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
-from weclip.inference.stream.beside import HELD, held_bytes
+from weclip.inference.stream.beside import HELD, UntilError, held_bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,23 +47,28 @@ def in_batches(
         most: Items of a batch.
     """
     waiting: deque[_Place[Item, Result]] = deque()
-    source, end = iter(items), None
-    while end is None:
-        try:
-            item = next(source)
-        except Exception as error:  # what waits is computed first
-            end = error
-        else:
-            waiting.append(_Place(item, size_of(item)))
-        while waiting and (end is not None or _is_time(waiting, pixels, most)):
-            batch = _first(waiting, _room(waiting[0].size, pixels, most))
-            for place, result in zip(batch, compute([each.item for each in batch]), strict=True):
-                place.result.append(result)
-            while waiting and waiting[0].result:
-                place = waiting.popleft()
-                yield place.item, place.result[0]
-    if not isinstance(end, StopIteration):
-        raise end
+    source = UntilError(items)
+    for item in source:
+        waiting.append(_Place(item, size_of(item)))
+        while waiting and _is_time(waiting, pixels, most):
+            yield from _next(waiting, compute, _room(waiting[0].size, pixels, most))
+    while waiting:
+        yield from _next(waiting, compute, _room(waiting[0].size, pixels, most))
+    source.finish()
+
+
+def _next(
+    waiting: deque[_Place[Item, Result]],
+    compute: Callable[[list[Item]], Iterable[Result]],
+    room: int,
+) -> Iterator[tuple[Item, Result]]:
+    """Compute the batch of the first that waits, and let go what then has nothing before it."""
+    batch = _first(waiting, room)
+    for place, result in zip(batch, compute([each.item for each in batch]), strict=True):
+        place.result.append(result)
+    while waiting and waiting[0].result:
+        place = waiting.popleft()
+        yield place.item, place.result[0]
 
 
 def _is_time(waiting: deque[_Place[Item, Result]], pixels: int, most: int) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 from weclip.system.processes import cores
 
 Key = TypeVar("Key")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 HELD = 2**27
@@ -27,6 +28,32 @@ HELD = 2**27
 
 FOR_CRF = 2**28
 """Bytes that wait for each process that refines by the CRF; one image may be larger."""
+
+
+class UntilError(Iterator[Item]):
+    """Items until their end or their first error, which `finish` raises: first what was begun.
+
+    Args:
+        items: The items.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._error: Exception | None = None
+
+    def __next__(self) -> Item:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._error = error
+            raise StopIteration from None
+
+    def finish(self) -> None:
+        """Raise the error that ended the items, if one did."""
+        if self._error is not None:
+            raise self._error
 
 
 def in_processes(
@@ -134,13 +161,15 @@ def _in_order(
     """Results of jobs, with at most `ahead` more of them under way.
 
     Args:
-        jobs: Key, job, and the bytes that it holds; each is made when there is room for it.
+        jobs: Key, job, and the bytes that it holds; each is made when there is room for it. Where
+            none can be made, results of those before it come first.
         ahead: How many.
         most: Bytes of all that are under way.
     """
     waiting: deque[tuple[Key, Future[Result], int]] = deque()
+    source = UntilError(jobs)
     try:
-        for job in jobs:
+        for job in source:
             waiting.append(job)
             while _too_much(waiting, ahead, most):
                 key, result, _ = waiting.popleft()
@@ -148,6 +177,7 @@ def _in_order(
         while waiting:
             key, result, _ = waiting.popleft()
             yield key, result.result()
+        source.finish()
     finally:
         for _, result, _ in waiting:
             result.cancel()
