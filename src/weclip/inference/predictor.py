@@ -26,6 +26,7 @@ from weclip.inference.large.tiles import (
     require_memory_for_all,
     tiled_logits,
 )
+from weclip.inference.large.whole import bytes_of_patch
 from weclip.inference.prediction import (
     CERTAIN,
     Crf,
@@ -144,7 +145,8 @@ class Predictor:
         """The same for images that the network sees as a whole, at (H, W)."""
         if size[0] * size[1] > LOOK_FROM and torch.device(self.device).type == "cpu":
             images *= 1 + self.flip
-            require_memory_for_all(size, self._patch, images, max(self.scales))
+            scale, of_patch = max(self.scales), bytes_of_patch(self.model, self._patch)
+            require_memory_for_all(size, self._patch, images, scale, of_patch)
 
     def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)

@@ -6,6 +6,7 @@ ViT-S/14 beside it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -22,13 +23,21 @@ class Decoded:
 
     Attributes:
         logits: (B, C, h, w), one per patch and class, background first.
-        feature_affinity: (B, N, N) in (0, 1), similarity of fused patch features.
+        features: (B, E, h, w), fused patch features.
         branches: Logits (B, C, h, w) of each frozen encoder's branch, where there are several.
     """
 
     logits: Tensor
-    feature_affinity: Tensor
+    features: Tensor
     branches: tuple[Tensor, ...] = ()
+
+    @cached_property
+    def feature_affinity(self) -> Tensor:
+        """(B, N, N) in (0, 1), similarity of the features.
+
+        Computed when first asked for, since predictions, of large images too, do without.
+        """
+        return similarity(self.features)
 
 
 class ChannelDropout(nn.Module):
@@ -163,7 +172,7 @@ class Decoder(nn.Module):
             share: Which images of a training step these are; None: all of them.
         """
         fused = self.fusion([block[:, 1:] for block in tokens], patch_grid, share)  # (B, E, h, w)
-        return Decoded(self.segmenter(fused), similarity(fused))
+        return Decoded(self.segmenter(fused), fused)
 
 
 class TwoBranchDecoder(nn.Module):
@@ -215,4 +224,4 @@ class TwoBranchDecoder(nn.Module):
         of_guide = F.interpolate(of_guide, size=patch_grid, mode="bilinear", align_corners=False)
         branches = (self.segmenter(of_clip), self.segmenter(of_guide))
         both = torch.cat([of_clip, of_guide], dim=1)  # (B, 2E, h, w)
-        return Decoded((branches[0] + branches[1]) / 2, similarity(both), branches)
+        return Decoded((branches[0] + branches[1]) / 2, both, branches)

@@ -142,7 +142,7 @@ def test_a_model_takes_large_images_in_a_stream():
 
 
 def test_an_image_that_cannot_fit_is_said_before_the_work(monkeypatch):
-    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 10**8)
+    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 10**7)
     model = Patches()
     for predictor in predictors(model, **ONE_SCALE):
         with pytest.raises(RunError, match=r"1280 x 1024 pixels are 5120 patches.*eval\.tile=512"):
@@ -152,7 +152,7 @@ def test_an_image_that_cannot_fit_is_said_before_the_work(monkeypatch):
 
 
 def test_memory_is_asked_for_once_and_on_the_cpu_only(monkeypatch):
-    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 10**8)
+    monkeypatch.setattr("weclip.inference.large.tiles.free_memory", lambda: 10**7)
     model = Patches()
     for predictor in predictors(model, **ONE_SCALE):
         model.seen.clear()
@@ -169,6 +169,9 @@ def test_memory_is_enough_for_what_fits(monkeypatch):
     require_memory_for_all((160, 160), 16, 2, 1.0)
     with pytest.raises(RunError, match="free; take"):
         require_memory_for_all((160, 160), 16, 2, 1.2)
+    require_memory_for_all((160, 160), 16, 2, 1.0, bytes_of_patch=400)
+    with pytest.raises(RunError, match="free; take"):
+        require_memory_for_all((160, 160), 16, 2, 1.0, bytes_of_patch=401)
 
 
 def test_patches_of_no_whole_pixels_are_refused():

@@ -154,25 +154,32 @@ def patch_of(grid: tuple[int, ...]) -> int:
     return patch
 
 
-def require_memory_for_all(size: tuple[int, int], patch: int, images: int, scale: float) -> None:
+def require_memory_for_all(
+    size: tuple[int, int],
+    patch: int,
+    images: int,
+    scale: float,
+    bytes_of_patch: float | None = None,
+) -> None:
     """Say so before the work where an image is too large for a network to see as a whole.
-
-    Every patch looks at all others, so there are as many numbers as pairs of patches.
 
     Args:
         size: (H, W) of the image as the network would see it.
         patch: Pixels of a patch's side.
         images: How many go through the network together, such as the mirrored one.
         scale: The largest of the scales that it is seen at.
+        bytes_of_patch: What a patch takes; None: not known, and there are as many numbers as pairs
+            of patches, since every patch looks at all others.
 
     Raises:
         RunError: It takes more memory than there is.
     """
     patches = int(size[0] * scale / patch) * int(size[1] * scale / patch)
-    needed, free = FLOAT * images * patches**2, free_memory()
+    of_patch = FLOAT * patches if bytes_of_patch is None else bytes_of_patch
+    needed, free = images * patches * of_patch, free_memory()
     if free is not None and needed > free:
         raise RunError(
-            f"out of memory: {size[1]} x {size[0]} pixels are {patches} patches, each of which "
-            f"looks at all others: {needed / 1e9:.0f} GB or more, and {free / 1e9:.1f} GB are "
-            "free; take eval.tile=512 (docs/large-images.md), or a smaller eval.long_side"
+            f"out of memory: {size[1]} x {size[0]} pixels are {patches} patches, which take up to "
+            f"{needed / 1e9:.1f} GB together, and {free / 1e9:.1f} GB are free; take eval.tile=512 "
+            "(docs/large-images.md), or a smaller eval.long_side"
         )

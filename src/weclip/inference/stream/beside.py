@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from multiprocessing import get_context
 from threading import Condition
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,6 +48,7 @@ class UntilError(Iterator[Item]):
         except StopIteration:
             raise
         except Exception as error:
+            clear_frames(error.__traceback__)  # large arrays, if memory was short
             self._error = error
             raise StopIteration from None
 
