@@ -47,15 +47,25 @@ def test_background_alone_needs_no_crf():
     assert (mask.label_map.tolist(), mask.confidence) == ([[0, 0, 0, 0]], 1.0)
 
 
+class Rolled:
+    """Scores that depend on the tag; every second image is seen at another size."""
+
+    batch_pixels = 100
+
+    def size_of(self, named):
+        return (5, 4 + named[0].tags[0] % 2)
+
+    def __call__(self, batch):
+        assert len({self.size_of(named) for named in batch}) == 1
+        for image, pixels in batch:
+            assert (pixels == image.tags[0]).all()
+        return [scores_of(np.roll(SCORES, image.tags[0], axis=2)) for image, _ in batch]
+
+
 @pytest.mark.parametrize("crf", [None, swap])
 def test_a_stream_keeps_the_order(crf):
     images = [(TaggedImage(str(i), Path(f"{i}.png"), (i,)), IMAGE + i) for i in range(7)]
-
-    def score(image, tags):
-        assert (image == tags[0]).all()
-        return scores_of(np.roll(SCORES, tags[0], axis=2))
-
-    found = list(label_stream(score, images, crf=crf, threshold=0.55, processes=2))
+    found = list(label_stream(Rolled(), images, crf=crf, threshold=0.55, processes=2))
     assert [named[0].name for named, _ in found] == list("0123456")
     for i, (_, mask) in enumerate(found):
         wanted = label_mask(IMAGE, scores_of(np.roll(SCORES, i, axis=2)), crf, 0.55)

@@ -55,6 +55,14 @@ def test_scores_are_one_for_each_class_and_repeat(clip: Clip):
         assert torch.equal(scores, method(image()))
 
 
+@pytest.mark.parametrize("changes", [[], ["tags.released=true"]])
+def test_images_that_go_together_are_scored_as_each_alone(clip: Clip, changes: list[str]):
+    method = build(clip, *changes)
+    images = [image(seed) for seed in range(3)]
+    for found, alone in zip(method.together(images), map(method, images), strict=True):
+        torch.testing.assert_close(found, alone, atol=1e-6, rtol=0)
+
+
 def test_the_released_form_is_one_key(clip: Clip):
     assert build(clip).settings.self_attention_blocks == 5
     released = build(clip, "tags.released=true").settings

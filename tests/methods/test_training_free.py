@@ -9,7 +9,7 @@ from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_f
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.build import training_free
-from weclip.config_file import load_config
+from weclip.config_file import label_methods, load_config
 from weclip.methods.labelling import LABEL_KINDS
 from weclip.methods.training_free import as_batch, fit_to_patches
 
@@ -81,10 +81,32 @@ def test_any_size_is_scored(size):
     assert (scores.sum(0) > 0).all()
 
 
+@pytest.mark.parametrize("change", ["label.max_side=64", "label.max_side=null", "label.square=48"])
+def test_images_are_seen_at_the_size_that_is_told(change):
+    labels = method(change)
+    for size in ((30, 41), (1, 300), (100, 20)):
+        seen = labels._seen(picture(size))
+        assert tuple(seen.shape[2:]) == labels.seen_size(size)
+
+
 def test_without_tags_all_is_background():
     maps = method()(picture(), ())
     assert maps.scores.class_ids.tolist() == [0]
     assert torch.equal(maps.scores.whole(), torch.ones(1, 30, 41))
+
+
+@pytest.mark.parametrize("name", label_methods())
+@pytest.mark.parametrize("changes", [(), ("label.par=true",)])
+def test_images_that_go_together_are_scored_as_each_alone(name, changes):
+    config = load_config("voc", [*CONFIG, *changes], method=name)
+    labels = training_free(config, build_image_encoder(clip_state()), text_features())
+    images, tags = [picture((30, 41), seed) for seed in range(4)], [(1,), TAGS, (), (0, 3)]
+    together = labels.together(images, tags)
+    for found, image, own in zip(together, images, tags, strict=True):
+        alone = labels(image, own)
+        assert found.scores.class_ids.tolist() == alone.scores.class_ids.tolist()
+        torch.testing.assert_close(found.refined, alone.refined, atol=1e-6, rtol=0)
+        torch.testing.assert_close(found.scores.whole(), alone.scores.whole(), atol=1e-5, rtol=0)
 
 
 def test_every_class_at_once():

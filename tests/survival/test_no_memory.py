@@ -25,8 +25,8 @@ PLACES = {
     "predict": "weclip.inference.predictor.Predictor.logits",
     "evaluate": "weclip.inference.predictor.Predictor.logits",
     "evaluate --masks": "weclip.tasks.evaluate.mask_folders.read_mask",
-    "label": "weclip.methods.training_free.TrainingFree.__call__",
-    "tag": "weclip.methods.tag_clip.TagClip.__call__",
+    "label": "weclip.methods.training_free.TrainingFree.together",
+    "tag": "weclip.methods.tag_clip.TagClip.together",
 }
 """Where the work of a command is done."""
 

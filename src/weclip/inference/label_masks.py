@@ -3,7 +3,7 @@
 Stage 6, CLIP-ES section 3.5: dense CRF, and its confidence by which pixels are left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -16,6 +16,7 @@ from torch import Tensor
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.windows import Window, windows
 from weclip.inference.prediction import Crf
+from weclip.inference.stream.batches import in_batches
 from weclip.inference.stream.beside import in_processes
 from weclip.labels.dense_crf import require_memory
 
@@ -81,11 +82,22 @@ class Scores(NamedTuple):
     soft: NDArray[np.uint8] | None = None
 
 
-Scorer = Callable[[NDArray[np.uint8], tuple[int, ...]], Scores]
-"""(H, W, 3) uint8 image and its tags -> scores."""
-
 Named = tuple[TaggedImage, NDArray[np.uint8]]
 """What an image is, and its pixels (H, W, 3) uint8, RGB."""
+
+
+class Scorer(Protocol):
+    """A method that makes scores of images and their tags."""
+
+    def size_of(self, named: Named) -> tuple[int, int] | None:
+        """(H, W) at which an image is seen; None: it goes alone."""
+
+    @property
+    def batch_pixels(self) -> int:
+        """Pixels of the images, at these sizes, that are scored together."""
+
+    def __call__(self, batch: Sequence[Named]) -> list[Scores]:
+        """Scores of images that are seen at one size."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +174,7 @@ def label_stream(
     threshold: float,
     processes: int | None = None,
 ) -> Iterator[tuple[Named, LabelMask]]:
-    """Label images in order; the CRF refines the last ones while the next are scored.
+    """Label images in order, those of one size together; a CRF refines while the next are scored.
 
     Args:
         score: The method.
@@ -171,7 +183,7 @@ def label_stream(
         threshold: As there.
         processes: How many refine by the CRF; None for one per core.
     """
-    scored = ((named, score(named[1], named[0].tags)) for named in images)
+    scored = in_batches(images, score, size_of=score.size_of, pixels=score.batch_pixels)
     if crf is None:
         for named, scores in scored:
             yield named, label_mask(named[1], scores, None, threshold)

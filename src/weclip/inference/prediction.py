@@ -22,7 +22,7 @@ Precision = Literal["float32", "float16"]
 CERTAIN = 255
 """The confidence that stands for a probability of 1."""
 
-BATCH_PIXELS, BATCH_PIXELS_ON_CPU = 2**21, 2**17
+BATCH_PIXELS, BATCH_PIXELS_ON_CPU = 2**21, 2**16
 """Pixels that go through a network together, at the size that it sees: of more, a GPU's memory
 would be full; a processor computes no faster, and its caches would be (docs/benchmarks.md)."""
 
@@ -32,7 +32,7 @@ Prepared = NDArray[np.float32] | Large
 """(1, 3, H', W') float32 in [0, 255], as the network sees an image; or one that is to be tiled."""
 
 
-def batch_pixels(*, on_cpu: bool, flip: bool) -> int:
+def batch_pixels(*, on_cpu: bool, flip: bool = False) -> int:
     """`Predicts.batch_pixels` of a device; on a processor mirrored images count too."""
     return BATCH_PIXELS_ON_CPU // (1 + flip) if on_cpu else BATCH_PIXELS
 

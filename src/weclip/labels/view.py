@@ -4,7 +4,7 @@ Stage 3. Parts say in `reads` which of these they ask for (`parts.READABLE`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +58,14 @@ class View:
     def precision(self) -> torch.autocast:
         """The precision in which the encoder runs; parts run in float32, unless they enter this."""
         return torch.autocast(self.normalised.device.type, **self._precision)
+
+    def of_image(self, index: int) -> "View":
+        """The view of one image, for which blocks 1..L-1 run together with the others."""
+        part = slice(index, index + 1)
+        one = replace(self, rgb=self.rgb[part], normalised=self.normalised[part])
+        one._precision = self._precision
+        one.features = self.features.of_image(index)
+        return one
 
     @cached_property
     def features(self) -> ImageFeatures:

@@ -23,7 +23,7 @@ from weclip.labels.auto_tags import (
 )
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
-from weclip.methods.training_free import as_batch, fit_to_patches
+from weclip.methods.training_free import as_batch, fit_to_patches, whole_patches
 
 PUBLISHED_BLOCKS = 12
 """Blocks of ViT-B, for which TagCLIP's numbers of blocks are given."""
@@ -97,7 +97,6 @@ class TagClip(nn.Module):
         """Where the method is."""
         return self.maps.mean.device
 
-    @torch.no_grad()
     def forward(self, image: NDArray[np.uint8]) -> Tensor:
         """Score the classes of an image.
 
@@ -107,9 +106,23 @@ class TagClip(nn.Module):
         Returns:
             (C-1,) in [0, 1], higher where the class is likelier in the image.
         """
-        encoder, use = self.maps.image_encoder, self.settings
-        seen = fit_to_patches(image, encoder.patch_size, use.max_side)
-        view = self.maps.see(as_batch(seen).to(self.device), all_maps=True)  # (1, 3, H', W')
+        return self.together([image])[0]
+
+    def seen_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that an image (H, W) is seen at."""
+        return whole_patches(size, self.maps.image_encoder.patch_size, self.settings.max_side, 1.0)
+
+    @torch.no_grad()
+    def together(self, images: Sequence[NDArray[np.uint8]]) -> list[Tensor]:
+        """As `forward` of images that are seen at one size; most of CLIP runs on all at once."""
+        patch, max_side = self.maps.image_encoder.patch_size, self.settings.max_side
+        seen = torch.cat([as_batch(fit_to_patches(image, patch, max_side)) for image in images])
+        view = self.maps.see(seen.to(self.device), all_maps=True)  # (B, 3, H', W')
+        return [self._scores(view.of_image(index)) for index in range(len(images))]
+
+    def _scores(self, view: View) -> Tensor:
+        """(C-1,) of the only image of a view."""
+        use = self.settings
         refined = self.refined_scores(view)[0]  # (M, h, w)
         scores = refined[: len(view.class_text)].amax(dim=(1, 2))  # (C-1,)
         if use.reidentify:

@@ -93,7 +93,6 @@ class TrainingFree(nn.Module):
         """Where the method is."""
         return self.maps.mean.device
 
-    @torch.no_grad()
     def forward(self, image: NDArray[np.uint8], tags: tuple[int, ...]) -> TrainingFreeMaps:
         """Score every pixel of an image for background and for each of its tags.
 
@@ -101,38 +100,69 @@ class TrainingFree(nn.Module):
             image: (H, W, 3) uint8, RGB.
             tags: Sorted 0-based class indices. Without any, all is background, of score 1.
         """
-        use, size = self.settings, (image.shape[0], image.shape[1])
-        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
-        if not tags:
-            none = torch.zeros(1, 0, 1, 1, device=self.device)
-            background = PixelScores(none[0], np.zeros(1, np.uint8), size, 1.0)
-            return TrainingFreeMaps(none[0], none[0], background)
-        # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1, then block L
-        pixels = planes(image)  # (3, H, W)
+        return self.together([image], [tags])[0]
+
+    def seen_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that an image (H, W) is seen at."""
+        use = self.settings
+        if use.square is not None:
+            return use.square, use.square
+        return whole_patches(size, self.maps.image_encoder.patch_size, use.max_side, use.scale)
+
+    @torch.no_grad()
+    def together(
+        self, images: Sequence[NDArray[np.uint8]], tags: Sequence[tuple[int, ...]]
+    ) -> list[TrainingFreeMaps]:
+        """As `forward` of images that are seen at one size; most of CLIP runs on all at once."""
+        if not any(tags):
+            return [self._all_background(image) for image in images]
+        # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1
+        seen = torch.cat([self._seen(image) for image in images]).to(self.device)  # (B, 3, H', W')
+        view = self.maps.see(seen, refined=self.refine is not None)
+        return [
+            self._scored(view.of_image(i), image, own) if own else self._all_background(image)
+            for i, (image, own) in enumerate(zip(images, tags, strict=True))
+        ]
+
+    def _seen(self, image: NDArray[np.uint8]) -> Tensor:
+        """(1, 3, H', W') float32 in 0..255."""
+        use = self.settings
         if use.square is not None:
             square = (use.square, use.square)
-            seen = resized(pixels, square, whole(square))[None].to(self.device)
-            pixels = seen[0]
-        else:
-            patch = self.maps.image_encoder.patch_size
-            fitted = fit_to_patches(image, patch, use.max_side, use.scale)
-            seen = as_batch(fitted).to(self.device)  # (1, 3, H', W')
-        cam, refined = self.tag_maps(seen, slots)  # (1, K, h, w)
+            return resized(planes(image), square, whole(square))[None]
+        patch = self.maps.image_encoder.patch_size
+        return as_batch(fit_to_patches(image, patch, use.max_side, use.scale))
+
+    def _all_background(self, image: NDArray[np.uint8]) -> TrainingFreeMaps:
+        none = torch.zeros(0, 1, 1, device=self.device)
+        size = (image.shape[0], image.shape[1])
+        return TrainingFreeMaps(none, none, PixelScores(none, np.zeros(1, np.uint8), size, 1.0))
+
+    def _scored(
+        self, view: View, image: NDArray[np.uint8], tags: tuple[int, ...]
+    ) -> TrainingFreeMaps:
+        """Scores of one image (H, W, 3) with tags, from its view."""
+        use = self.settings
+        slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
+        cam, refined = self._tag_maps(view, slots)  # (1, K, h, w)
         # 4. Pixels: resize, background score, PAR if asked for
+        guide = planes(image) if use.square is None else view.rgb[0]  # (3, H, W)
         scores = pixel_scores(
             refined,
             slots,
-            size,
+            (image.shape[0], image.shape[1]),
             eps=self.labels.min_max_eps,
             background_power=self.labels.background_power,
-            par=Par(self.labels.par, pixels) if use.par else None,
+            par=Par(self.labels.par, guide) if use.par else None,
         )  # (1+K, H, W)
         return TrainingFreeMaps(cam[0], refined[0], scores)
 
     def tag_maps(self, image: Tensor, slots: TagSlots) -> tuple[Tensor, Tensor]:
         """Maps (1, K, h, w) of RGB (1, 3, H', W') in 0..255, before and after the affinity."""
-        view = self.maps.see(image, refined=self.refine is not None)
-        # 2. A map of each tag
+        return self._tag_maps(self.maps.see(image, refined=self.refine is not None), slots)
+
+    def _tag_maps(self, view: View, slots: TagSlots) -> tuple[Tensor, Tensor]:
+        # 2. Block L, and a map of each tag
         cam = self.maps.make(view, slots)  # (1, K, h, w)
         # 3. Affinity: spread each map
         learnt = None if self.refine is None else self.refine(view)
@@ -168,16 +198,23 @@ def fit_to_patches(
     >>> fit_to_patches(np.zeros((500, 1000, 3), np.uint8), 16, 640).shape
     (320, 640, 3)
     """
-    height, width = image.shape[:2]
-    long = max(height, width)
+    size = (image.shape[0], image.shape[1])
+    height, width = whole_patches(size, patch, max_side, scale)
+    if (height, width) == size:
+        return image
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def whole_patches(
+    size: tuple[int, int], patch: int, max_side: int | None, scale: float
+) -> tuple[int, int]:
+    """(H', W') of `fit_to_patches` of an image (H, W)."""
+    long = max(size)
     most = max(1, round(scale * long))
     most = most if max_side is None else min(most, max_side)
     # In whole numbers: -(-a // b) is a / b rounded up.
-    wanted = [-(-side * most // (long * patch)) * patch for side in (height, width)]
-    if wanted == [height, width]:
-        return image
-    picture = Image.fromarray(image).resize((wanted[1], wanted[0]), Image.Resampling.BICUBIC)
-    return np.array(picture)
+    height, width = (-(-side * most // (long * patch)) * patch for side in size)
+    return height, width
 
 
 def as_batch(image: NDArray[np.uint8]) -> Tensor:

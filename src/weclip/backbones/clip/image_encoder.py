@@ -37,6 +37,14 @@ class ImageFeatures:
     attention: tuple[Tensor, ...]
     patch_grid: tuple[int, int]
 
+    def of_image(self, index: int) -> "ImageFeatures":
+        """Those of one image, as a batch of one."""
+        tokens, attention = (
+            tuple(each[index : index + 1] for each in part)
+            for part in (self.tokens, self.attention)
+        )
+        return ImageFeatures(tokens, attention, self.patch_grid)
+
 
 def openai_settings(width: int) -> BlockSettings:
     """How the blocks of every OpenAI CLIP compute; narrower ones than a head have one."""

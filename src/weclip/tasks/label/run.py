@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,10 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
-from weclip.inference.label_masks import LabelMask, Scores, label_stream, soft_maps
+from weclip.inference.label_masks import LabelMask, Named, Scores, label_stream, soft_maps
+from weclip.inference.prediction import batch_pixels
 from weclip.inference.stream.beside import Writer, read_ahead
-from weclip.methods.training_free import TrainingFree
+from weclip.methods.training_free import TrainingFree, TrainingFreeMaps
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
@@ -138,7 +138,7 @@ def _label(
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, lambda image: as_rgb(image.path, reading=reading))
         labelled = label_stream(
-            partial(_score, method, soft=options.soft),
+            Scored(method, soft=options.soft),
             read,
             crf=crf,
             threshold=config.label.threshold,
@@ -243,12 +243,36 @@ def finish(
     return len(records)
 
 
-def _score(
-    method: TrainingFree, image: NDArray[np.uint8], tags: tuple[int, ...], *, soft: bool
-) -> Scores:
-    maps = method(image, tags)
-    levels = soft_maps(maps.refined.float().cpu().numpy()) if soft else None
-    return Scores(maps.scores, levels)
+@dataclass(frozen=True)
+class Scored:
+    """A `Scorer` by a method without training.
+
+    Attributes:
+        method: The method.
+        soft: Whether soft maps are asked for.
+    """
+
+    method: TrainingFree
+    soft: bool
+
+    @property
+    def batch_pixels(self) -> int:
+        """Pixels that are scored together."""
+        return batch_pixels(on_cpu=self.method.device.type == "cpu")
+
+    def size_of(self, named: Named) -> tuple[int, int] | None:
+        """(H, W) at which an image with tags is seen."""
+        image, pixels = named
+        return self.method.seen_size((len(pixels), pixels.shape[1])) if image.tags else None
+
+    def __call__(self, batch: Sequence[Named]) -> list[Scores]:
+        """Scores of images that are seen at one size."""
+        given = [pixels for _, pixels in batch], [image.tags for image, _ in batch]
+        return [self._scores(maps) for maps in self.method.together(*given)]
+
+    def _scores(self, maps: TrainingFreeMaps) -> Scores:
+        levels = soft_maps(maps.refined.float().cpu().numpy()) if self.soft else None
+        return Scores(maps.scores, levels)
 
 
 def _write(

@@ -22,11 +22,16 @@ from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.tags.tags_file import read_tags_file
 from weclip.inference.given_image import as_rgb
+from weclip.inference.prediction import batch_pixels
+from weclip.inference.stream.batches import in_batches
 from weclip.inference.stream.beside import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.system.distributed import default_device, everyones, from_first, own_part
 from weclip.system.errors import InputError
 from weclip.training.runlog import progress_bar
+
+Read = tuple[TaggedImage, NDArray[np.uint8]]
+"""An image and its pixels; without any where it cannot be read."""
 
 AUTO_TAGS = "auto_tags.csv"
 """Name of the tags file in the output folder of a command."""
@@ -170,12 +175,22 @@ def _score(
                 raise
             return np.zeros((0, 0, 3), np.uint8)
 
+    def scores_of(batch: Sequence[Read]) -> list[Tensor]:
+        pixels = [each for _, each in batch]
+        return method.together(pixels) if pixels[0].size else [nothing]
+
+    def size_of(item: Read) -> tuple[int, int] | None:
+        height, width, _ = item[1].shape
+        return method.seen_size((height, width)) if height else None
+
     own = own_part(images)
     found: dict[str, list[float]] = {}
     with progress_bar(console) as progress:
         task = progress.add_task("tagging", total=len(own), status="")
-        for image, pixels in read_ahead(own, read):
-            found[image.name] = (method(pixels) if pixels.size else nothing).tolist()
+        pixels = batch_pixels(on_cpu=method.device.type == "cpu")
+        scored = in_batches(read_ahead(own, read), scores_of, size_of=size_of, pixels=pixels)
+        for (image, _), scores in scored:
+            found[image.name] = scores.tolist()
             progress.advance(task)
     everything = {name: row for part in everyones(found) for name, row in part.items()}
     return torch.tensor([everything[image.name] for image in images])
