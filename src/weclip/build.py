@@ -22,6 +22,7 @@ from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD, DinoImageEncoder
 from weclip.backbones.loaded import LoadedBackbones
+from weclip.backbones.precision import chosen_precision
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import ClassList
@@ -162,7 +163,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
     """The method with the test protocol of `config.eval`, where the method is.
 
     Raises:
-        InputError: A CRF is asked for but not installed.
+        InputError: A CRF is asked for but not installed, or the device lacks the precision.
     """
     return Predictor(
         method,
@@ -172,7 +173,13 @@ def build_predictor(config: Config, method: Method) -> Predictor:
         crf=installed_crf() if config.eval.crf else None,
         device=method.device,
         tiling=config.eval.tiling,
+        precision=eval_precision(config, method.device),
     )
+
+
+def eval_precision(config: Config, device: torch.device | str) -> str:
+    """In what predictions and scores are computed on a device; errors as in `chosen_precision`."""
+    return chosen_precision(config.eval.precision, "eval.precision", device)
 
 
 def build_training_free(
@@ -205,14 +212,19 @@ def training_free(
 
 def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
     """TagCLIP on a loaded CLIP, for a class list."""
-    use = config.tags
-    blocks = use.self_attention_blocks
-    if use.released:
+    if config.tags.released:
         text = released_texts(clip, classes)
     else:
         text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
+    return tag_clip(config, clip.image, text)
+
+
+def tag_clip(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures) -> TagClip:
+    """TagCLIP of finished parts."""
+    use = config.tags
+    blocks = use.self_attention_blocks
     return TagClip(
-        maps=build_maps(config, clip.image, text, imagenet=False),
+        maps=build_maps(config, image_encoder, text, imagenet=False),
         settings=TagClipSettings(
             self_attention_blocks=(0 if use.released else 5) if blocks is None else blocks,
             attention_from=use.attention_from,

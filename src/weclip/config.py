@@ -164,7 +164,7 @@ class TrainConfig:
     epochs: float | None = None  # how often each image is seen, in place of a number of steps
     batch_size: WholeOrAuto = 4  # of all processes together
     seed: int = 0
-    precision: str = "auto"  # auto | float32 | bf16 | fp16
+    precision: str = "auto"  # of encoders and decoder; auto: bf16 where the device has units for it
     log_every: WholeOrAuto = 50
     image_every: WholeOrAuto = 1000  # pictures of what is learnt
     eval_every: WholeOrAuto = 2000  # 0: only at the end
@@ -185,6 +185,7 @@ class EvalConfig:
     crf: bool = False
     tile: int | None = None  # larger images are seen in tiles of so many pixels; null: as a whole
     overlap: float = 0.25  # least share of a tile's side that neighbours have in common
+    precision: str = "float32"  # as train.precision; of predictions and their scores; published
 
     @property
     def tiling(self) -> Tiling | None:
@@ -215,6 +216,7 @@ class LabelConfig:
     max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
     square: int | None = None  # seen as a square of this side instead; ExCEL, released code: 320
     imagenet_normalisation: bool = False  # ImageNet's mean and deviation; ExCEL, released code
+    precision: str = "float32"  # as train.precision; published; PAR, CRF, pixels always are
 
     @property
     def threshold(self) -> float:
@@ -239,6 +241,7 @@ class TagsConfig:
     local_weight: float = 0.5  # of patches beside crops
     floor: float = 0.5  # of the threshold of all classes, for that of one; ours
     max_side: int | None = 640  # as label.max_side
+    precision: str = "float32"  # as train.precision; published
 
 
 @dataclass

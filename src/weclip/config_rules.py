@@ -64,10 +64,14 @@ MOST = {
 """Far beyond what anybody needs: a slip of the pen ends in one line, not in a full machine."""
 
 SIDES = "data.max_side eval.long_side label.max_side label.square tags.max_side".split()
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "clip.activation": ("auto", "quick_gelu", "gelu"),
-    "train.precision": ("auto", "float32", "bf16", "fp16"),
+    "train.precision": PRECISIONS,
+    "eval.precision": PRECISIONS,
+    "label.precision": PRECISIONS,
+    "tags.precision": PRECISIONS,
     "train.tracker": (None, "tensorboard", "wandb", "mlflow"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }

@@ -146,6 +146,7 @@ def test_an_evaluation_is_never_alone(run_folder, tmp_path, capsys):
         "scales": [1.0, 0.75],
         "flip": True,
         "crf": False,
+        "precision": "float32",
         "tags_used": False,
     }
     assert (record["kind"], record["split"], record["num_images"]) == ("segmentation", "val", 3)

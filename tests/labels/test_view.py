@@ -48,6 +48,15 @@ def test_precision_is_that_of_the_encoder_not_of_the_part():
     assert not torch.equal(view().tokens[-1], inside.float())
 
 
+@pytest.mark.parametrize(("dtype", "lower"), [(torch.bfloat16, True), (torch.float16, False)])
+def test_gradients_are_not_computed_in_fp16(dtype, lower):
+    """It ends at 6e-8, where theirs begin."""
+    with torch.autocast("cpu", dtype):
+        seen = view()
+    with seen.backward_precision():
+        assert torch.is_autocast_enabled("cpu") == lower
+
+
 def test_what_else_there_is_comes_from_providers_once():
     calls = []
 

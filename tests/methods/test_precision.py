@@ -1,15 +1,17 @@
 """What half precision may change, and where float32 stays exact."""
 
 import numpy as np
+import pytest
 import torch
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
-from weclip.build import build_method
-from weclip.config_file import load_config
+from weclip.backbones.precision import computing_in
+from weclip.build import build_method, build_training_free
+from weclip.config_file import label_methods, load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.demo.world import random_scene
-from weclip.tasks.load.backbones import open_backbones
+from weclip.tasks.load.backbones import open_backbones, open_clip
 
 
 def test_bf16_labels_agree_with_float32():
@@ -29,6 +31,25 @@ def test_bf16_labels_agree_with_float32():
             rounded = method.training_step(batch, 0).target
     assert (exact > 0).float().mean() > 0.05
     assert (exact == rounded).float().mean() >= 0.99
+
+
+@pytest.mark.parametrize("name", label_methods())
+def test_bf16_masks_agree_with_float32(name):
+    """Measured on the demo world; the whole of it is in docs/benchmarks.md."""
+    config = load_config("demo", ["data.root=."], method=name)
+    method = build_training_free(config, open_clip(config), load_classes("demo"))
+    same, found = [], []
+    for index in range(6):
+        scene = random_scene(np.random.default_rng((3, index)), unseen=False)
+        masks = []
+        for precision in ("float32", "bf16"):
+            with computing_in(precision, "cpu"):
+                maps = method(scene.image, tuple(sorted(scene.tags)))
+            masks.append(maps.scores.label_map())
+        same.append((masks[0] == masks[1]).float().mean())
+        found.append((masks[0] > 0).float().mean())
+    assert np.mean(found) > 0.05
+    assert np.mean(same) > 0.97
 
 
 def test_nothing_is_rounded_to_float16():

@@ -152,10 +152,14 @@ def pick_scenes(
 def scene_row(model: LoadedModel, sample: MaskedImage, note: str) -> SceneRow:
     """One scene's image, CAM, pseudo-label, prediction and truth."""
     item = next(full_images([sample], num_classes=model.file.classes.num_classes))
-    maps = make_label_maps(
-        model.method, item, long_side=model.config.eval.side, step=model.file.step
-    )
     predictor = build_predictor(model.config, model.method)
+    maps = make_label_maps(
+        model.method,
+        item,
+        long_side=model.config.eval.side,
+        step=model.file.step,
+        precision=predictor.precision,
+    )
     palette = model.file.classes.palette
     pseudo_label = maps.label_map["pseudo_label"].numpy().astype(np.uint8)
     pictures = [

@@ -5,6 +5,7 @@ Stage 6. Unlike predictions these need tags, and records say so.
 
 from collections.abc import Iterable
 
+from weclip.backbones.precision import FLOAT32, computing_in
 from weclip.data.images.full_images import EvalItem
 from weclip.inference.prediction import LARGEST_PATCH
 from weclip.inference.predictor import inference_mode, resize_long_side
@@ -15,7 +16,12 @@ from weclip.system.errors import InputError
 
 
 def make_label_maps(
-    method: Labeller, item: EvalItem, *, long_side: int | None, step: int
+    method: Labeller,
+    item: EvalItem,
+    *,
+    long_side: int | None,
+    step: int,
+    precision: str = FLOAT32,
 ) -> LabelMaps:
     """Label one image from its tags, at its own size.
 
@@ -24,6 +30,7 @@ def make_label_maps(
         item: Image with tags.
         long_side: Long side in pixels it is seen at; None keeps its size.
         step: Training step whose labels these are.
+        precision: As in `computing_in`, of the encoders and of what is trained.
 
     Raises:
         InputError: The image has no tags recorded.
@@ -31,7 +38,7 @@ def make_label_maps(
     if item.tags is None:
         raise InputError(f"image {item.name}: its data set has no tags, which CAM scores need")
     size = (item.image.shape[0], item.image.shape[1])
-    with inference_mode(method):
+    with inference_mode(method), computing_in(precision, method.device):
         image = resize_long_side(item.image, long_side, smallest_side=LARGEST_PATCH)
         return method.label_maps(image.to(method.device), item.tags, size=size, step=step)
 
@@ -43,6 +50,7 @@ def evaluate_labels(
     tallies: dict[str, Tally],
     long_side: int | None,
     step: int,
+    precision: str = FLOAT32,
 ) -> dict[str, EvaluationResult]:
     """Score CAMs, refined CAMs and pseudo-labels of a split in one pass.
 
@@ -54,12 +62,13 @@ def evaluate_labels(
         tallies: One empty tally for each of `LABEL_KINDS`.
         long_side: As in `make_label_maps`.
         step: As there.
+        precision: As there.
 
     Returns:
         Scores of each kind.
     """
     for item in items:
-        maps = make_label_maps(method, item, long_side=long_side, step=step)
+        maps = make_label_maps(method, item, long_side=long_side, step=step, precision=precision)
         for kind, tally in tallies.items():
             tally.add(item.name, maps.label_map[kind], item.mask)
     return {kind: tally.gather().result() for kind, tally in tallies.items()}

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from weclip.backbones.precision import FLOAT32, computing_in
 from weclip.data.windows import Window, whole, windows
 from weclip.inference.large.tiles import (
     LOOK_FROM,
@@ -59,6 +60,7 @@ class Predictor:
         crf: Applied to the full-size softmax; None for no CRF.
         device: Where images go; the model must be there.
         tiling: How larger images are cut; None: never.
+        precision: As in `computing_in`, of the network alone.
     """
 
     model: Segmenter
@@ -68,6 +70,7 @@ class Predictor:
     crf: Crf | None = None
     device: torch.device | str = "cpu"
     tiling: Tiling | None = None
+    precision: str = FLOAT32
 
     def pin_eval(self) -> None:
         """Put a module in eval mode for good: no thread may change the mode under another."""
@@ -182,7 +185,7 @@ class Predictor:
         """(B, C, h, w) of images that go through the network as they are."""
         height, width = prepared[0].shape[2:]
         self._require((height, width), len(prepared))
-        with inference_mode(self.model):
+        with inference_mode(self.model), computing_in(self.precision, self.device):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             logits = multi_scale_logits(
                 self.model, batch.to(self.device), scales=self.scales, flip=self.flip

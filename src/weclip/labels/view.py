@@ -67,6 +67,13 @@ class View:
         one.features = self.features.of_image(index)
         return one
 
+    def backward_precision(self) -> torch.autocast:
+        """That of its gradients: float32 where fp16, which ends at 6e-8, would make them 0."""
+        lower = self._precision["enabled"] and self._precision["dtype"] != torch.float16
+        return torch.autocast(
+            self.normalised.device.type, dtype=self._precision["dtype"], enabled=lower
+        )
+
     @cached_property
     def features(self) -> ImageFeatures:
         """Blocks 1..L-1."""

@@ -100,5 +100,6 @@ def label_maps_of(
     par = None if guide is None else Par(labels.par, guide)
     use = {"eps": labels.min_max_eps, "background_power": labels.background_power}
     steps = ((cam, None), (refined, None), (refined, par))
-    made = (pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps)
+    with torch.autocast(cam.device.type, enabled=False):
+        made = [pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps]
     return LabelMaps(cam[0].amax(0).cpu().numpy(), dict(zip(LABEL_KINDS, made, strict=True)))

@@ -118,10 +118,11 @@ class TagClip(nn.Module):
         patch, max_side = self.maps.image_encoder.patch_size, self.settings.max_side
         seen = torch.cat([as_batch(fit_to_patches(image, patch, max_side)) for image in images])
         view = self.maps.see(seen.to(self.device), all_maps=True)  # (B, 3, H', W')
-        return [self._scores(view.of_image(index)) for index in range(len(images))]
+        with torch.autocast(self.device.type, enabled=False):  # but what the view computes
+            return [self._scores(view.of_image(index)) for index in range(len(images))]
 
     def _scores(self, view: View) -> Tensor:
-        """(C-1,) of the only image of a view."""
+        """(C-1,) in [0, 1] of the only image of a view."""
         use = self.settings
         refined = self.refined_scores(view)[0]  # (M, h, w)
         scores = refined[: len(view.class_text)].amax(dim=(1, 2))  # (C-1,)
@@ -143,7 +144,8 @@ class TagClip(nn.Module):
         if use.self_attention_blocks:
             embedding = view.patch_embedding(use.self_attention_blocks)
         else:
-            embedding = value_embedding(view.encoder, view.tokens[-1])[:, 1:]
+            with view.precision():
+                embedding = value_embedding(view.encoder, view.tokens[-1])[:, 1:]
         texts = view.probabilities(embedding).transpose(1, 2)  # (B, M, N)
         if not use.reidentify:
             texts = texts[:, : len(view.class_text)]
@@ -180,7 +182,8 @@ class TagClip(nn.Module):
             regions.append(F.interpolate(inside, (side, side), mode="nearest")[0] > 0)
         if not crops:
             return refined.new_zeros(0)
-        embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
+        with view.precision():
+            embedding = region_embedding(encoder, torch.cat(crops), torch.cat(regions))
         probabilities = view.probabilities(embedding)  # (K', M)
         return probabilities.gather(1, chosen[: len(crops), None])[:, 0]
 

@@ -165,7 +165,10 @@ class TrainingFree(nn.Module):
         # 2. Block L, and a map of each tag
         cam = self.maps.make(view, slots)  # (1, K, h, w)
         # 3. Affinity: spread each map
-        learnt = None if self.refine is None else self.refine(view)
+        learnt = None
+        if self.refine is not None:
+            with view.precision():
+                learnt = self.refine(view)
         return cam, self.maps.spread(cam, view, learnt).cam
 
     @torch.no_grad()

@@ -159,7 +159,7 @@ class WeClip(nn.Module):
         """Logits (B, C, h, w) at patch resolution of RGB images (B, 3, H, W) in 0..255."""
         features = self.image_encoder(self.maps.normalise(image), maps=0)
         decoded: Decoded = self.trained(features.tokens, features.patch_grid)
-        return decoded.logits
+        return decoded.logits.float()
 
     def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
         """From a batch of images and tags to the loss; as `Method.training_step`."""

@@ -182,7 +182,7 @@ class WeClipPlus(nn.Module):
         features = self.maps.image_encoder(self.maps.normalise(image), maps=0)
         guide = self.maps.second_encoder(image)
         decoded: Decoded = self.trained(features.tokens[-1], features.patch_grid, guide)
-        return decoded.logits
+        return decoded.logits.float()
 
     def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
         """From a batch of images and tags to the loss; as `Method.training_step`."""

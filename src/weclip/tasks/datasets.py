@@ -93,6 +93,11 @@ def tell_lines(lines: Sequence[str], console: Console) -> None:
         console.print(shown(line), soft_wrap=True, markup=False, highlight=False)
 
 
+def tell_precision(precision: str, device: str, console: Console) -> None:
+    """Say in what the encoders compute, and where."""
+    console.print(f"computing in {precision} on {device}", markup=False, highlight=False)
+
+
 def open_for_model(
     data: DataConfig, trained: DataConfig, classes: ClassList, console: Console
 ) -> Dataset:

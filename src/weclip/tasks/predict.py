@@ -33,7 +33,7 @@ from weclip.system.files import (
 )
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings
-from weclip.tasks.datasets import tell_lines
+from weclip.tasks.datasets import tell_lines, tell_precision
 from weclip.tasks.load.opening import ModelAt, Opened, open_predictor
 from weclip.tasks.prediction_folder import (
     CONFIDENCE,
@@ -164,6 +164,7 @@ def _predict(
     place.wait_for_everyone()
     beside = {"overlays": options.overlays, "confidence": options.confidence}
     tell_of_maps(images, console)
+    tell_precision(model.config.eval.precision, model.device, console)
     names = model.classes.names_with_background
     own = [job for job in own_part(images) if not is_done(job, out, **beside)]
     skipped: list[str] = []

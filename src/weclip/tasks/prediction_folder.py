@@ -59,6 +59,7 @@ def make_record(model: Opened) -> dict[str, Any]:
             "tile": tested.tile,
             "overlap": None if tested.tile is None else tested.overlap,
             "crf": tested.crf,
+            "precision": tested.precision,
             "bands": model.config.data.bands,
             "range": model.config.data.range,
             "device": model.device,

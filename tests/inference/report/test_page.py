@@ -56,6 +56,7 @@ def record(kind, miss, group_of=None, **how):
             "scales": (1.0,),
             "flip": False,
             "crf": False,
+            "precision": "float32",
             "tags_used": kind != "segmentation",
             "unsure": "wrong",
             "missing": {"count": 0, "names": []},

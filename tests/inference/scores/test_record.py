@@ -10,7 +10,14 @@ from weclip.inference.scores.record import evaluation_record, protocol_text, sco
 from weclip.system.files import write_json
 
 NAMES = ["background", "cat", "dog"]
-PROTOCOL = {"long_side": 512, "scales": (1.0, 0.75), "flip": True, "crf": False, "tags_used": False}
+PROTOCOL = {
+    "long_side": 512,
+    "scales": (1.0, 0.75),
+    "flip": True,
+    "crf": False,
+    "precision": "bf16",
+    "tags_used": False,
+}
 
 
 def make_record(result, **changes):
@@ -83,11 +90,12 @@ def test_table_shows_scores_groups_and_protocol(result):
 
 def test_protocol_in_words(result):
     assert protocol_text(make_record(result)) == (
-        "long side 512; scales 1, 0.75; flip; no CRF; no tags"
+        "long side 512; scales 1, 0.75; flip; no CRF; bf16; no tags"
     )
     other = {"long_side": None, "scales": (1.0,), "flip": False, "crf": True, "tags_used": True}
+    other["precision"] = None
     assert protocol_text(make_record(result, protocol=other)) == (
-        "original size; scales 1; no flip; CRF; tags given"
+        "original size; scales 1; no flip; CRF; precision unknown; tags given"
     )
 
 

@@ -59,7 +59,7 @@ def test_voc(whole):
     assert val["mean"] == miou(whole / "seed-0/val", "Segmentation")
     assert val["difference"] == val["mean"] - 74.9
     assert val["protocol"] == (
-        "val: segmentation; long side 48; scales 1, 0.75; flip; no CRF; no tags"
+        "val: segmentation; long side 48; scales 1, 0.75; flip; no CRF; float32; no tags"
     )
     for row, name in ((cam, "CAM"), (refined, "Refined CAM"), (pseudo, "Pseudo-label")):
         assert row["mean"] == miou(whole / "seed-0/train-labels", name) > 0

@@ -125,6 +125,15 @@ def test_half_of_the_size(run_folder, exported, tmp_path):
     assert weclip.load(done.path).predict(pictures()[0]).logits.dtype == np.float32
 
 
+@pytest.mark.parametrize("choice", ["bf16", "fp16"])
+def test_the_file_has_its_own_precision(exported, choice):
+    opened = open_predictor(ModelAt(exported))
+    assert opened.config.eval.precision == "float32"
+    said = rf"model\.onnx: eval\.precision={choice} is asked for, but the file computes in float32"
+    with pytest.raises(weclip.InputError, match=said):
+        open_predictor(ModelAt(exported, overrides=[f"eval.precision={choice}"]))
+
+
 @pytest.mark.long
 def test_class_ids_come_out_for_use_without_weclip(run_folder, tmp_path):
     done = export(ModelAt(run_folder), tmp_path / "ids.onnx", ExportOptions(output="label_map"))

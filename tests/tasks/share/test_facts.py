@@ -22,7 +22,7 @@ def test_the_run_says_its_images_and_last_scores(run_folder, tmp_path):
     card = card_of(run_folder, tmp_path / "model")
     assert "- Data: VOC2012, 8 images, and their tags." in card
     said = "on the split val, 3 images: while it was trained; long side 48; scales 1; no flip; "
-    assert f"{said}no CRF; no tags; seed 0." in card
+    assert f"{said}no CRF; float32; no tags; seed 0." in card
     assert "not stated by who trained it" in card
 
 
@@ -62,6 +62,7 @@ def test_scores_of_something_else(run_folder, tmp_path, change, said):
             "scales": [1],
             "flip": False,
             "crf": False,
+            "precision": "float32",
             "tags_used": False,
         },
         "seed": 0,

@@ -33,9 +33,9 @@ def evaluation_record(
         class_names: C names, background first.
         kind: One of `KINDS`.
         split: Name of the split scored.
-        protocol: `long_side`, `scales`, `flip`, `crf`, `tags_used`, and `tile` and `overlap` where
-            images were seen in tiles; for `masks`, of which only
-            `crf` is known, also what `unsure` pixels count as, and which images were `missing`.
+        protocol: `long_side`, `scales`, `flip`, `crf`, `precision`, `tags_used`, and `tile` and
+            `overlap` where images were seen in tiles; for `masks`, of which only `crf` is known,
+            also what `unsure` pixels count as, and which images were `missing`.
         checkpoint: What was scored; a file, or the CLIP for CAMs, or the folder of masks.
         seed: Seed of the training run, None if unknown.
         versions: Package versions and git commit.
@@ -43,7 +43,7 @@ def evaluation_record(
     Raises:
         ValueError: An unknown kind, or a protocol that leaves one of its entries out.
     """
-    needed = {"long_side", "scales", "flip", "crf", "tags_used"}
+    needed = {"long_side", "scales", "flip", "crf", "precision", "tags_used"}
     missing = ({"unsure", "missing", "crf"} if kind == "masks" else needed) - protocol.keys()
     if kind not in KINDS or missing:
         raise ValueError(
@@ -125,6 +125,7 @@ def protocol_text(record: Mapping[str, Any]) -> str:
             f"scales {scales}",
             "flip" if protocol["flip"] else "no flip",
             "CRF" if protocol["crf"] else "no CRF",
+            protocol["precision"] or "precision unknown",
             "tags given" if protocol["tags_used"] else "no tags",
         )
     )

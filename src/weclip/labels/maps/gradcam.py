@@ -27,9 +27,10 @@ class GradCam:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        with view.precision():  # of the large products of the backward pass
+        last = view.last_block
+        with view.backward_precision():  # of its large products
             return softmax_gradcam(
-                view.last_block,
+                last,
                 slots,
                 class_text=view.class_text,
                 background_text=view.background_text,

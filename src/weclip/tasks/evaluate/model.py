@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from weclip.build import build_predictor
+from weclip.build import build_predictor, eval_precision
 from weclip.config import DataConfig
 from weclip.config_file import from_yaml, to_yaml
 from weclip.data.batch import MaskedImage
@@ -75,6 +75,7 @@ def _evaluate(
 ) -> dict[str, Record]:
     """As `evaluate`, in a folder that is held."""
     model = model_at.open(maps=labels)
+    model.config.eval.precision = eval_precision(model.config, default_device())
     agree_on_settings(model.config, labels=labels, overwrite=overwrite)
     samples = masked_images(model, console)
     agree_on_inputs(seen_in(samples), model=sha256_of(model.path))
@@ -109,7 +110,11 @@ def shown_scenes(
     ):
         if labels:
             maps = make_label_maps(
-                model.method, item, long_side=model.config.eval.side, step=model.file.step
+                model.method,
+                item,
+                long_side=model.config.eval.side,
+                step=model.file.step,
+                precision=predictor.precision,
             ).label_map
             label_maps = [maps[kind].numpy().astype(np.uint8) for kind in LABEL_KINDS]
         else:
@@ -170,6 +175,7 @@ def score_segmentation(
         "scales": list(predictor.scales),
         "flip": predictor.flip,
         "crf": predictor.crf is not None,
+        "precision": predictor.precision,
         "tags_used": False,
     }
     return {"Segmentation": _scored(model, result, "segmentation", protocol)}
@@ -185,12 +191,14 @@ def score_labels(
     """Score CAMs, refined CAMs and pseudo-labels, which are made from the images' tags."""
     method = model.method.to(default_device())
     classes = model.file.classes.num_classes
+    precision = eval_precision(model.config, method.device)
     results = evaluate_labels(
         method,
         _shown(samples, model, console),
         tallies={kind: Tally(classes, group_of, boundary=True) for kind in LABEL_KINDS},
         long_side=model.config.eval.side,
         step=model.file.step,
+        precision=precision,
     )
     protocol = {
         "long_side": model.config.eval.side,
@@ -199,6 +207,7 @@ def score_labels(
         "scales": [1.0],
         "flip": False,
         "crf": False,
+        "precision": precision,
         "tags_used": True,
     }
     names = {"cam": "CAM", "refined_cam": "Refined CAM", "pseudo_label": "Pseudo-label"}

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from weclip.backbones.precision import chosen_precision, computing_in
 from weclip.build import build_label_crf, build_training_free
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
@@ -28,13 +29,13 @@ from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.datasets import open_configured
+from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.report import report_labels
 from weclip.tasks.load.backbones import clip_path, open_clip, require_clip_files
 from weclip.tasks.load.model import LoadedModel, load_model, model_path
 from weclip.tasks.predict import write_overlay
-from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once
+from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
 from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import read_model_file
 from weclip.training.runlog import progress_bar
@@ -95,6 +96,7 @@ def _label(
 ) -> int:
     """As `label`, in a folder that is held; shards hold it together."""
     agree_on_settings(config, **asdict(options))
+    config = with_precisions(config)
     require_clip_files(config)
     if config.label.model is not None:
         read_model_file(model_path(Path(config.label.model)))
@@ -131,6 +133,7 @@ def _label(
         if place.is_main_process:
             write_text(out / AUTO_TAGS, text)
     tell(images, console)
+    tell_precision(config.label.precision, method.device.type, console)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
     reading = config.data.reading
@@ -138,7 +141,7 @@ def _label(
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, lambda image: as_rgb(image.path, reading=reading))
         labelled = label_stream(
-            Scored(method, soft=options.soft),
+            Scored(method, soft=options.soft, precision=config.label.precision),
             read,
             crf=crf,
             threshold=config.label.threshold,
@@ -152,6 +155,13 @@ def _label(
     count = finish(folder, images, options, dataset.classes, console)
     report_labels(folder, images, dataset, config, options.to_list(), console)
     return count
+
+
+def with_precisions(config: Config) -> Config:
+    """A copy whose precisions are what they mean here; errors as in `chosen_precision`."""
+    chosen = chosen_precision(config.label.precision, "label.precision", default_device())
+    config = replace(config, label=replace(config.label, precision=chosen))
+    return with_tags_precision(config) if config.data.tags_file == AUTO else config
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
@@ -250,10 +260,12 @@ class Scored:
     Attributes:
         method: The method.
         soft: Whether soft maps are asked for.
+        precision: As in `computing_in`.
     """
 
     method: TrainingFree
     soft: bool
+    precision: str
 
     @property
     def batch_pixels(self) -> int:
@@ -268,7 +280,9 @@ class Scored:
     def __call__(self, batch: Sequence[Named]) -> list[Scores]:
         """Scores of images that are seen at one size."""
         given = [pixels for _, pixels in batch], [image.tags for image, _ in batch]
-        return [self._scores(maps) for maps in self.method.together(*given)]
+        with computing_in(self.precision, self.method.device):
+            made = self.method.together(*given)
+        return [self._scores(maps) for maps in made]
 
     def _scores(self, maps: TrainingFreeMaps) -> Scores:
         levels = soft_maps(maps.refined.float().cpu().numpy()) if self.soft else None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from weclip.config_changes import Change
 from weclip.config_file import config_without_parts
+from weclip.data.images.listing import AUTO
+from weclip.inference.onnx.header import OnnxHeader
 from weclip.inference.onnx.network import OnnxNetwork, require_logits
 from weclip.inference.onnx.predictor import OnnxPredictor
 from weclip.labels.dense_crf import installed_crf
@@ -15,6 +17,9 @@ from weclip.tasks.public.arguments import keys_of
 
 KNOWN = ("eval.", "data.max_pixels=", "data.bands=", "data.range=")
 """Keys that may be changed; all else is fixed in the file."""
+
+COMPUTES = {"float32": "float32", "float16": "fp16"}
+"""What `eval.precision` calls the precisions of such files."""
 
 
 def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None) -> Opened:
@@ -41,6 +46,7 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     require_logits(header, path)
     sections = {"eval": dict(header.tested), "data": dict(header.data)}
     config = config_without_parts(sections, overrides, str(path))
+    config.eval.precision = _precision(config.eval.precision, header, path)
     predictor = OnnxPredictor(
         network,
         long_side=config.eval.side,
@@ -53,3 +59,14 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     return Opened(
         path, header.classes, header.backbones, config, predictor, network.device, "onnxruntime"
     )
+
+
+def _precision(choice: str, header: OnnxHeader, path: Path) -> str:
+    """In what the file computes; InputError if another precision is asked for."""
+    computes = COMPUTES[header.precision]
+    if choice not in (AUTO, computes):
+        raise InputError(
+            f"{path}: eval.precision={choice} is asked for, but the file computes in {computes}; "
+            "leave it out, or export the model with another --precision"
+        )
+    return computes

@@ -73,7 +73,8 @@ class Opened:
         path: The model file.
         classes: Its class list.
         backbones: The frozen backbones in it, by the method's name for them.
-        config: Its configuration, of which `eval` and how images are read count here.
+        config: Its configuration, of which `eval`, whose precision is the chosen one, and how
+            images are read count here.
         predictor: What predicts, where it computes.
         device: Where that is.
         engine: The package that computes.
@@ -120,6 +121,7 @@ def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -
     place_on = usable_device(device)
     model.method.to(place_on)
     predictor = build_predictor(model.config, model.method)
+    model.config.eval.precision = predictor.precision
     classes, backbones = model.file.classes, model.file.backbones
     return Opened(model.path, classes, backbones, model.config, predictor, str(place_on), "torch")
 

@@ -118,7 +118,8 @@ def _state(
 def protocol_of(row: Row, config: Config) -> str:
     """How a row is scored, in one line."""
     if row.scored == MAPS:
-        ends = (row.variant, "PAR" if config.label.par else "", "CRF" if row.crf else "no CRF")
+        use, crf = config.label, "CRF" if row.crf else "no CRF"
+        ends = (row.variant, "PAR" if use.par else "", crf, use.precision)
         return "; ".join((f"{row.split}: maps", *filter(None, ends), "tags given"))
     tested, segments = config.eval, row.scored == "Segmentation"
     protocol = {
@@ -126,6 +127,7 @@ def protocol_of(row: Row, config: Config) -> str:
         "scales": tested.scales if segments else (1.0,),
         "flip": tested.flip and segments,
         "crf": row.crf,
+        "precision": tested.precision,
         "tags_used": not segments,
     }
     text = protocol_text({"kind": row.scored, "protocol": protocol})

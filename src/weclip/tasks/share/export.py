@@ -120,10 +120,12 @@ def _checked(out: Path, options: ExportOptions) -> Format:
 
 def header_of_model(model: LoadedModel, options: ExportOptions) -> OnnxHeader:
     """What the exported file says of itself; no path of this machine is in it."""
+    tested = {**asdict(model.config.eval), "long_side": model.config.eval.side}
+    del tested["precision"]  # the file has its own
     return OnnxHeader(
         classes=model.file.classes,
         backbones=model.file.backbones,
-        tested={**asdict(model.config.eval), "long_side": model.config.eval.side},
+        tested=tested,
         data={key: getattr(model.config.data, key) for key in READ},
         step=model.file.step,
         output=options.output,

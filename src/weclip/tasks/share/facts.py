@@ -96,6 +96,14 @@ def images_of(run: Path, key: str) -> int | None:
     return count if type(count) is int and count >= 0 else None
 
 
+def _scored_in(run: Path) -> str | None:
+    """The precision in which a run was scored, as its record says."""
+    try:
+        return str(read_json(run / RUN_MARKER, "record")["precision"]["eval"])
+    except (InputError, KeyError, TypeError):
+        return None
+
+
 def logged_score(model: LoadedModel, config: Config) -> Score | None:
     """The score that a run's log has of the very step that its model is of."""
     path = model.path.parent / LOG_NAME
@@ -111,6 +119,7 @@ def logged_score(model: LoadedModel, config: Config) -> Score | None:
         "scales": [1.0],
         "flip": False,
         "crf": False,
+        "precision": _scored_in(model.path.parent),
         "tags_used": False,
     }
     record = {"kind": "segmentation", "protocol": protocol, "seed": config.train.seed}

@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from weclip.backbones.clip.weights import Clip
+from weclip.backbones.precision import chosen_precision, computing_in
 from weclip.build import build_tag_clip, tag_threshold
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
@@ -28,6 +29,7 @@ from weclip.inference.stream.beside import read_ahead
 from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.system.distributed import default_device, everyones, from_first, own_part
 from weclip.system.errors import InputError
+from weclip.tasks.datasets import tell_precision
 from weclip.training.runlog import progress_bar
 
 Read = tuple[TaggedImage, NDArray[np.uint8]]
@@ -89,6 +91,12 @@ def make_tags(
     if count:
         console.print(f"CLIP found no class in {count} of {len(tagged)} images: they have no tags")
     return AutoTags(tagged, scores, thresholds)
+
+
+def with_tags_precision(config: Config) -> Config:
+    """A copy whose `tags.precision` is what it means here; errors as in `chosen_precision`."""
+    chosen = chosen_precision(config.tags.precision, "tags.precision", default_device())
+    return replace(config, tags=replace(config.tags, precision=chosen))
 
 
 def table(tags: AutoTags, classes: ClassList, splits: Mapping[str, str] | None = None) -> str:
@@ -165,6 +173,8 @@ def _score(
 ) -> Tensor:
     """(M, C-1) float32 scores of all images, in each process."""
     method = build_tag_clip(config, clip, classes).to(default_device())
+    precision = with_tags_precision(config).tags.precision
+    tell_precision(precision, method.device.type, console)
     nothing = torch.full((len(classes.names),), float("nan"))
 
     def read(image: TaggedImage) -> NDArray[np.uint8]:
@@ -177,7 +187,8 @@ def _score(
 
     def scores_of(batch: Sequence[Read]) -> list[Tensor]:
         pixels = [each for _, each in batch]
-        return method.together(pixels) if pixels[0].size else [nothing]
+        with computing_in(precision, method.device):
+            return method.together(pixels) if pixels[0].size else [nothing]
 
     def size_of(item: Read) -> tuple[int, int] | None:
         height, width, _ = item[1].shape

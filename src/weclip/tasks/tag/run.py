@@ -27,7 +27,7 @@ from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tags_choice
 from weclip.tasks.load.backbones import open_clip, require_clip_files
-from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table
+from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table, with_tags_precision
 
 KIND = "tags by CLIP"
 Scores = dict[str, TagScores]
@@ -72,6 +72,7 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
 
 def _tag(config: Config, out: Path, console: Console) -> int:
     """As `tag`, with a file that is held."""
+    config = with_tags_precision(config)
     require_clip_files(config)
     own_tags = config.data.tags_file
     untagged = replace(config, data=replace(config.data, tags_file=AUTO))
@@ -81,7 +82,11 @@ def _tag(config: Config, out: Path, console: Console) -> int:
     clip = open_clip(config, console)
     classes = str(asdict(dataset.classes))
     agree_on_inputs(
-        seen_in(listed.images), CLIP=clip.sha256, computations=clip.computes, classes=classes
+        seen_in(listed.images),
+        CLIP=clip.sha256,
+        computations=clip.computes,
+        classes=classes,
+        precision=config.tags.precision,
     )
     tags = make_tags(config, dataset.classes, listed.images, clip, console)
     scores = None

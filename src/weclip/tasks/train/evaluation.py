@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from rich.progress import Progress
 
+from weclip.build import eval_precision
 from weclip.config import Config
 from weclip.data.images.full_images import full_images
 from weclip.inference.predictor import Predictor
@@ -24,14 +25,7 @@ def make_evaluate(
         return None
 
     def evaluate(stopped: Callable[[], bool]) -> dict[str, float] | None:
-        predictor = Predictor(
-            method,
-            long_side=config.eval.side,
-            scales=(1.0,),
-            flip=False,
-            device=method.device,
-            tiling=config.eval.tiling,
-        )
+        predictor = quick_predictor(config, method)
         classes = inputs.classes.num_classes
         tally = Tally(classes)
         own = own_part(inputs.masked)
@@ -57,3 +51,16 @@ def make_evaluate(
         }
 
     return evaluate
+
+
+def quick_predictor(config: Config, method: Method) -> Predictor:
+    """The test protocol of `config.eval` at a single scale, without flip and CRF."""
+    return Predictor(
+        method,
+        long_side=config.eval.side,
+        scales=(1.0,),
+        flip=False,
+        device=method.device,
+        tiling=config.eval.tiling,
+        precision=eval_precision(config, method.device),
+    )

@@ -13,7 +13,6 @@ from rich.console import Console
 from weclip.build import load_trained
 from weclip.config import Config, whole
 from weclip.config_file import flatten, to_yaml
-from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview import advice
 from weclip.inference.report.overview.advice import Advice, Points
 from weclip.inference.report.overview.cards import MOST_SCENES, Section
@@ -28,6 +27,7 @@ from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged
 from weclip.tasks.report.repeat import repeat_command, suspects_command
+from weclip.tasks.train.evaluation import quick_predictor
 from weclip.tasks.train.inputs import Inputs
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, read_model_file
@@ -77,14 +77,7 @@ def report_training(
         method.trained = trainer.accelerator.unwrap_model(method.trained)
         file = read_model_file(out / MODEL_NAME)
         load_trained(method, file.trained, out / MODEL_NAME)
-        predictor = Predictor(
-            method,
-            long_side=config.eval.side,
-            scales=(1.0,),
-            flip=False,
-            device=method.device,
-            tiling=config.eval.tiling,
-        )
+        predictor = quick_predictor(config, method)
         small = replace(predictor, long_side=looking_side(config))
         reading, palette = config.data.reading, inputs.classes.palette
         tagged = look_at_tagged(

@@ -12,9 +12,11 @@ from accelerate.utils import set_seed
 from rich.console import Console
 from torch import Tensor
 
-from weclip.build import build_method
+from weclip.backbones.precision import chosen_precision
+from weclip.build import build_method, eval_precision
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
+from weclip.data.images.listing import AUTO
 from weclip.inference.report.step_picture import draw_step
 from weclip.labels.pixel_refine import compile_for
 from weclip.methods.method import Method
@@ -35,7 +37,7 @@ from weclip.system.untrusted.documents import read_json
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.load.backbones import frozen_backbones, with_pinned_backbones
 from weclip.tasks.load.model import MODEL_NAME
-from weclip.tasks.tag.auto_tags import AUTO_TAGS
+from weclip.tasks.tag.auto_tags import AUTO_TAGS, with_tags_precision
 from weclip.tasks.train.evaluation import make_evaluate
 from weclip.tasks.train.inputs import Inputs, make_loader, read_inputs, read_paths
 from weclip.tasks.train.report import report_training
@@ -119,8 +121,9 @@ def _train(
         claim_folder(out, KIND)  # only to refuse it before anything is read
     config = with_pinned_backbones(config, console, out / CONFIG_NAME if goes_on else None)
     inputs = read_inputs(config, console, out / AUTO_TAGS if goes_on else None)
-    digest = digests(inputs)
-    agree_on_inputs(chain(seen_in(inputs.images), seen_in(inputs.masked)), **digest)
+    digest, precisions = digests(inputs), used_precisions(config)
+    seen = chain(seen_in(inputs.images), seen_in(inputs.masked))
+    agree_on_inputs(seen, **digest, precision=precisions)
     checkpoint = find_checkpoint(out, console) if resume else None
     before = settings_before(checkpoint, out) if goes_on else {}
     config = with_fitting_numbers(config, inputs, before, keep_steps=accept_changes)
@@ -129,7 +132,7 @@ def _train(
     seed_everything(config)
     method = build_method(config, inputs.backbones, inputs.classes)
     tracker = config.train.tracker
-    accelerator = make_accelerator(precision(config.train.precision), tracker=tracker, out=out)
+    accelerator = make_accelerator(precisions["train"], tracker=tracker, out=out)
     loader = make_loader(config, inputs)
     batches = loader.batches(
         start_step=checkpoint.step if checkpoint else 0,
@@ -138,7 +141,7 @@ def _train(
         pinned=accelerator.device.type == "cuda",
         report=lambda message: warn(console, f"skipped: {message}"),
     )
-    show_start(config, inputs, method, accelerator, console)
+    show_start(config, inputs, method, accelerator, precisions, console)
     cpu = accelerator.device.type == "cpu"
     view = StepView(console, whole(config.train.steps), on_cpu=cpu)
     trainer = make_trainer(config, inputs, method, accelerator, out, digest, view)
@@ -146,7 +149,7 @@ def _train(
         resume_from(checkpoint, trainer, out)
     if accelerator.is_main_process:
         how = {"resume": resume, "overwrite": overwrite}
-        enter_folder(config, out, checkpoint, inputs, **how)
+        enter_folder(config, out, checkpoint, inputs, precisions, **how)
     accelerator.wait_for_everyone()
     compiled = compile_for(accelerator.device)
     if compiled > 1:
@@ -174,6 +177,7 @@ def enter_folder(
     out: Path,
     checkpoint: Checkpoint | None,
     inputs: Inputs,
+    precisions: Mapping[str, str],
     *,
     resume: bool,
     overwrite: bool,
@@ -185,7 +189,7 @@ def enter_folder(
     else:
         claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
     counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
-    record = {"kind": KIND, "versions": made_with, **counted}
+    record = {"kind": KIND, "versions": made_with, "precision": dict(precisions), **counted}
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(
@@ -207,20 +211,26 @@ def seed_everything(config: Config) -> None:
 
 
 def precision(choice: str) -> str:
-    """What `auto` means here: bf16 where the processor or GPU has it, and float32 otherwise.
+    """In what training steps are computed here.
 
     Raises:
-        InputError: fp16 without a GPU that `accelerate` scales losses on.
+        InputError: As in `chosen_precision`; or fp16 without a GPU that `accelerate` scales losses
+            on.
     """
-    kind = default_device().partition(":")[0]
-    if choice == "fp16" and kind != "cuda":
+    if choice == "fp16" and not default_device().startswith("cuda"):
         raise InputError("train.precision=fp16 needs a CUDA GPU; use auto, float32 or bf16")
-    if choice != "auto":
-        return choice
-    if kind == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    processor = torch.cpu.get_capabilities() if kind == "cpu" else {}
-    return "bf16" if processor.get("avx512_bf16") or processor.get("amx_bf16") else "float32"
+    return chosen_precision(choice, "train.precision", default_device())
+
+
+def used_precisions(config: Config) -> dict[str, str]:
+    """In what is computed here: steps, scores on the way, and tags where CLIP makes them."""
+    used = {
+        "train": precision(config.train.precision),
+        "eval": eval_precision(config, default_device()),
+    }
+    if config.data.tags_file == AUTO:
+        used["tags"] = with_tags_precision(config).tags.precision
+    return used
 
 
 def make_trainer(

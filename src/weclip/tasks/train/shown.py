@@ -49,14 +49,21 @@ METRICS = {
 
 
 def show_start(
-    config: Config, inputs: Inputs, method: Method, accelerator: Accelerator, console: Console
+    config: Config,
+    inputs: Inputs,
+    method: Method,
+    accelerator: Accelerator,
+    precisions: Mapping[str, str],
+    console: Console,
 ) -> None:
     """Say in one block what was understood, and what will be done."""
     run, images = config.train, inputs.images
     steps, batch = whole(run.steps), whole(run.batch_size)
     tags = [len(image.tags) for image in images]
     used = len({index for image in images for index in image.tags})
-    scores = f"on {len(inputs.masked)} images with masks" if inputs.masked else "none: no masks"
+    scores = "none: no masks"
+    if inputs.masked:
+        scores = f"on {len(inputs.masked)} images with masks, in {precisions['eval']}"
     side = f"a long side of {config.eval.side}" if config.eval.side else "their own size"
     rows = {
         "images": f"{len(images)}, of {used} classes; {min(tags)} to {max(tags)} tags each, "
