@@ -41,7 +41,7 @@ from weclip.tasks.load.backbones import open_backbones
 from weclip.training.schedule import build_optimizer
 
 try:
-    from weclip.backbones.transformer import store_frozen
+    from weclip.backbones.precision import store_frozen
 except ImportError:  # an older version that is measured beside this one
     store_frozen = None
 
@@ -121,7 +121,7 @@ class Step:
     def __init__(self, method: Any, config: Config, *, bf16: bool, published: bool) -> None:
         self.method, self.bf16, self.watch = method.to(device()).train(), bf16, Stopwatch()
         if bf16 and store_frozen is not None and not published:
-            store_frozen(method, torch.bfloat16)
+            store_frozen(method, "bf16")
         if published:
             method.__class__, method.maps.__class__ = PublishedForm, PublishedMaps
             encode = method.image_encoder.forward

@@ -22,7 +22,7 @@ from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD, DinoImageEncoder
 from weclip.backbones.loaded import LoadedBackbones
-from weclip.backbones.precision import chosen_precision
+from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
 from weclip.data.classes import ClassList
@@ -162,9 +162,13 @@ def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> Non
 def build_predictor(config: Config, method: Method) -> Predictor:
     """The method with the test protocol of `config.eval`, where the method is.
 
+    Its frozen encoders compute in the protocol's precision alone from here on.
+
     Raises:
         InputError: A CRF is asked for but not installed, or the device lacks the precision.
     """
+    precision = eval_precision(config, method.device)
+    store_frozen(method, precision)
     return Predictor(
         method,
         long_side=config.eval.side,
@@ -173,7 +177,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
         crf=installed_crf() if config.eval.crf else None,
         device=method.device,
         tiling=config.eval.tiling,
-        precision=eval_precision(config, method.device),
+        precision=precision,
     )
 
 

@@ -8,8 +8,9 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from weclip.backbones.transformer import Attention, Frozen
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import one_line
 
@@ -59,6 +60,24 @@ def computing_in(precision: str, device: torch.device | str) -> torch.autocast:
     """Compute in a key of `DTYPES` meanwhile, in this thread."""
     kind, lower = torch.device(device).type, precision != FLOAT32
     return torch.autocast(kind, dtype=DTYPES[precision] if lower else None, enabled=lower)
+
+
+def store_frozen(module: object, precision: str) -> None:
+    """Store what frozen encoders multiply by in a key of `DTYPES`, for good.
+
+    Otherwise `computing_in` casts it anew in each pass. Norms, embeddings and projections to a
+    joint space stay as they are, as they do there.
+
+    Args:
+        module: A module, whose frozen parts compute in this precision alone from here on.
+        precision: That in which they run.
+    """
+    assert isinstance(module, nn.Module)
+    for frozen in (part for part in module.modules() if isinstance(part, Frozen)):
+        for part in frozen.modules():
+            if isinstance(part, nn.Linear | nn.Conv2d | Attention):
+                for weight in part.parameters(recurse=False):
+                    weight.data = weight.data.to(DTYPES[precision])
 
 
 @cache

@@ -259,19 +259,3 @@ class Frozen(nn.Module):
         """Stay in eval mode whatever `mode` says."""
         super().train(False)
         return self
-
-
-def store_frozen(module: nn.Module, dtype: torch.dtype) -> None:
-    """Store what frozen encoders multiply by in `dtype`, for good; autocast casts it each time.
-
-    Norms, embeddings and projections to a joint space stay as they are, as under autocast.
-
-    Args:
-        module: Whose frozen parts are meant; they compute in this precision from here on.
-        dtype: That of the autocast in which they run.
-    """
-    for frozen in (part for part in module.modules() if isinstance(part, Frozen)):
-        for part in frozen.modules():
-            if isinstance(part, nn.Linear | nn.Conv2d | Attention):
-                for weight in part.parameters(recurse=False):
-                    weight.data = weight.data.to(dtype)

@@ -7,13 +7,13 @@ from torch import nn
 
 from weclip.backbones import transformer
 from weclip.backbones.clip.image_encoder import ClipImageEncoder, build_image_encoder
+from weclip.backbones.precision import store_frozen
 from weclip.backbones.transformer import (
     ACTIVATIONS,
     Attention,
     Block,
     BlockSettings,
     LayerNorm,
-    store_frozen,
 )
 
 
@@ -160,7 +160,7 @@ def test_stored_in_bfloat16_it_computes_what_autocast_does(encoder):
     with torch.autocast("cpu", torch.bfloat16):
         before = encoder(image), encoder.run_last_block(encoder(image).tokens[-1])
         gradient = before[1].mean_gradient(torch.ones(1, 24), torch.tensor([1]))
-        store_frozen(whole, torch.bfloat16)
+        store_frozen(whole, "bf16")
         after = encoder(image), encoder.run_last_block(encoder(image).tokens[-1])
         again = after[1].mean_gradient(torch.ones(1, 24), torch.tensor([1]))
     assert all(torch.equal(*pair) for pair in zip(before[0].tokens, after[0].tokens, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.backbones.precision import chosen_precision, computing_in
+from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build import build_label_crf, build_training_free
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
@@ -19,10 +19,8 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
-from weclip.inference.label_masks import LabelMask, Named, Scores, label_stream, soft_maps
-from weclip.inference.prediction import batch_pixels
+from weclip.inference.label_masks import LabelMask, label_stream
 from weclip.inference.stream.beside import Writer, read_ahead
-from weclip.methods.training_free import TrainingFree, TrainingFreeMaps
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
@@ -32,6 +30,7 @@ from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.report import report_labels
+from weclip.tasks.label.scored import Scored
 from weclip.tasks.load.backbones import clip_path, open_clip, require_clip_files
 from weclip.tasks.load.model import LoadedModel, load_model, model_path
 from weclip.tasks.predict import write_overlay
@@ -134,6 +133,7 @@ def _label(
             write_text(out / AUTO_TAGS, text)
     tell(images, console)
     tell_precision(config.label.precision, method.device.type, console)
+    store_frozen(method, config.label.precision)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
     reading = config.data.reading
@@ -251,42 +251,6 @@ def finish(
         path = EXPORTS[name](Labelled(folder.out, classes, folder.recipe["method"], done))
         console.print(f"export: {path}", soft_wrap=True, markup=False)
     return len(records)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A `Scorer` by a method without training.
-
-    Attributes:
-        method: The method.
-        soft: Whether soft maps are asked for.
-        precision: As in `computing_in`.
-    """
-
-    method: TrainingFree
-    soft: bool
-    precision: str
-
-    @property
-    def batch_pixels(self) -> int:
-        """Pixels that are scored together."""
-        return batch_pixels(on_cpu=self.method.device.type == "cpu")
-
-    def size_of(self, named: Named) -> tuple[int, int] | None:
-        """(H, W) at which an image with tags is seen."""
-        image, pixels = named
-        return self.method.seen_size((len(pixels), pixels.shape[1])) if image.tags else None
-
-    def __call__(self, batch: Sequence[Named]) -> list[Scores]:
-        """Scores of images that are seen at one size."""
-        given = [pixels for _, pixels in batch], [image.tags for image, _ in batch]
-        with computing_in(self.precision, self.method.device):
-            made = self.method.together(*given)
-        return [self._scores(maps) for maps in made]
-
-    def _scores(self, maps: TrainingFreeMaps) -> Scores:
-        levels = soft_maps(maps.refined.float().cpu().numpy()) if self.soft else None
-        return Scores(maps.scores, levels)
 
 
 def _write(

@@ -12,7 +12,7 @@ from accelerate.utils import set_seed
 from rich.console import Console
 from torch import Tensor
 
-from weclip.backbones.precision import chosen_precision
+from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build import build_method, eval_precision
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
@@ -133,6 +133,8 @@ def _train(
     method = build_method(config, inputs.backbones, inputs.classes)
     tracker = config.train.tracker
     accelerator = make_accelerator(precisions["train"], tracker=tracker, out=out)
+    if precisions["train"] == precisions["eval"]:  # else scores need the weights as they are
+        store_frozen(method, precisions["train"])
     loader = make_loader(config, inputs)
     batches = loader.batches(
         start_step=checkpoint.step if checkpoint else 0,
