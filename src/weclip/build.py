@@ -20,7 +20,8 @@ from weclip.backbones.clip.text_features import (
 )
 from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.clip.weights import Clip
-from weclip.backbones.dino.image_encoder import IMAGENET_MEAN, IMAGENET_STD, DinoImageEncoder
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
+from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.config import ClipConfig, Config

@@ -1,7 +1,8 @@
 """Where golden tensors lie, and which cases are there.
 
-`WECLIP_GOLDEN`, `WECLIP_GOLDEN_LABEL` and `WECLIP_GOLDEN_PLUS` name other folders than those beside
-the project; tests run on every case that they find, and skip with a reason where there is none.
+`WECLIP_GOLDEN`, `WECLIP_GOLDEN_LABEL`, `WECLIP_GOLDEN_PLUS` and `WECLIP_GOLDEN_AFA` name other
+folders than those beside the project; tests run on every case that they find, and skip with a
+reason where there is none.
 """
 
 import os
@@ -16,6 +17,7 @@ BESIDE = Path(__file__).parents[3] / "shared"
 GOLDEN = Path(os.environ.get("WECLIP_GOLDEN", BESIDE / "golden"))
 GOLDEN_LABEL = Path(os.environ.get("WECLIP_GOLDEN_LABEL", BESIDE / "golden_label"))
 GOLDEN_PLUS = Path(os.environ.get("WECLIP_GOLDEN_PLUS", BESIDE / "golden_plus"))
+GOLDEN_AFA = Path(os.environ.get("WECLIP_GOLDEN_AFA", BESIDE / "golden_afa"))
 
 
 def label_cases(method: str) -> list[Path]:

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from weclip.backbones.dropout import ChannelDropout
 from weclip.data.batch import Share
-from weclip.methods.decoder import ChannelDropout, Decoder
+from weclip.methods.decoder import Decoder
 
 
 def decoder(**changes):

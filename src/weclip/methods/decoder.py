@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from weclip.backbones.dropout import ChannelDropout
 from weclip.backbones.guide import Guide
 from weclip.backbones.transformer import Transformer
 from weclip.data.batch import Share
@@ -38,30 +39,6 @@ class Decoded:
         Computed when first asked for, since predictions, of large images too, do without.
         """
         return similarity(self.features)
-
-
-class ChannelDropout(nn.Module):
-    """Dropout of whole channels, drawn for the whole batch of a step.
-
-    Then it does not matter how many processes share the batch, if they draw from equal generators.
-
-    Args:
-        probability: Chance that a channel of an image is dropped in training.
-    """
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, features: Tensor, share: Share | None = None) -> Tensor:
-        """Drop channels of (B, E, h, w), the images that `share` tells of the whole batch."""
-        if not self.training or self.probability == 0:
-            return features
-        first, whole = share or (0, len(features))
-        keep = 1 - self.probability
-        drawn = torch.empty(whole, features.shape[1], 1, 1, device=features.device).bernoulli_(keep)
-        scaled = drawn / max(keep, torch.finfo(drawn.dtype).tiny)  # all 0 where none is kept
-        return features * scaled[first : first + len(features)].to(features.dtype)
 
 
 class Fusion(nn.Module):

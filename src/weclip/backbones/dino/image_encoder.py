@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.backbones.guide import Guide
+from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD, per_channel
 from weclip.backbones.positions import bicubic_matrix
 from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
@@ -20,9 +21,6 @@ HEAD_WIDTH = 64
 
 EPS = 1e-6
 """Of every layer normalisation; CLIP's is 1e-5."""
-
-IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
-IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
 
 OFFSET = 0.1
 """Added to a grid before its scale is taken; released code, models without registers."""
@@ -60,8 +58,8 @@ class DinoImageEncoder(Frozen):
         self.registers = nn.Parameter(normal(registers, width, std=0.02))
         self.transformer = Transformer(width, blocks, settings, hidden)
         self.norm = LayerNorm(width, eps=EPS)
-        self.register_buffer("mean", _per_channel(IMAGENET_MEAN), persistent=False)
-        self.register_buffer("std", _per_channel(IMAGENET_STD), persistent=False)
+        self.register_buffer("mean", per_channel(IMAGENET_MEAN), persistent=False)
+        self.register_buffer("std", per_channel(IMAGENET_STD), persistent=False)
         self.freeze()
 
     mean: Tensor
@@ -165,8 +163,3 @@ def build_dino(state: Mapping[str, Tensor]) -> DinoImageEncoder:
     )
     encoder.load_state_dict(state)
     return encoder
-
-
-def _per_channel(values: tuple[float, float, float]) -> Tensor:
-    """(3, 1, 1) for pixels of 0..255."""
-    return 255 * torch.tensor(values).view(3, 1, 1)

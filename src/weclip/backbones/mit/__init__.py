@@ -1,0 +1,1 @@
+"""MiT of SegFormer: an encoder that is trained."""
