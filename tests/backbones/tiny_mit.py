@@ -1,6 +1,7 @@
 """A small random MiT in both layouts, written from the published files and not from our code."""
 
 import math
+import re
 from functools import cache
 
 import torch
@@ -85,3 +86,48 @@ def _tiny_tensors():
         value = scale * torch.randn(shape, generator=generator)
         state[name] = (value + ("norm" in name and name.endswith("weight"))).half()
     return state
+
+
+def to_hugging_face(state):
+    """The inverse of the mapping under test, by text replacement."""
+    replacements = (
+        ("proj", "output.dense"),
+        ("attn.q.", "attention.self.query."),
+        ("attn.sr.", "attention.self.sr."),
+        ("attn.norm.", "attention.self.layer_norm."),
+        ("attn.", "attention."),
+        ("norm1", "layer_norm_1"),
+        ("norm2", "layer_norm_2"),
+        ("fc", "dense"),
+    )
+    out = {}
+    for name, value in state.items():
+        kind, stage, rest = re.match(r"(patch_embed|block|norm)(\d)\.(.*)", name).groups()
+        if kind == "patch_embed":
+            rest = rest.replace("norm", "layer_norm")
+        if kind == "block" and "kv" not in rest:
+            for old, new in replacements:
+                rest = rest.replace(old, new)
+        place = {"patch_embed": "patch_embeddings", "norm": "layer_norm", "block": "block"}[kind]
+        new = f"{place}.{int(stage) - 1}.{rest}"
+        if "kv" not in rest:
+            out[new] = value
+            continue
+        half = len(value) // 2
+        for part, rows in (("key", value[:half]), ("value", value[half:])):
+            out[new.replace("attn.kv", f"attention.self.{part}")] = rows.clone()
+    return out
+
+
+def to_afa(state):
+    """A published checkpoint of AFA round an encoder: its heads, wrapped for several processes."""
+    width = len(state["norm4.weight"])
+    heads = {
+        "classifier.weight": torch.zeros(20, width, 1, 1),
+        "attn_proj.weight": torch.zeros(1, 16, 1, 1),
+        "attn_proj.bias": torch.zeros(1),
+        "decoder.linear_fuse.bn.num_batches_tracked": torch.tensor(3),
+    }
+    return {f"module.encoder.{k}": v for k, v in state.items()} | {
+        f"module.{k}": v for k, v in heads.items()
+    }

@@ -8,11 +8,11 @@ from pathlib import Path
 from weclip.backbones.dino.image_encoder import EPS, OFFSET
 from weclip.backbones.dino.names import WAY_OUT
 from weclip.backbones.dino.whole import Sizes
-from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from weclip.backbones.imagenet import require_processor
 from weclip.backbones.weight_files.folder import read_object
 from weclip.backbones.weight_files.section import GENERIC, Section, require_sizes
 
-CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+CONFIG = "config.json"
 REGISTERS = "dinov2_with_registers"
 
 READ = (
@@ -34,13 +34,6 @@ COMPUTED: dict[str, tuple[object, ...]] = {
     "qkv_bias": (True,),
     "use_swiglu_ffn": (False, None),
 }
-PROCESSED: dict[str, tuple[object, ...]] = {
-    "do_normalize": (True,),
-    "do_rescale": (True,),
-    "image_mean": ([round(each, 3) for each in IMAGENET_MEAN],),
-    "image_std": ([round(each, 3) for each in IMAGENET_STD],),
-    "rescale_factor": (1 / 255,),
-}
 
 
 def require_computed(file: Path, sizes: Sizes) -> None:
@@ -57,11 +50,7 @@ def require_computed(file: Path, sizes: Sizes) -> None:
     path = file.with_name(CONFIG)
     if path.is_file():
         require_config(Section(path, "", read_object(path), WAY_OUT), sizes)
-    path = file.with_name(PROCESSOR)
-    if path.is_file():
-        section = Section(path, "", read_object(path), WAY_OUT)
-        others = section.content.keys() - PROCESSED.keys()  # sizes and crops, which are not ours
-        section.require(read=(), computed=PROCESSED, ignored=others)
+    require_processor(file, WAY_OUT)
 
 
 def require_config(section: Section, sizes: Sizes) -> None:

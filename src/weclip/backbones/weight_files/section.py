@@ -120,7 +120,7 @@ class Section:
 
 
 def require_sizes(
-    file: Path, sizes: Mapping[str, tuple[str, int]], measured: Mapping[str, int | None]
+    file: Path, sizes: Mapping[str, tuple[str, object]], measured: Mapping[str, object]
 ) -> None:
     """Compare the sizes in a configuration with those of the weights beside it.
 
@@ -135,6 +135,6 @@ def require_sizes(
     for name, (key, value) in sizes.items():
         if value != measured[name]:
             raise InputError(
-                f"{file}: {key} is {value} (a default where it is left out), but the weights "
-                f"beside it have {measured[name]}; {OWN}"
+                f"{file}: {key} is {short(value)} (a default where it is left out), but the "
+                f"weights beside it have {measured[name]}; {OWN}"
             )
