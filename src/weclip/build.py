@@ -23,6 +23,7 @@ from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.backbones.loaded import LoadedBackbones
+from weclip.backbones.mit.weights import Mit
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.config import ClipConfig, Config
 from weclip.data.class_descriptions import read_descriptions
@@ -42,8 +43,10 @@ from weclip.system.untrusted.text import one_line
 
 def build_method(config: Config, backbones: LoadedBackbones, classes: ClassList) -> Method:
     """The configured method on loaded backbones, for a class list."""
-    clip, dino = backbones.clip, backbones.dino
-    check_crop(config, clip.image)
+    clip, dino = backbones.frozen_clip, backbones.dino
+    check_crop(config, crop_multiple(config, backbones))
+    if clip is None:
+        return compose(config, classes.num_classes, mit=backbones.mit)
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     guide = None if dino is None else dino.image
     return assemble(config, clip.image, text, classes.num_classes, guide)
@@ -56,20 +59,28 @@ def assemble(
     num_classes: int,
     guide: DinoImageEncoder | None = None,
 ) -> Method:
-    """The configured method of finished parts, for C classes with background."""
+    """The configured method of finished parts on CLIP, for C classes with background."""
+    imagenet = config.quirk("imagenet_normalisation")
+    maps = build_maps(config, image_encoder, text, imagenet=imagenet, guide=guide)
+    return compose(config, num_classes, maps=maps)
+
+
+def compose(
+    config: Config,
+    num_classes: int,
+    *,
+    maps: TagMaps | None = None,
+    mit: Mit | None = None,
+) -> Method:
+    """The configured method of what it is made of, for C classes with background."""
     part = config.part(parts.METHOD, config.method.name)
     method: Method = part(
         Ingredients(
             num_classes=num_classes,
-            maps=build_maps(
-                config,
-                image_encoder,
-                text,
-                imagenet=config.quirk("imagenet_normalisation"),
-                guide=guide,
-            ),
+            frozen_maps=maps,
             labels=label_settings(config),
             losses={name: config.part(parts.LOSS, name) for name in config.loss.terms},
+            mit=mit,
         )
     )
     return method
@@ -284,11 +295,18 @@ def demo_weights(backbone: str) -> Path:
     return Path(str(resources.files("weclip.demo").joinpath(f"{backbone}.safetensors")))
 
 
-def check_crop(config: Config, image_encoder: ClipImageEncoder) -> None:
-    """InputError unless the crop is whole patches of this CLIP."""
-    crop, patch = config.data.crop_size, image_encoder.patch_size
-    if isinstance(crop, int) and crop % patch:  # what `auto` chooses is
+def check_crop(config: Config, multiple: int) -> None:
+    """InputError unless the crop is whole patches, or so many as the method asks for."""
+    crop = config.data.crop_size
+    if isinstance(crop, int) and crop % multiple:  # what `auto` chooses is
         raise InputError(
-            f"data.crop_size={crop} is not a multiple of the CLIP's patch size {patch}; "
-            f"use {crop // patch * patch or patch} or {(crop // patch + 1) * patch}"
+            f"data.crop_size={crop} is not a multiple of {multiple}, as whole patches are; "
+            f"use {crop // multiple * multiple or multiple} or {(crop // multiple + 1) * multiple}"
         )
+
+
+def crop_multiple(config: Config, backbones: LoadedBackbones) -> int:
+    """Pixels that a training crop's side is a multiple of."""
+    part = config.KNOWN[parts.METHOD.name, config.method.name]
+    own: int | None = getattr(part, "crop_multiple", None)
+    return backbones.clip.image.patch_size if own is None else own

@@ -93,6 +93,14 @@ class DinoConfig:
 
 
 @dataclass
+class MitConfig:
+    """The encoder that training starts from, of methods that train theirs."""
+
+    weights: str | None = None  # file or folder as published; nvidia/mit-b1; OWNER/NAME of the hub
+    sha256: str | None = None  # as clip.sha256
+
+
+@dataclass
 class CamConfig:
     """Maps of tags, and what becomes of them at pixels."""
 
@@ -181,6 +189,7 @@ class EvalConfig:
 
     long_side: WholeOrAuto | None = 512  # every image is seen at it; null: its own size
     scales: tuple[float, ...] = (1.0, 0.75)
+    scale_merge: str = "mean"  # mean | max, of the logits of all scales; AFA, released code: max
     flip: bool = True
     crf: bool = False
     tile: int | None = None  # larger images are seen in tiles of so many pixels; null: as a whole
@@ -253,6 +262,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     dino: DinoConfig = field(default_factory=DinoConfig)
+    mit: MitConfig = field(default_factory=MitConfig)
     cam: CamConfig = field(default_factory=CamConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
     par: ParConfig = field(default_factory=ParConfig)

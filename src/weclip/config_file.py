@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from weclip import parts
 from weclip.config import Config
 from weclip.config_changes import Change, apply_change, apply_overrides
 from weclip.config_rules import validate
@@ -32,11 +33,15 @@ PATHS = (
     ("clip", "weights"),
     ("clip", "descriptions"),
     ("dino", "weights"),
+    ("mit", "weights"),
     ("label", "model"),
 )
 """Keys of files and folders, which may begin with `~`."""
 
 _defaults = cache(OmegaConf.structured)  # of a kind; not to be changed: a copy is quicker to make
+
+ENCODERS = ("clip", "dino", "mit")
+"""Sections of weights, which may be given by name."""
 
 WHEN = "when "
 """Begins a section of a method's preset that counts only where all its `key=value` are so."""
@@ -130,7 +135,8 @@ def _resolve(
     unused: Collection[str] = (),
 ) -> Config:
     apply_overrides(config, overrides, kind, unused)
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(config) if key not in unused)
+    unread = {*unused, *_unread(config, kind)}
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config) if key not in unread)
     if missing:
         raise InputError(
             f"{origin}: no value for {', '.join(missing)}; add {missing[0]}=... to the command"
@@ -144,6 +150,13 @@ def _resolve(
     resolved.plugins = {plugin.name: plugin.sha256 for plugin in kind.PLUGINS}
     validate(resolved)
     return resolved
+
+
+def _unread(config: DictConfig, kind: type[Config]) -> tuple[str, ...]:
+    """Keys that may lack a value, since the method has no such backbone."""
+    method = kind.KNOWN.get((parts.METHOD.name, config.method.name))
+    reads_clip = method is None or "clip" in parts.needs_of(method)
+    return () if reads_clip else ("clip.weights",)
 
 
 def to_yaml(config: Config) -> str:
@@ -172,7 +185,7 @@ def with_whole_paths(config: Config) -> Config:
     The data stay as they were given, since a project is moved together with them.
     """
     copy = deepcopy(config)
-    for section, key in (path for path in PATHS if path[0] in ("clip", "dino")):
+    for section, key in (path for path in PATHS if path[0] in ENCODERS):
         value = getattr(getattr(copy, section), key)
         if value and value != "demo" and Path(value).exists():
             setattr(getattr(copy, section), key, str(Path(value).absolute()))
@@ -187,7 +200,7 @@ def without_places(config: Config) -> Config:
     copy = deepcopy(config)
     for section, key in PATHS:
         value = getattr(getattr(copy, section), key)
-        is_name = section in ("clip", "dino") and key == "weights" and not is_whole_path(value)
+        is_name = section in ENCODERS and key == "weights" and not is_whole_path(value)
         if value and not is_name:
             setattr(getattr(copy, section), key, last_name(value))
     copy.data.decoded_cache = copy.label.model = None

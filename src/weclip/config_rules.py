@@ -68,6 +68,7 @@ PRECISIONS = ("auto", "float32", "bf16", "fp16")
 CHOICES = {
     "data.format": ("voc", "coco", "folder"),
     "clip.activation": ("auto", "quick_gelu", "gelu"),
+    "eval.scale_merge": ("mean", "max"),
     "train.precision": PRECISIONS,
     "eval.precision": PRECISIONS,
     "label.precision": PRECISIONS,

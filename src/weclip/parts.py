@@ -61,9 +61,9 @@ KINDS = (MAP_SOURCE, AFFINITY, LOSS, METHOD)
 OF_CLIP = ("rgb", "tokens", "attention", "last_block", "patch_embedding")
 """What every view (`labels/view.py`) has."""
 
-PROVIDED = ("guide", "regions", "branches")
+PROVIDED = ("guide", "regions", "branches", "class_logits")
 """What there is where the configuration provides it: a view's second encoder (`dino.weights`) and
-regions, and the branches of a method's decoder, which losses read."""
+regions, and the branches and tag scores of a method, which losses read."""
 
 READABLE = OF_CLIP + PROVIDED
 

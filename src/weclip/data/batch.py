@@ -101,13 +101,15 @@ class Batch:
     names: tuple[str, ...]
     share: Share | None = None
 
+    @property
+    def boxes(self) -> list[tuple[int, int, int, int]]:
+        """The content boxes as numbers; no device is waited for, since they stay on the host."""
+        return [(y0, x0, y1, x1) for y0, x0, y1, x1 in self.content_box.tolist()]
+
     def to(self, device: "torch.device | str") -> "Batch":
-        """The same batch on `device`; tags stay, since the host decides shapes by them."""
-        return replace(
-            self,
-            image=self.image.to(device, non_blocking=self.image.is_pinned()),
-            content_box=self.content_box.to(device, non_blocking=self.content_box.is_pinned()),
-        )
+        """The same batch on `device`; the host decides shapes by tags and boxes, so these stay."""
+        pinned = self.image.is_pinned()
+        return replace(self, image=self.image.to(device, non_blocking=pinned))
 
     def pin_memory(self) -> "Batch":
         """The same batch where a GPU can fetch it by itself; `DataLoader` calls this."""

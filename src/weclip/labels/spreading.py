@@ -110,6 +110,36 @@ def sinkhorn_transition(affinity: Tensor, rounds: int, power: int = 2) -> Tensor
     return powered
 
 
+def near_pairs(patch_grid: tuple[int, int], radius: int, device: torch.device) -> Tensor:
+    """(N, N) bool, the pairs of patches at most `radius` apart, in y and in x."""
+    rows = torch.arange(patch_grid[0], device=device).repeat_interleave(patch_grid[1])
+    columns = torch.arange(patch_grid[1], device=device).repeat(patch_grid[0])
+    apart = torch.maximum((rows[:, None] - rows).abs(), (columns[:, None] - columns).abs())
+    return apart <= radius
+
+
+def window_transition(
+    affinity: Tensor, patch_grid: tuple[int, int], *, radius: int, power: float, eps: float
+) -> Tensor:
+    """An affinity within a window, sharpened; each target's sources sum to less than 1.
+
+    AFA section 3.3 and its released code, which has targets in columns; the affinity is symmetric.
+
+    Args:
+        affinity: (B, N, N) in (0, 1), symmetric.
+        patch_grid: (h, w), with h * w = N.
+        radius: Patches further apart, in y or in x, do not spread to each other.
+        power: Exponent of each entry.
+        eps: Added to the sum over sources.
+
+    Returns:
+        (B, N, N), row: target patch, column: source patch.
+    """
+    near = near_pairs(patch_grid, radius, affinity.device)
+    sharp = torch.where(near, affinity, 0) ** power
+    return sharp / (sharp.sum(dim=2, keepdim=True) + eps)
+
+
 def propagate(cam: Tensor, transition: Tensor, mask: Tensor | None = None) -> Tensor:
     """Spread each map along the transition, from all patches or those inside its boxes.
 

@@ -73,6 +73,7 @@ def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
     """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
     y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
     x = torch.arange(label_map.shape[2], device=label_map.device)
+    content_box = content_box.to(label_map.device, non_blocking=content_box.is_pinned())
     y0, x0, y1, x1 = content_box.T[..., None, None]
     inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
     return label_map.masked_fill(~inside, IGNORE_INDEX)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -25,28 +26,33 @@ class LossInputs:
         feature_affinity: (B, N, N) in (0, 1), with graph.
         target: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
         tags: (B, C-1) bool.
-        view: What the frozen encoders saw of the images.
+        view: What the frozen encoders saw of the images; None of methods without any.
         pseudo_label: As `target`, before confident predictions took their place.
         branches: Logits (B, C, h, w) of each branch, with graph; of methods that have several.
+        class_logits: (B, C-1), a score of each tag, with graph; of methods that have one.
+        affinity_grid: (h, w) of the affinity's patches; None: those of the logits.
     """
 
     logits: Tensor
     feature_affinity: Tensor
     target: Tensor
     tags: Tensor
-    view: View
+    view: View | None
     pseudo_label: Tensor
     branches: tuple[Tensor, ...] = ()
+    class_logits: Tensor | None = None
+    affinity_grid: tuple[int, int] | None = None
 
     @property
     def patch_grid(self) -> tuple[int, int]:
         """(h, w), with h * w = N."""
-        return (self.logits.shape[-2], self.logits.shape[-1])
+        return self.affinity_grid or (self.logits.shape[-2], self.logits.shape[-1])
 
 
 def at_pixels(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (B, C, h, w) in float32, resized bilinearly to (B, C, H, W)."""
-    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
+    """Logits (B, C, h, w) in float32 or finer, resized bilinearly to (B, C, H, W)."""
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.interpolate(exact, size=size, mode="bilinear", align_corners=False)
 
 
 class Loss(Protocol):

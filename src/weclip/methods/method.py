@@ -6,6 +6,7 @@ methods without training speak too, `Tagger` what finds tags, `Method` what is t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
+from weclip.backbones.mit.weights import Mit
 from weclip.data.batch import Batch
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
@@ -142,15 +144,28 @@ class Ingredients:
 
     Attributes:
         num_classes: C, with background.
-        maps: Maps of tags from the frozen CLIP.
+        frozen_maps: Maps of tags from the frozen CLIP; None for methods without CLIP.
         labels: Constants of the pseudo-labels.
         losses: Terms of the loss by name, in the order of the configuration.
+        mit: What the trained MiT starts from; None for methods without it.
     """
 
     num_classes: int
-    maps: TagMaps
+    frozen_maps: TagMaps | None
     labels: LabelSettings
     losses: Mapping[str, Loss]
+    mit: Mit | None = None
+
+    @property
+    def maps(self) -> TagMaps:
+        """Maps of tags from the frozen CLIP.
+
+        Raises:
+            InputError: The method does not say that it needs CLIP.
+        """
+        if self.frozen_maps is None:
+            raise InputError("the method reads CLIP, but its `needs` does not name 'clip'; add it")
+        return self.frozen_maps
 
 
 def require_blocks(encoder: ClipImageEncoder, least: int) -> None:
@@ -168,11 +183,21 @@ def total_of_one(count: Tensor) -> Tensor:
 
 
 def sum_of_terms(
-    losses: Mapping[str, Loss], given: LossInputs, total: Total
+    losses: Mapping[str, Loss],
+    given: LossInputs,
+    total: Total,
+    factors: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of all terms, with graph; and each of them, and `loss`, detached."""
+    """The weighted sum of all terms, with graph; and each of them, and `loss`, detached.
+
+    Args:
+        losses: The terms by name.
+        given: What they read.
+        total: As in `Method.training_step`.
+        factors: What the weight of a term is multiplied by at this step, where that is not 1.
+    """
     with torch.autocast(given.logits.device.type, enabled=False):
         terms = {name: term(given, total) for name, term in losses.items()}
-        weighted = [losses[name].weight * term for name, term in terms.items()]
+        weighted = [losses[n].weight * factors.get(n, 1) * term for n, term in terms.items()]
         loss = torch.stack(weighted).sum()
     return loss, {name: term.detach() for name, term in {**terms, "loss": loss}.items()}

@@ -58,8 +58,9 @@ def pixel_adaptive_refinement(
         image = F.interpolate(image, size=maps.shape[-2:], mode="bilinear", align_corners=True)
     if filled is None:
         filled = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
-    refined = _implementation(maps.device)(maps.float(), image.float(), filled, settings)
-    return refined.to(maps.dtype)
+    exact = torch.promote_types(maps.dtype, torch.float32)
+    spread = _implementation(maps.device) if exact == torch.float32 else portable.spread
+    return spread(maps.to(exact), image.to(exact), filled, settings).to(maps.dtype)
 
 
 def reach_of(settings: ParSettings) -> int:

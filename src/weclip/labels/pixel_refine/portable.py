@@ -13,9 +13,9 @@ from weclip.labels.pixel_refine.settings import ParSettings, position_weights, s
 
 
 def spread(maps: Tensor, image: Tensor, filled: Tensor, settings: ParSettings) -> Tensor:
-    """Refine float32 maps; arguments as in `pixel_adaptive_refinement`, the image of their size."""
+    """Refine float32 or float64 maps; arguments as in `par`, the image of their size and type."""
     offsets = shifts(settings.dilations)
-    position = position_weights(settings, maps.device)
+    position = position_weights(settings, maps.device).to(maps.dtype)
     weights = neighbour_weights(image, position, offsets, settings.colour_width)
     maps = maps * filled[..., None, None]
     for _ in range(settings.iterations):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
+from weclip.labels.spreading import near_pairs
 from weclip.methods.loss_inputs import LossInputs, Total
 from weclip.parts import loss, setting
 
@@ -47,11 +48,7 @@ def affinity_labels(label_map: Tensor, patch_grid: tuple[int, int], radius: int)
     patches = F.interpolate(label_map[:, None].float(), size=patch_grid, mode="nearest")
     labels = patches.flatten(1)  # (B, N)
     same = (labels[:, :, None] == labels[:, None, :]).to(torch.uint8)
-    rows = torch.arange(patch_grid[0], device=labels.device).repeat_interleave(patch_grid[1])
-    columns = torch.arange(patch_grid[1], device=labels.device).repeat(patch_grid[0])
-    far = (
-        torch.maximum((rows[:, None] - rows).abs(), (columns[:, None] - columns).abs()) > radius
-    )  # (N, N)
+    far = ~near_pairs(patch_grid, radius, labels.device)  # (N, N)
     ignored = labels == IGNORE_INDEX
     skip = far | ignored[:, :, None] | ignored[:, None, :]
     return same.masked_fill(skip, IGNORE_INDEX)

@@ -1,0 +1,1 @@
+"""Labels with two background scores: where they disagree, a pixel does not count (AFA)."""

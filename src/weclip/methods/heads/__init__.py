@@ -1,0 +1,1 @@
+"""Trained heads on an encoder's feature maps."""
