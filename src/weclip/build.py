@@ -186,6 +186,7 @@ def build_predictor(config: Config, method: Method) -> Predictor:
         long_side=config.eval.side,
         scales=tuple(config.eval.scales),
         flip=config.eval.flip,
+        scale_merge=config.eval.scale_merge,
         crf=installed_crf() if config.eval.crf else None,
         device=method.device,
         tiling=config.eval.tiling,

@@ -198,6 +198,12 @@ def needs_of(method: type) -> tuple[str, ...]:
     return needs
 
 
+def start_of(method: type) -> str | None:
+    """Name of the backbone whose weights a method starts from and trains; None: there is none."""
+    start: str | None = getattr(method, "starts_from", None)
+    return start
+
+
 def require_readable(what: str, reads: Iterable[str], provided: Iterable[str] = ()) -> None:
     """InputError if a part reads what no view has, or none of this configuration.
 

@@ -144,6 +144,7 @@ def test_an_evaluation_is_never_alone(run_folder, tmp_path, capsys):
         "tile": None,
         "overlap": None,
         "scales": [1.0, 0.75],
+        "scale_merge": "mean",
         "flip": True,
         "crf": False,
         "precision": "float32",

@@ -28,6 +28,9 @@ would be full; a processor computes no faster, and its caches would be (docs/ben
 
 LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every scale
 
+MAX = "max"
+"""Scales are merged by the largest logit, not by the mean."""
+
 Prepared = NDArray[np.float32] | Large
 """(1, 3, H', W') float32 in [0, 255], as the network sees an image; or one that is to be tiled."""
 
@@ -63,7 +66,7 @@ class Predicts(Protocol):
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """Image scales whose logits are averaged."""
+        """Image scales whose logits are merged."""
 
     @property
     def flip(self) -> bool:

@@ -30,6 +30,7 @@ from weclip.inference.large.tiles import (
 from weclip.inference.large.whole import bytes_of_patch
 from weclip.inference.prediction import (
     CERTAIN,
+    MAX,
     Crf,
     Prediction,
     Prepared,
@@ -55,12 +56,13 @@ class Predictor:
         model: Maps (B, 3, H, W) float32 in [0, 255] to (B, C, h, w) logits. A module is held in
             eval mode during each call and put back as it was.
         long_side: Long side in pixels that images are resized to; None keeps their size.
-        scales: Image scales whose logits are averaged.
+        scales: Image scales whose logits are merged.
         flip: Average with the mirrored image at each scale.
         crf: Applied to the full-size softmax; None for no CRF.
         device: Where images go; the model must be there.
         tiling: How larger images are cut; None: never.
         precision: As in `computing_in`, of the network alone.
+        scale_merge: `mean`, or `max` for the largest logit of all scales.
     """
 
     model: Segmenter
@@ -71,6 +73,7 @@ class Predictor:
     device: torch.device | str = "cpu"
     tiling: Tiling | None = None
     precision: str = FLOAT32
+    scale_merge: str = "mean"
 
     def pin_eval(self) -> None:
         """Put a module in eval mode for good: no thread may change the mode under another."""
@@ -188,7 +191,11 @@ class Predictor:
         with inference_mode(self.model), computing_in(self.precision, self.device):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             logits = multi_scale_logits(
-                self.model, batch.to(self.device), scales=self.scales, flip=self.flip
+                self.model,
+                batch.to(self.device),
+                scales=self.scales,
+                flip=self.flip,
+                merge=self.scale_merge,
             )
             return logits.cpu().numpy()
 
@@ -231,15 +238,16 @@ def resize_long_side(
 
 
 def multi_scale_logits(
-    model: Segmenter, image: Tensor, *, scales: Sequence[float], flip: bool
+    model: Segmenter, image: Tensor, *, scales: Sequence[float], flip: bool, merge: str = "mean"
 ) -> Tensor:
-    """Average logits over scales, and over the mirrored image at each scale.
+    """Merge logits of scales, each averaged with those of the mirrored image.
 
     Args:
         model: Maps (B, 3, H, W) to (B, C, h, w).
         image: (B, 3, H, W).
         scales: Factors of the image size, at least one.
         flip: Also run the mirrored image, and turn its logits back.
+        merge: `mean`, or `max` for the largest logit of all scales.
 
     Returns:
         (B, C, h, w) on the logit grid of scale 1 (or of the scale nearest to 1).
@@ -258,12 +266,11 @@ def multi_scale_logits(
             total = logits.float()
         else:
             grid = (total.shape[2], total.shape[3])
-            total = total + F.interpolate(
-                logits.float(), grid, mode="bilinear", align_corners=False
-            )
+            logits = F.interpolate(logits.float(), grid, mode="bilinear", align_corners=False)
+            total = torch.maximum(total, logits) if merge == MAX else total + logits
     if total is None:
         raise ValueError("multi_scale_logits needs at least one scale")
-    return total / len(scales)
+    return total if merge == MAX else total / len(scales)
 
 
 def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:

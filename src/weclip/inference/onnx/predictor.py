@@ -25,6 +25,7 @@ from weclip.inference.large.tiles import (
 )
 from weclip.inference.prediction import (
     CERTAIN,
+    MAX,
     Crf,
     Prediction,
     Prepared,
@@ -47,7 +48,7 @@ class OnnxPredictor:
     Attributes:
         network: Maps (B, 3, H, W) float32 in [0, 255] to (B, C, h, w) logits.
         long_side: As in `Predictor`, like all that follows.
-        scales: Image scales whose logits are averaged.
+        scales: Image scales whose logits are merged.
         flip: Average with the mirrored image at each scale.
         crf: Applied to the full-size softmax; None for no CRF.
         tiling: How larger images are cut; None: never.
@@ -60,6 +61,7 @@ class OnnxPredictor:
     flip: bool = True
     crf: Crf | None = None
     tiling: Tiling | None = None
+    scale_merge: str = "mean"
     on_cpu: bool = True
 
     def pin_eval(self) -> None:
@@ -171,10 +173,12 @@ class OnnxPredictor:
                 total = logits
             else:
                 grid = (total.shape[2], total.shape[3])
-                total = total + resized(logits, grid, whole(grid))
+                add = np.maximum if self.scale_merge == MAX else np.add
+                total = add(total, resized(logits, grid, whole(grid)))
         if total is None:
             raise ValueError("logits need at least one scale")
-        total /= len(self.scales)
+        if self.scale_merge != MAX:
+            total /= len(self.scales)
         return total
 
     def _at_scale(self, image: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from weclip.inference.scores.evaluate import EvaluationResult
+    from weclip.inference.prediction import MAX
+from weclip.inference.scores.evaluate import EvaluationResult
 
 KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation", "masks")
 """What a record scores; the first three read the tags of the images they label."""
@@ -122,7 +123,7 @@ def protocol_text(record: Mapping[str, Any]) -> str:
     return "; ".join(
         (
             size,
-            f"scales {scales}",
+            f"scales {scales}{' by their maximum' if protocol.get('scale_merge') == MAX else ''}",
             "flip" if protocol["flip"] else "no flip",
             "CRF" if protocol["crf"] else "no CRF",
             protocol["precision"] or "precision unknown",

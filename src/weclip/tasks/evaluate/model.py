@@ -173,6 +173,7 @@ def score_segmentation(
         "tile": predictor.tiling.tile if predictor.tiling else None,
         "overlap": predictor.tiling.overlap if predictor.tiling else None,
         "scales": list(predictor.scales),
+        "scale_merge": predictor.scale_merge,
         "flip": predictor.flip,
         "crf": predictor.crf is not None,
         "precision": predictor.precision,

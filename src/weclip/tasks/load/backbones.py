@@ -14,14 +14,23 @@ from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.named import FrozenBackbone
 from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import demo_weights
-from weclip.config import ClipConfig, Config, DinoConfig
+from weclip.config import ClipConfig, Config, DinoConfig, MitConfig
+from weclip.data.images.listing import AUTO
 from weclip.prepare.weights.by_name import find_clip, find_dino, pinned
 from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import read_yaml
+from weclip.tasks.load.start import (
+    DEMO,
+    find_mit,
+    mit_of_model,
+    open_mit,
+    require_mit_file,
+    starts_from_mit,
+)
 from weclip.training.model_file import ModelFile
 
-Pinnable = TypeVar("Pinnable", ClipConfig, DinoConfig)
+Pinnable = TypeVar("Pinnable", ClipConfig, DinoConfig, MitConfig)
 
 
 @dataclass(frozen=True)
@@ -54,9 +63,6 @@ class Find(Protocol):
         """Where they are."""
 
 
-DEMO = "demo"
-"""The name of the tiny weights that ship."""
-
 CALLED = {"clip": "CLIP", "dino": "DINOv2"}
 """What the backbones are called in messages, by the methods' names for them."""
 
@@ -69,20 +75,25 @@ def needs(config: Config) -> Sequence[str]:
     return parts.needs_of(config.KNOWN[parts.METHOD.name, config.method.name])
 
 
-def open_backbones(
-    config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS
-) -> LoadedBackbones:
-    """The backbones of the configured method; what had to be assumed of them is told.
-
-    Those of `towers` are open already.
+def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
+    """The backbones that a training reads; what had to be assumed of them is told.
 
     Raises:
         InputError: One cannot be had or read, or is not that of its `sha256`.
     """
-    clip = towers.clip or open_clip(config, console)
-    if "dino" not in needs(config):
-        return LoadedBackbones(clip)
-    return LoadedBackbones(clip, towers.dino or open_dino(config, console))
+    return replace(open_frozen(config, console), mit=open_mit(config, console))
+
+
+def open_frozen(
+    config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS
+) -> LoadedBackbones:
+    """The frozen ones of these; those of `towers` are open already."""
+    clip, dino = towers.clip, towers.dino
+    if "clip" in needs(config):
+        clip = clip or open_clip(config, console)
+    if "dino" in needs(config):
+        dino = dino or open_dino(config, console)
+    return LoadedBackbones(clip, dino)
 
 
 def open_clip(config: Config, console: Console = QUIET) -> Clip:
@@ -134,7 +145,9 @@ def _require_clip_files(config: Config) -> None:
 
 def require_files(config: Config) -> None:
     """InputError if a file of the method's backbones is not there, or one is given in vain."""
-    _require_clip_files(config)
+    if "clip" in needs(config) or config.data.tags_file == AUTO:
+        _require_clip_files(config)
+    require_mit_file(config)
     if "dino" in needs(config):
         find_weights(dino_path(config))
     else:
@@ -152,8 +165,14 @@ def _require_no_dino(config: Config, why: str) -> None:
 
 
 def clip_path(config: Config, console: Console = QUIET) -> Path:
-    """Where the CLIP of a configuration is; a published one is fetched where it is not yet."""
+    """Where the CLIP of a configuration is; a published one is fetched where it is not yet.
+
+    Raises:
+        InputError: None is named, which only methods without CLIP allow.
+    """
     given = config.clip.weights
+    if not given:
+        raise InputError("a CLIP is read here; add clip.weights=ViT-B/16, or the path of weights")
     return demo_weights("clip") if given == DEMO else find_clip(given, console=console)
 
 
@@ -183,7 +202,11 @@ def with_pinned_backbones(config: Config, console: Console, earlier: Path | None
     before: Mapping[str, Mapping[str, object]] = {}
     if earlier is not None and earlier.is_file():
         before = read_yaml(earlier, "configuration")
-    copy = replace(config, clip=_pinned(config.clip, before.get("clip", {}), find_clip, console))
+    copy = config
+    if config.clip.weights:
+        copy = replace(copy, clip=_pinned(config.clip, before.get("clip", {}), find_clip, console))
+    if starts_from_mit(config) and config.mit.weights is not None:
+        copy = replace(copy, mit=_pinned(config.mit, before.get("mit", {}), find_mit, console))
     if "dino" not in needs(config) or config.dino.weights is None:
         return copy
     return replace(copy, dino=_pinned(config.dino, before.get("dino", {}), find_dino, console))
@@ -235,11 +258,11 @@ def open_needed(
                 f"{path} needs {CALLED[name]} {file.backbones[name].name}, which is not at "
                 f"{getattr(config, name).weights}; tell with {TELL[name]} where it is"
             )
-    loaded = open_backbones(config, towers=towers)
+    loaded = open_frozen(config, towers=towers)
     for name, backbone in loaded.items():
         if getattr(towers, name) is None:
             _require_same(name, file.backbones[name], backbone, config, path)
-    return loaded
+    return replace(loaded, mit=mit_of_model(file.trained, config, path))
 
 
 def _require_same(

@@ -54,6 +54,7 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
         flip=config.eval.flip,
         crf=installed_crf() if config.eval.crf else None,
         tiling=config.eval.tiling,
+        scale_merge=config.eval.scale_merge,
         on_cpu=network.on_cpu,
     )
     return Opened(

@@ -12,7 +12,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from weclip.backbones.clip.tower import tower_of
-from weclip.backbones.transformer import BlockSettings
 from weclip.config import Config
 from weclip.config_file import from_yaml, to_yaml, without_places
 from weclip.exports.models.bundle import (
@@ -208,10 +207,9 @@ class _Stored:
         Raises:
             InputError: A weight does not fit.
         """
-        clip, dino = model.backbones.clip, model.backbones.dino
-        blocks: BlockSettings | None = None
+        dino, blocks = model.backbones.dino, None
         if name == "clip":
-            state, blocks = tower_of(clip.image)
+            state, blocks = tower_of(model.backbones.clip.image)
         else:
             assert dino is not None
             state = dino.image.state_dict()

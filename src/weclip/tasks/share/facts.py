@@ -21,9 +21,9 @@ from weclip.system.provenance import packages
 from weclip.system.untrusted.documents import read_json
 from weclip.system.untrusted.text import short
 from weclip.tasks.evaluate.model import MODEL_SHA256
-from weclip.tasks.load.backbones import DEMO
 from weclip.tasks.load.bundle import Bundle, bundle_of
 from weclip.tasks.load.model import LoadedModel
+from weclip.tasks.load.start import DEMO
 from weclip.training.runlog import LOG_NAME, read_log
 
 

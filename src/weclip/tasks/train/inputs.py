@@ -21,7 +21,15 @@ from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load.backbones import clip_path, dino_path, needs, open_backbones, require_files
+from weclip.tasks.load.backbones import (
+    clip_path,
+    dino_path,
+    needs,
+    open_backbones,
+    open_clip,
+    require_files,
+)
+from weclip.tasks.load.start import mit_path, starts_from_mit
 from weclip.tasks.tag.auto_tags import tagged_once
 
 
@@ -33,7 +41,7 @@ class Inputs:
         classes: Class list.
         images: Training images with tags.
         masked: Images to score on; empty where there are none.
-        backbones: The frozen encoders.
+        backbones: The encoders.
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
@@ -68,8 +76,9 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         warn(console, f"no scores during training: {reason}")
     backbones, text = open_backbones(config, console), None
     if data.tags_file == AUTO:
+        clip = backbones.frozen_clip or open_clip(config, console)
         images, text = tagged_once(
-            config, classes, images, backbones.clip, console, stored=stored, skip_unreadable=True
+            config, classes, images, clip, console, stored=stored, skip_unreadable=True
         )
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
@@ -85,7 +94,15 @@ def read_paths(config: Config) -> list[Path]:
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
     named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
-    encoders = [clip_path(config), *([dino_path(config)] if "dino" in needs(config) else ())]
+    encoders = [
+        path(config)
+        for path, read in (
+            (clip_path, "clip" in needs(config) or data.tags_file == AUTO),
+            (dino_path, "dino" in needs(config)),
+            (mit_path, starts_from_mit(config)),
+        )
+        if read
+    ]
     return [*encoders, *(Path(path) for path in named if path)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from weclip.build import crop_multiple
 from weclip.config import Config
 from weclip.config_file import flatten
 from weclip.data.images.listing import AUTO
@@ -27,7 +28,7 @@ from weclip.training.run_folder import CHECKPOINTS
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
     "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256 "
-    "dino.weights dino.sha256"
+    "dino.weights dino.sha256 mit.weights mit.sha256"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
@@ -52,7 +53,7 @@ def with_fitting_numbers(
     known = dict(before)
     if config.train.epochs is not None and not keep_steps:
         known.pop("train.steps", None)  # `changes` names a difference
-    patch = inputs.backbones.clip.image.patch_size
+    patch = crop_multiple(config, inputs.backbones)
     chosen = from_first(
         lambda: choose(config, facts_of(inputs.images, patch, config.data.max_side), known)
     )
@@ -94,12 +95,13 @@ def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
 def digests(inputs: Inputs) -> dict[str, str]:
     """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
-    backbones = list(inputs.backbones.items())
+    backbones, mit = list(inputs.backbones.items()), inputs.backbones.mit
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
         **{f"{CALLED[name]} weights": each.sha256 for name, each in backbones},
         **{f"{CALLED[name]}'s computations": each.computes for name, each in backbones},
+        **({} if mit is None else {"MiT weights": mit.sha256}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
     }
 

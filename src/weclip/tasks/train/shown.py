@@ -57,7 +57,7 @@ def show_start(
     console: Console,
 ) -> None:
     """Say in one block what was understood, and what will be done."""
-    run, images = config.train, inputs.images
+    run, images, mit = config.train, inputs.images, inputs.backbones.mit
     steps, batch = whole(run.steps), whole(run.batch_size)
     tags = [len(image.tags) for image in images]
     used = len({index for image in images for index in image.tags})
@@ -72,6 +72,7 @@ def show_start(
         "pixels": f"crops of {whole(config.data.crop_size)}; tested at {side}",
         "machine": machine(accelerator),
         **{CALLED[name]: frozen(each) for name, each in inputs.backbones.items()},
+        **({} if mit is None else {"MiT": f"{mit.name}, which training starts from"}),
         "trained": f"{millions(parameters(method.trained))} ({config.method.name})",
         "scores": scores,
     }
