@@ -170,7 +170,7 @@ def test_what_was_prepared_is_checked(cli_run, tmp_path, capsys):
 
 
 BAD = {
-    "unknown": (lambda p: ["vocc"], "known: voc, coco, clip, dino. did you mean 'voc'?"),
+    "unknown": (lambda p: ["vocc"], "known: voc, coco, clip, dino, mit. did you mean 'voc'?"),
     "no such CLIP": (lambda p: ["clip", "--name", "ViT-B/61"], "did you mean 'ViT-B/16'?"),
     "no such DINO": (
         lambda p: ["dino", "--name", "dinov2_vits41"],
@@ -178,6 +178,11 @@ BAD = {
         "dinov2_vitl14_reg, or OWNER/NAME of the Hugging Face hub. did you mean 'dinov2_vits14'?",
     ),
     "a CLIP as DINO": (lambda p: ["dino", "--name", "ViT-B/16"], "--name ViT-B/16: unknown"),
+    "no such MiT": (lambda p: ["mit", "--name", "mit-b1"], "did you mean 'nvidia/mit-b1'?"),
+    "MiT by hand": (
+        lambda p: ["mit", "--from", f"{p}/ViT-B-16.pt"],
+        "--from is not for mit; give the file as mit.weights=FILE",
+    ),
     "by hand from the hub": (
         lambda p: ["dino", "--name", "facebook/dinov2-small", "--from", f"{p}/ViT-B-16.pt"],
         "--from is for Meta's files; leave it out",

@@ -227,7 +227,7 @@ def prepare(
     name: options.WeightsName = None,
     void_border: options.VoidBorder = False,
 ) -> int:
-    """Fetch VOC with SBD, COCO 2014, or weights of CLIP or DINOv2; again to continue.
+    """Fetch VOC with SBD, COCO 2014, or weights of CLIP, DINOv2 or MiT; again to continue.
 
     For example: weclip prepare voc --root data
     """

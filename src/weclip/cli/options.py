@@ -145,7 +145,7 @@ Untagged = Annotated[
     str | None,
     typer.Option("--untagged", help="background: images without tags are pictures of background."),
 ]
-Prepared = Annotated[str, typer.Argument(help="voc, coco, clip or dino.", metavar="WHAT")]
+Prepared = Annotated[str, typer.Argument(help="voc, coco, clip, dino or mit.", metavar="WHAT")]
 Root = Annotated[Path, typer.Option("--root", help="Folder for the data or the weights.")]
 Given = Annotated[
     list[Path] | None,
@@ -155,8 +155,8 @@ WeightsName = Annotated[
     str | None,
     typer.Option(
         "--name",
-        help="ViT-B/16 or ViT-L/14; dinov2_vits14, b14 or l14, each also with _reg; or OWNER/NAME "
-        "of the hub. Default: the first.",
+        help="ViT-B/16 or ViT-L/14; dinov2_vits14, b14 or l14, each also with _reg; nvidia/mit-b1, "
+        "b0 or b2 to b5; or OWNER/NAME of the hub. Default: the first.",
     ),
 ]
 VoidBorder = Annotated[

@@ -19,6 +19,7 @@ from weclip.prepare.weights.published import (
     CLIP,
     DINO,
     FAMILIES,
+    MIT,
     Family,
     check_name,
     prepare_weights,
@@ -28,7 +29,7 @@ from weclip.system.errors import InputError, did_you_mean
 from weclip.system.locks import working_in
 from weclip.tasks.check import UNUSED, check
 
-_KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": (), "dino": ()}
+_KEYS = {"voc": voc.KEYS, "coco": coco.KEYS, "clip": (), "dino": (), "mit": ()}
 _FOLDERS = {"voc": Path("VOCdevkit", "VOC2012"), "coco": Path("MSCOCO")}
 _LISTS = Path("ImageSets", "Segmentation")
 _REFRESH = 0.2  # seconds
@@ -60,7 +61,7 @@ def prepare(
     """Do what is still missing of a preparation, and check the result as `weclip check` does.
 
     Args:
-        what: `voc`, `coco`, `clip` or `dino`.
+        what: `voc`, `coco`, `clip`, `dino` or `mit`.
         root: Folder for the result; archives are fetched into `downloads` in it.
         console: Where progress is shown; by default nowhere.
         given: Files fetched by hand, in place of the downloads.
@@ -80,10 +81,9 @@ def prepare(
         raise InputError("--void-border is for coco only; leave it out")
     family = FAMILIES.get(what, CLIP)
     name = family.names[0] if name is None else name
-    if what in FAMILIES and name not in family.names:
-        repository = hub.repository_of(name)
-        if repository is not None:
-            return _fetch_from_hub(repository, family, root, console, given)
+    repository = hub.repository_for(family, name) if what in FAMILIES else None
+    if repository is not None:
+        return _fetch_from_hub(repository, family, root, console, given)
     check_name(family, name)
     files = check_given(given, sources, _KEYS[what] or (name,))
     folder = root if what in FAMILIES else root / "downloads"
@@ -132,6 +132,8 @@ def _fetch_from_hub(
     repository: hub.Repository, family: Family, root: Path, console: Console, given: Sequence[Path]
 ) -> Prepared:
     """Fetch weights of the hub into a folder of their name below `root`."""
+    if given and family.on_hub:
+        raise InputError(f"--from is not for {family.word}; give the file as {family.key}=FILE")
     if given:
         raise InputError(f"--from is for {family.publisher}'s files; leave it out")
     place = root / repository.name.rpartition("/")[2]
@@ -139,6 +141,8 @@ def _fetch_from_hub(
         hub.fetch(repository, family, into=place, console=console)
     if family is DINO:
         return Prepared(plus_command(root, place, _clip_in(root, console, PUBLISHED)), 0)
+    if family is MIT:
+        return Prepared(afa_command(root, place), 0)
     return Prepared(train_command("clip", root, place), 0)
 
 
@@ -152,6 +156,12 @@ def plus_command(root: Path, dino: Path, clip: Path) -> str:
     """The command line that trains with DINOv2 beside CLIP, on the data that are there."""
     data = _data_in(root)
     return _train(f"{data}-plus", data, root, f"clip.weights={clip}", f"dino.weights={dino}")
+
+
+def afa_command(root: Path, mit: Path) -> str:
+    """The command line that trains AFA, which needs a MiT and no CLIP, on the data there are."""
+    data = _data_in(root)
+    return _train(f"{data}-afa", data, root, f"mit.weights={mit}")
 
 
 def _data_in(root: Path) -> str:

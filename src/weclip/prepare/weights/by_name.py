@@ -14,7 +14,14 @@ from weclip.prepare.archives import Archives
 from weclip.prepare.download import Patience
 from weclip.prepare.sources import PUBLISHED, Source
 from weclip.prepare.weights import hub
-from weclip.prepare.weights.published import CLIP, DINO, FAMILIES, Family, prepare_weights
+from weclip.prepare.weights.published import (
+    CLIP,
+    DINO,
+    FAMILIES,
+    MIT,
+    Family,
+    prepare_weights,
+)
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
 
@@ -56,13 +63,27 @@ def find_dino(
     return _find(DINO, given, console, sources, patience)
 
 
+def find_mit(
+    given: str,
+    *,
+    console: Console = QUIET,
+    sources: Mapping[str, Source] = PUBLISHED,
+    patience: Patience = PATIENCE,
+) -> Path:
+    """The file or folder that `mit.weights` names: as `find_clip`, with `MIT.names`.
+
+    The licence is told before they are fetched.
+    """
+    return _find(MIT, given, console, sources, patience)
+
+
 def pinned(given: str, found: Path) -> str:
     """How a configuration keeps weights: those of the hub with the commit that was fetched.
 
     >>> pinned("a/b", Path("cache/snapshots/" + 40 * "0"))[:12], pinned("ViT-B/16", Path("x.pt"))
     ('a/b@00000000', 'ViT-B/16')
     """
-    by_name = any(given in family.names for family in FAMILIES.values())
+    by_name = any(family.has_file(given) for family in FAMILIES.values())
     repository = None if by_name else hub.repository_of(given)
     if repository is None or Path(given).exists() or not hub.COMMIT.fullmatch(found.name):
         return given
@@ -80,9 +101,9 @@ def _find(
     if Path(given).exists():
         return Path(given)
     try:
-        if given in family.names:
+        if family.has_file(given):
             return _published(family, given, console, sources, patience)
-        repository = hub.repository_of(given)
+        repository = hub.repository_for(family, given)
         if repository is None:
             require_no_slip(family, given)
             return Path(given)
@@ -128,7 +149,7 @@ def _say_nothing(what: str, done: int, of: int | None) -> None:
 
 def _command(family: Family, given: str) -> str:
     """What fetches weights on a machine with a network, and how they are used then."""
-    repository = hub.repository_of(given) if given not in family.names else None
+    repository = hub.repository_for(family, given)
     if repository is None:
         name = given
         place = f"weights/{PUBLISHED[given].name}"

@@ -79,6 +79,18 @@ def repository_of(text: str) -> Repository | None:
     return Repository(found["name"], found["revision"])
 
 
+def repository_for(family: Family, given: str) -> Repository | None:
+    """The repository that a text names as weights of a family; None if it names none.
+
+    >>> from weclip.prepare.weights.published import DINO, MIT
+    >>> repository_for(MIT, "nvidia/mit-b1"), repository_for(DINO, "dinov2_vits14")
+    (Repository(name='nvidia/mit-b1', revision=None), None)
+    """
+    if given in family.names:
+        return Repository(given) if family.on_hub else None
+    return repository_of(given)
+
+
 def cached(repository: Repository) -> Path | None:
     """The folder of a repository that was fetched before; None if it is not whole."""
     for name in NAMES:
@@ -120,6 +132,8 @@ def fetch(
         files = {file.rfilename: file for file in info.siblings or ()}
         wanted = wanted_files(sorted(files), str(repository))
         size = sum(files[name].size or 0 for name in wanted)
+        if family.notice:
+            console.print(family.notice, soft_wrap=True, markup=False, highlight=False)
         console.print(f"fetching {repository} ({size / 1e6:.0f} MB)", soft_wrap=True, markup=False)
         folder = Path(
             snapshot_download(

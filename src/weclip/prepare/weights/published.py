@@ -1,4 +1,4 @@
-"""Published weights of CLIP and DINOv2, as they are: nothing is converted, nothing is executed."""
+"""Published weights of CLIP, DINOv2 and MiT, as they are: nothing is converted or executed."""
 
 import shutil
 from dataclasses import dataclass
@@ -18,18 +18,27 @@ class Family:
         word: What `weclip prepare` and the section of a configuration call it.
         title: What people call it.
         publisher: Who publishes the files under `names`.
-        names: Those that can be fetched by name, the usual one first; keys of `PUBLISHED`.
+        names: Those that can be fetched by name, the usual one first: keys of `PUBLISHED`, or
+            repositories of the hub.
+        on_hub: Whether they are repositories.
+        notice: What is said before any are fetched from the hub, such as their licence.
     """
 
     word: str
     title: str
     publisher: str
     names: tuple[str, ...]
+    on_hub: bool = False
+    notice: str = ""
 
     @property
     def key(self) -> str:
         """Of the configuration: where the weights are."""
         return f"{self.word}.weights"
+
+    def has_file(self, name: str) -> bool:
+        """Whether a name is one of the publisher's own files, not on the hub."""
+        return not self.on_hub and name in self.names
 
 
 CLIP = Family("clip", "CLIP", "OpenAI", ("ViT-B/16", "ViT-L/14"))
@@ -39,7 +48,17 @@ DINO = Family(
     "Meta",
     tuple(f"dinov2_vit{size}14{reg}" for reg in ("", "_reg") for size in "sbl"),
 )
-FAMILIES = {family.word: family for family in (CLIP, DINO)}
+MIT = Family(
+    "mit",
+    "MiT",
+    "NVIDIA",
+    tuple(f"nvidia/mit-b{size}" for size in (1, 0, 2, 3, 4, 5)),
+    on_hub=True,
+    notice="NVIDIA's weights of MiT, and what is trained from them, are for research and "
+    "evaluation only, not for commercial use: "
+    "https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
+)
+FAMILIES = {family.word: family for family in (CLIP, DINO, MIT)}
 
 
 def check_name(family: Family, name: str) -> None:
