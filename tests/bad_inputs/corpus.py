@@ -18,6 +18,7 @@ from tests.bad_inputs import (
     runs,
     second_encoder,
     tagging,
+    trained_encoder,
     weights,
     yaml_files,
 )
@@ -32,7 +33,10 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Class lists": class_lists.CASES,
     "Images and masks": images.CASES,
     "Predicted masks": predicted_masks.CASES,
-    "Weights, models, checkpoints": weights.CASES + second_encoder.CASES + runs.CASES,
+    "Weights, models, checkpoints": weights.CASES
+    + second_encoder.CASES
+    + trained_encoder.CASES
+    + runs.CASES,
     "Output folders and inputs of prediction": outputs.CASES,
     "Masks without training": labelling.CASES + label_parts.CASES,
     "Tags by CLIP": tagging.CASES,

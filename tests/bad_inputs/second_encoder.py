@@ -3,6 +3,7 @@
 import torch
 from safetensors.torch import save
 from tests.backbones.tiny_dino import tiny_dino
+from tests.backbones.tiny_mit import tiny_mit
 from tests.bad_inputs.case import TRAIN, Case
 
 PLUS = f"{TRAIN} method.name=weclip_plus"
@@ -56,6 +57,12 @@ CASES = (
         "A name of DINOv2, misspelt",
         f"{PLUS} dino.weights=dinov2_vits15",
         "dino.weights=dinov2_vits15: neither a file here nor a known name; did you mean 'dinov2_vits14'?",
+    ),
+    _dino(
+        "is-a-mit",
+        "A MiT for the second encoder",
+        tiny_mit(),
+        "dino.safetensors: a MiT, which is given as mit.weights; use a DINOv2 ViT-S, B or L of torch.hub or Hugging Face",
     ),
     _dino(
         "missing",

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save, save_file
 from tests.backbones.tiny_dino import tiny_dino
+from tests.backbones.tiny_mit import tiny_mit
 from tests.bad_inputs.case import TRAIN, Case
 from tests.bad_inputs.csv_tables import HTML, LFS
 
@@ -164,6 +165,13 @@ CASES = (
         "dinov2_vits14_pretrain.pth",
         saved(tiny_dino()),
         "dinov2_vits14_pretrain.pth: a DINOv2, which is given as dino.weights; use a ViT CLIP of OpenAI or OpenCLIP",
+    ),
+    _weights(
+        "mit",
+        "A MiT as CLIP",
+        "mit_b1.pth",
+        saved(tiny_mit()),
+        "mit_b1.pth: a MiT, which is given as mit.weights; use a ViT CLIP of OpenAI or OpenCLIP",
     ),
     Case(
         "weights-activation",

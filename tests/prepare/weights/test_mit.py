@@ -40,7 +40,7 @@ def test_by_its_name(published, monkeypatch, tmp_path):
     told = io.StringIO()
     folder = find_mit(NAME, console=Console(file=told, width=400))
     licence, fetching = told.getvalue().splitlines()
-    assert "research and evaluation only, not for commercial use: https://" in licence
+    assert "allows no commercial use, of works derived from them neither: https://" in licence
     assert fetching.startswith(f"fetching {NAME} (")
     names = ["config.json", "preprocessor_config.json", "pytorch_model.bin"]
     assert sorted(file.name for file in folder.iterdir()) == names

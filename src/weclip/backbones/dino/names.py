@@ -24,6 +24,7 @@ FOREIGN = {
     r"dino_encoder\.": "a checkpoint of the published WeCLIP+, not a DINOv2 alone",
     r"(visual|vision_model|text_model|transformer\.resblocks|token_embedding)\.|logit_scale$": "a "
     "CLIP, which is given as clip.weights",
+    r"patch_embed(ding)?s?(\.\d|\d)\.proj\.": "a MiT, which is given as mit.weights",
     r"mlp\.(w12|w3|weights_in|weights_out)\.": "its layers are SwiGLU, as in DINOv2's giant",
     r"rope_embed|storage_tokens$|attention\.[qkv]_proj\.|mlp\.up_proj\.": (
         "a DINOv3, or another ViT whose blocks compute otherwise"

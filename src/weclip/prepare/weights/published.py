@@ -54,9 +54,8 @@ MIT = Family(
     "NVIDIA",
     tuple(f"nvidia/mit-b{size}" for size in (1, 0, 2, 3, 4, 5)),
     on_hub=True,
-    notice="NVIDIA's weights of MiT, and what is trained from them, are for research and "
-    "evaluation only, not for commercial use: "
-    "https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
+    notice="NVIDIA's licence for the weights of MiT allows no commercial use, of works derived "
+    "from them neither: https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
 )
 FAMILIES = {family.word: family for family in (CLIP, DINO, MIT)}
 

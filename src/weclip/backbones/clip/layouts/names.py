@@ -28,6 +28,7 @@ FOREIGN = {
     r"visual\.attn_?pool": "its image encoder pools by attention",
     r"(?!visual\.).*\b(ls[12]\.gamma|mask_token|register_tokens)$": "a DINOv2, which is given as "
     "dino.weights",
+    r".*\bpatch_embed(ding)?s?(\.\d|\d)\.proj\.": "a MiT, which is given as mit.weights",
     r".*\.(ls_[12]|layer_scale\d?|lambda_?[12])(\.|$)": "its blocks scale layers (layer scale)",
     r"(text|text_model)\..*(word_embeddings|encoder\.layer\.)": "its text encoder is a BERT",
     r"text_decoder\.": "a CoCa, which writes captions",
