@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.data.batch import Batch, Share
@@ -20,7 +19,7 @@ from weclip.labels.two_scores.labels import (
     initial_label,
     label_in_boxes,
     propagated_scores,
-    refined_in_box,
+    refined_whole,
 )
 from weclip.labels.two_scores.mirrored import resize
 from weclip.labels.two_scores.scores import (
@@ -168,6 +167,11 @@ class Afa(nn.Module):
         """Where the method is."""
         return self.network.encoder.mean.device
 
+    @property
+    def program_side(self) -> int:
+        """Pixels that images of an exported program must have per side."""
+        return self.network.encoder.settings.program_side
+
     def parameter_groups(self) -> list[ParameterGroup]:
         """The encoder's parameters but its normalisations, which stay; and the heads'."""
         network = self.network
@@ -193,8 +197,7 @@ class Afa(nn.Module):
         largest = max(self.settings.cam_scales)
         runs = self.look(batch.image, slots, largest, batch.share, total)  # (B, K, H, W)
         # 3. Pixels: two background scores, PAR, argmax; later of maps that the affinity spreads
-        initial, target = self.make_labels(runs, slots, batch, step)  # (B, H, W)
-        pairs = target if self.settings.pairs_from_target else initial
+        pairs, target = self.make_labels(runs, slots, batch, step)  # (B, H, W)
         # 4. Losses; at first those of the tags alone
         given = LossInputs(
             seen.logits,
@@ -228,16 +231,12 @@ class Afa(nn.Module):
     def make_labels(
         self, runs: CamRuns, slots: TagSlots, batch: Batch, step: int
     ) -> tuple[Tensor, Tensor]:
-        """Labels (B, H, W) of the maps as they are, and those that a step learns from.
-
-        Where all learns from spread labels, the first are these too.
-        """
-        use, spread = self.settings, step > self.settings.initial_labels_until
+        """Labels (B, H, W) that the affinity of a step learns from, and that its logits do."""
+        use = self.settings
         guide = colours(batch.image, runs.cam.dtype, truncated=use.truncated_guide)
         with torch.autocast(self.device.type, enabled=False):
-            if not spread:
-                initial = self.initial_label(runs, slots, guide, batch)
-                return initial, initial
+            if step <= use.initial_labels_until:
+                return (self.initial_label(runs, slots, guide, batch),) * 2
             target = self.propagated_label(runs, slots, guide, batch)
             if use.pairs_from_target:
                 return target, target
@@ -277,10 +276,7 @@ class Afa(nn.Module):
         scores = tag_softmax(resize(runs.cam, runs.patch_grid), slots.filled, low)
         spread = propagate(scores, self.transition(runs))  # (1, 1+K, h, w)
         guide = colours(image, runs.cam.dtype, truncated=use.truncated_guide)
-        whole = (0, 0, image.shape[2], image.shape[3])
-        filled = F.pad(slots.filled, (1, 0), value=True)
-        at_pixels = resize(spread, (whole[2], whole[3]))
-        refined = refined_in_box(at_pixels, filled, guide, whole, self.backgrounds)
+        refined = refined_whole(spread, slots, guide, self.backgrounds)
         found = (
             thresholded_label(resize(runs.cam, size), slots.index, use.cam_threshold),
             best_label(resize(spread, size), slots.index),

@@ -51,10 +51,19 @@ class MitSettings:
     @property
     def least_side(self) -> int:
         """Pixels per side that an image must have, so that every stage has a key."""
+        return self._side_with(1)
+
+    @property
+    def program_side(self) -> int:
+        """The same for a program of `torch.export`: in no stage keys lie in one row."""
+        return self._side_with(2)
+
+    def _side_with(self, keys: int) -> int:
+        """Pixels per side that give so many keys per side in every stage."""
         stride, least = 1, 1
         for step, reduction in zip(STRIDES, self.reductions, strict=True):
             stride *= step
-            least = max(least, (reduction - 1) * stride + 1)
+            least = max(least, (keys * reduction - 1) * stride + 1)
         return least
 
 
@@ -155,7 +164,7 @@ class MitEncoder(nn.Module):
             x = to_map(norm(tokens), grid)
             maps.append(x)
         count = grid[0] * grid[1]
-        raw = torch.cat(kept, dim=1) if kept else x.new_empty(len(x), 0, count, count)
+        raw = torch.cat(kept, dim=1) if kept else x.new_empty(x.shape[0], 0, count, count)
         return MitFeatures(tuple(maps), raw, grid)
 
     def stages(self) -> list[tuple[PatchEmbedding, list[MitBlock], nn.LayerNorm]]:

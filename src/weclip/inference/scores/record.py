@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from weclip.inference.prediction import MAX
+
 if TYPE_CHECKING:
-    from weclip.inference.prediction import MAX
-from weclip.inference.scores.evaluate import EvaluationResult
+    from weclip.inference.scores.evaluate import EvaluationResult
 
 KINDS = ("cam", "refined_cam", "pseudo_label", "segmentation", "masks")
 """What a record scores; the first three read the tags of the images they label."""

@@ -6,6 +6,7 @@ Stage 3, AFA section 3.3 and 3.4, and its released code.
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
@@ -100,6 +101,20 @@ def refined_in_box(
     # Corners lie on each other here, and nowhere else in AFA.
     inside = resize(inside, (small.shape[-2], small.shape[-1]), align_corners=True)
     return pixel_adaptive_refinement(inside, small, backgrounds.par, filled)
+
+
+def refined_whole(
+    scores: Tensor, slots: TagSlots, guide: Tensor, backgrounds: Backgrounds
+) -> Tensor:
+    """Scores (1, 1+K, h, w) of one image, refined by all of its guide (1, 3, H, W).
+
+    Returns:
+        (1, 1+K, H//2, W//2).
+    """
+    height, width = guide.shape[-2:]
+    filled = F.pad(slots.filled, (1, 0), value=True)
+    at_pixels = resize(scores, (height, width))
+    return refined_in_box(at_pixels, filled, guide, (0, 0, height, width), backgrounds)
 
 
 @torch.no_grad()

@@ -16,13 +16,12 @@ from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import demo_weights
 from weclip.config import ClipConfig, Config, DinoConfig, MitConfig
 from weclip.data.images.listing import AUTO
-from weclip.prepare.weights.by_name import find_clip, find_dino, pinned
+from weclip.prepare.weights.by_name import find_clip, find_dino, find_mit, pinned
 from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import read_yaml
 from weclip.tasks.load.start import (
     DEMO,
-    find_mit,
     mit_of_model,
     open_mit,
     require_mit_file,

@@ -12,6 +12,7 @@ from weclip.backbones.mit.whole import settings_of
 from weclip.backbones.weight_files.folder import find_weights
 from weclip.build import demo_weights
 from weclip.config import Config
+from weclip.prepare.weights.by_name import find_mit
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 
@@ -20,11 +21,6 @@ DEMO = "demo"
 
 ENCODER = "encoder."
 """What names of the encoder's weights begin with in a model."""
-
-
-def find_mit(given: str, *, console: Console = QUIET) -> Path:
-    """TODO."""
-    return Path(given)
 
 
 def starts_from_mit(config: Config) -> bool:

@@ -46,6 +46,9 @@ class ExportOptions:
 
 DEFAULTS = ExportOptions()
 
+SMALLEST_SIDE = 32
+"""Pixels that every method takes."""
+
 READ = ("bands", "range", "max_side")
 """Keys of `data` that say how the model is used to its images."""
 
@@ -73,11 +76,14 @@ def export(
         method = cast(nn.Module, model.method)
         graph = Graph(deepcopy(method), options.output, half=options.precision == "float16")
         exact, found = Graph(method, options.output), []
+        least = getattr(method, "program_side", 1) if options.format == "pt2" else 1
+        if least > SMALLEST_SIDE:
+            console.print(f"the program takes images with sides of {least} pixels or more")
 
         def write(temporary: Path) -> None:
             with told_in_one_line(options.format):
                 kind.write(graph, header, temporary)
-            found.append(verify(kind.open(temporary), exact, options.precision))
+            found.append(verify(kind.open(temporary), exact, options.precision, least))
 
         write_atomically(out, write)
     seen = found[0]
