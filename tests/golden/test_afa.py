@@ -1,135 +1,19 @@
 """AFA against tensors of the published code; see the README of the golden folder."""
 
-import json
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
+from tests.golden.afa_case import CASES, FOLDER, KINDS, NEEDS_CASES, STEPS, Case, ours
 from tests.golden.folders import GOLDEN_AFA as FOLDER
-from torch import Tensor
 
-from weclip.backbones.mit.weights import read_mit
-from weclip.build import compose
-from weclip.config_file import load_config
-from weclip.data.batch import Batch
 from weclip.labels.spreading import propagate
-from weclip.labels.tag_slots import pack_tags
 from weclip.labels.two_scores.guide import colours
 from weclip.labels.two_scores.labels import initial_scores, refined_in_box
 from weclip.labels.two_scores.mirrored import maps_of_tags, resize
 from weclip.labels.two_scores.scores import both_filled, tag_softmax, thresholded_label
-from weclip.methods.heads.released import COUNTER, our_name
 from weclip.methods.losses.affinity import affinity_labels
 from weclip.training.schedule import RATE_FACTOR, build_optimizer, learning_rate
 
-CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.safetensors"))
-KINDS = {"float64": (torch.float64, 1e-5), "float32": (torch.float32, 1e-4)}
-STEPS = 4
-
-pytestmark = pytest.mark.skipif(
-    not CASES or not (FOLDER / "mit.safetensors").exists(),
-    reason=f"no golden cases in {FOLDER}, or no mit.safetensors; set WECLIP_GOLDEN_AFA",
-)
-
-
-def ours(released: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors under our names, without the counter."""
-    renamed = {our_name(name.removeprefix("module.")): v for name, v in released.items()}
-    return {name: value for name, value in renamed.items() if name != COUNTER}
-
-
-@dataclass(frozen=True)
-class Case:
-    folder: Path
-    kind: torch.dtype
-    tolerance: float
-
-    @cached_property
-    def meta(self) -> dict:
-        return json.loads((self.folder / "meta.json").read_text())
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "expected.safetensors")
-
-    @cached_property
-    def config(self):
-        heads = load_file(self.folder / "heads.safetensors")
-        meta, own = self.meta, "method.afa."
-        width = heads["decoder.linear_fuse.conv.weight"].shape[0]
-        return load_config(
-            f"{meta['dataset']}-afa",
-            [
-                "data.root=.",
-                "mit.weights=.",
-                "faithful=true",
-                f"{own}width={width}",
-                f"{own}dropout=0",
-                f"{own}drop_path=0",
-                f"{own}classification_only_until={meta['classification_only_until']}",
-                f"{own}initial_labels_until={meta['initial_labels_until']}",
-                f"par.iterations={meta['par_iterations']}",
-            ],
-        )
-
-    def make_method(self):
-        heads = ours(load_file(self.folder / "heads.safetensors"))
-        num_classes = len(heads["segmenter.classifier.bias"])
-        method = compose(self.config, num_classes, mit=read_mit(FOLDER / "mit.safetensors"))
-        lacking = method.trained.load_state_dict(heads, strict=False)
-        assert not lacking.unexpected_keys
-        assert all(name.startswith("encoder.") for name in lacking.missing_keys)
-        return method.to(self.kind).train()
-
-    @cached_property
-    def method(self):
-        return self.make_method()
-
-    @cached_property
-    def batch(self) -> Batch:
-        expected = self.expected
-        box = torch.tensor(self.meta["content_box"])
-        names = tuple(map(str, range(len(box))))
-        return Batch(expected["image"], expected["tags"].bool(), box, names)
-
-    @cached_property
-    def slots(self):
-        return pack_tags(self.batch.tags)
-
-    @cached_property
-    def seen(self):
-        with torch.no_grad():
-            return self.make_method().trained(self.batch.image, None, lambda t: t, pairs=True)
-
-    @cached_property
-    def runs(self):
-        scale = max(self.config.method.afa.cam_scales)
-        return self.method.look(self.batch.image, self.slots, scale, None, lambda t: t)
-
-    @cached_property
-    def guide(self):
-        return colours(self.batch.image, self.kind, truncated=True)
-
-    @property
-    def size(self):
-        return tuple(self.batch.image.shape[2:])
-
-    def close(self, actual: Tensor, expected: Tensor, tolerance: float | None = None) -> None:
-        atol = tolerance or self.tolerance
-        torch.testing.assert_close(actual.float(), expected.float(), rtol=atol, atol=atol)
-
-    def agree(self, actual: Tensor, expected: Tensor) -> None:
-        """Equal labels in float64, all but 0.1 % in float32."""
-        assert actual.shape == expected.shape
-        equal = (actual.long() == expected.long()).double().mean().item()
-        assert equal >= (1 if self.kind == torch.float64 else 0.999), equal
-
-    def each(self):
-        """Number and tags of each image."""
-        return enumerate(self.meta["tags"])
+pytestmark = NEEDS_CASES
 
 
 @pytest.fixture(

@@ -32,6 +32,7 @@ from weclip.labels.two_scores.scores import (
 from weclip.labels.view import View
 from weclip.methods.heads.affinity_network import AffinityNetwork, Seen
 from weclip.methods.heads.cam_runs import CamRuns, CamSettings, cam_runs
+from weclip.methods.heads.released import whole_state
 from weclip.methods.labelling import LABEL_KINDS, LabelMaps, LabelSettings
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
@@ -52,6 +53,7 @@ class AfaSettings:
 
     needs: ClassVar = ()
     starts_from: ClassVar = "mit"
+    read_published: ClassVar = staticmethod(whole_state)
     provides: ClassVar = ("class_logits",)
     crop_multiple: ClassVar = 32
     """So that a crop at scale 1.5 is whole patches."""

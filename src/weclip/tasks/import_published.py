@@ -1,6 +1,11 @@
 """`weclip import`: a checkpoint of the released code as a model file, to evaluate and predict."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from weclip import parts
 from weclip.build import build_method, load_trained
@@ -16,8 +21,9 @@ from weclip.system.files import RUN_MARKER, claim_folder, write_json
 from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.load.backbones import frozen_backbones, open_backbones, require_files
+from weclip.tasks.load.backbones import frozen_backbones, open_frozen, require_frozen_files
 from weclip.tasks.load.model import MODEL_NAME
+from weclip.tasks.load.start import mit_of_model
 from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import ModelFile, save_model_file
 
@@ -27,7 +33,7 @@ KIND = "import"
 def import_published(
     checkpoint: Path, config: Config, out: Path, *, overwrite: bool = False
 ) -> Path:
-    """Write the decoder of a released checkpoint as a model file.
+    """Write what a released checkpoint trained as a model file.
 
     Args:
         checkpoint: Such as `WeCLIP_model_iter_30000.pth`; no code in it is executed.
@@ -47,14 +53,14 @@ def import_published(
 
 def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> Path:
     """As `import_published`, in a folder that is held."""
-    require_files(config)
+    require_frozen_files(config)
     part = config.part(parts.METHOD, config.method.name)
-    if not hasattr(part, "published"):
+    if not (hasattr(part, "published") or hasattr(part, "read_published")):
         raise InputError(f"method '{config.method.name}' has no released checkpoints; leave it out")
     published = read_published(checkpoint)
-    state = decoder_of(published, part.published, checkpoint)
+    state = trained_state(part, published, checkpoint)
     classes = open_configured(config).classes
-    backbones = open_backbones(config)
+    backbones = replace(open_frozen(config), mit=mit_of_model(state, config, checkpoint))
     encoders = {name: each.image.state_dict() for name, each in backbones.items()}
     require_same_encoders(published, encoders, checkpoint)
     method = build_method(config, backbones, classes)
@@ -69,3 +75,17 @@ def _import(checkpoint: Path, config: Config, out: Path, *, overwrite: bool) -> 
     )
     save_model_file(out / MODEL_NAME, file)
     return out / MODEL_NAME
+
+
+def trained_state(
+    part: Any, published: Mapping[str, Tensor], checkpoint: Path
+) -> dict[str, Tensor]:
+    """State dict of what a method trains, of a released checkpoint's tensors.
+
+    Raises:
+        InputError: It is not one of this method.
+    """
+    if hasattr(part, "read_published"):
+        state: dict[str, Tensor] = part.read_published(published, checkpoint)
+        return state
+    return decoder_of(published, part.published, checkpoint)

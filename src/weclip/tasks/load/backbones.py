@@ -87,11 +87,9 @@ def open_frozen(
     config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS
 ) -> LoadedBackbones:
     """The frozen ones of these; those of `towers` are open already."""
-    clip, dino = towers.clip, towers.dino
-    if "clip" in needs(config):
-        clip = clip or open_clip(config, console)
-    if "dino" in needs(config):
-        dino = dino or open_dino(config, console)
+    wanted = needs(config)
+    clip = (towers.clip or open_clip(config, console)) if "clip" in wanted else None
+    dino = (towers.dino or open_dino(config, console)) if "dino" in wanted else None
     return LoadedBackbones(clip, dino)
 
 
@@ -143,10 +141,15 @@ def _require_clip_files(config: Config) -> None:
 
 
 def require_files(config: Config) -> None:
-    """InputError if a file of the method's backbones is not there, or one is given in vain."""
+    """InputError if a file that training reads is not there, or one is given in vain."""
+    require_mit_file(config)
+    require_frozen_files(config)
+
+
+def require_frozen_files(config: Config) -> None:
+    """The same of the frozen backbones."""
     if "clip" in needs(config) or config.data.tags_file == AUTO:
         _require_clip_files(config)
-    require_mit_file(config)
     if "dino" in needs(config):
         find_weights(dino_path(config))
     else:

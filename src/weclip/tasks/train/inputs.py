@@ -99,7 +99,7 @@ def read_paths(config: Config) -> list[Path]:
         for path, read in (
             (clip_path, "clip" in needs(config) or data.tags_file == AUTO),
             (dino_path, "dino" in needs(config)),
-            (mit_path, starts_from_mit(config)),
+            (mit_path, starts_from_mit(config) and config.mit.weights is not None),
         )
         if read
     ]
