@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from weclip.backbones.clip.text_features import cluster
-from weclip.build import encode_classes
+from weclip.class_texts import encode_classes
 from weclip.config import ClipConfig
 from weclip.config_file import load_config
 from weclip.data.class_descriptions import read_descriptions

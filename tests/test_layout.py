@@ -24,6 +24,7 @@ ORDER = (
     "config_rules",
     "config_changes",
     "config_file",
+    "class_texts",
     "build",
     "prepare",
     "tasks",

@@ -1,6 +1,6 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -10,23 +10,15 @@ from torch import Tensor
 
 from weclip import parts
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEncoder
-from weclip.backbones.clip.text_encoder import ClipTextEncoder
-from weclip.backbones.clip.text_features import (
-    TextFeatures,
-    cluster,
-    enrich,
-    imagenet_templates,
-    mean_unit,
-)
-from weclip.backbones.clip.tower import NoTexts
+from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.mit.weights import Mit
 from weclip.backbones.precision import chosen_precision, store_frozen
-from weclip.config import ClipConfig, Config
-from weclip.data.class_descriptions import read_descriptions
+from weclip.class_texts import encode_classes, released_texts
+from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.inference.prediction import Crf
 from weclip.inference.predictor import Predictor
@@ -35,7 +27,7 @@ from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.tag_maps import TagMaps
 from weclip.methods.labelling import LabelSettings
 from weclip.methods.method import Ingredients, Method
-from weclip.methods.tag_clip import MORE_TEMPLATES, RELEASED_NAMES, TagClip, TagClipSettings
+from weclip.methods.tag_clip import TagClip, TagClipSettings
 from weclip.methods.training_free import TrainingFree, TrainingFreeSettings
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import one_line
@@ -84,36 +76,6 @@ def compose(
         )
     )
     return method
-
-
-def encode_classes(
-    config: ClipConfig, encoder: ClipTextEncoder | NoTexts, classes: ClassList, *, scale: float
-) -> TextFeatures:
-    """Text features of the classes and background words, in all templates, perhaps enriched.
-
-    A class of several prompts or templates has the mean of their unit features, made unit again.
-    """
-    templates = (config.prompt_template, *config.more_templates)
-    encode = partial(_encode, encoder, templates)
-    features = encode(classes.prompts)
-    if config.descriptions is not None:
-        sentences = read_descriptions(Path(config.descriptions), classes)
-        attributes = encoder.encode(sentences)
-        if config.description_clusters is not None:
-            attributes = cluster(attributes, config.description_clusters)
-        share, weight = config.description_share, config.description_weight
-        features = enrich(features, attributes, share=share, weight=weight)
-    background = encode([(word,) for word in classes.background_words])
-    return TextFeatures(features, background, scale)
-
-
-def _encode(
-    encoder: ClipTextEncoder | NoTexts, templates: Sequence[str], things: Sequence[Sequence[str]]
-) -> Tensor:
-    """(T, J) of things, each of some texts, in each of the templates; all in one pass."""
-    prompts = [each.format(text) for texts in things for text in texts for each in templates]
-    sizes = [len(texts) * len(templates) for texts in things]
-    return torch.stack([mean_unit(rows) for rows in torch.split(encoder.encode(prompts), sizes)])
 
 
 def build_maps(
@@ -254,15 +216,6 @@ def tag_clip(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures
             max_side=use.max_side,
         ),
     )
-
-
-def released_texts(clip: Clip, classes: ClassList) -> TextFeatures:
-    """Texts of TagCLIP as released: plain names in 85 templates, whatever the configuration."""
-    templates = (*imagenet_templates(), *MORE_TEMPLATES)
-    names = [(RELEASED_NAMES.get(name, name),) for name in classes.names]
-    words = [(word,) for word in classes.background_words]
-    encode = partial(_encode, clip.text, templates)
-    return TextFeatures(encode(names), encode(words), clip.scale)
 
 
 def tag_threshold(config: Config) -> str:

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from tests.golden.afa_case import CASES, FOLDER, KINDS, NEEDS_CASES, STEPS, Case, ours
-from tests.golden.folders import GOLDEN_AFA as FOLDER
 
 from weclip.labels.spreading import propagate
 from weclip.labels.two_scores.guide import colours

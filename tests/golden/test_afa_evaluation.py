@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.golden.afa_case import FOLDER, KINDS, NEEDS_CASES, Case
-from tests.golden.folders import GOLDEN_AFA as FOLDER
 
 from weclip.build import compose, load_trained
 from weclip.config_file import load_config
