@@ -18,9 +18,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from weclip.data.batch import Batch
 from weclip.labels import tag_slots
 from weclip.labels.pixel_refine import par, portable
-from weclip.methods import weclip, weclip_plus
+from weclip.methods import afa, labelling, weclip, weclip_plus
 
 ASKED = {
     *("item", "tolist", "cpu", "numpy", "__array__", "__bool__", "__int__", "__float__"),
@@ -138,11 +139,13 @@ def tensors(tree: Any) -> list[Tensor]:
 
 
 def watch_training(device: str, patch: pytest.MonkeyPatch) -> Watch:
-    """A watch over training steps: tags lie on the host and are sent by one door."""
+    """A watch over training steps: tags and boxes lie on the host and are sent by one door."""
     watch = Watch(device)
-    for module in (weclip, weclip_plus):
+    for module in (weclip, weclip_plus, afa):
         patch.setattr(module, "pack_tags", watch.unseen(tag_slots.pack_tags))
-    patch.setattr(tag_slots, "send", watch.unseen(tag_slots.send))
+    for module in (tag_slots, labelling):
+        patch.setattr(module, "send", watch.unseen(tag_slots.send))
+    patch.setattr(Batch, "boxes", property(watch.unseen(Batch.boxes.fget)))
     patch.setattr(par, "_implementation", lambda place: portable.spread)  # as on any device
     if device == "meta":  # which autocast does not know
         cast, enabled = torch.autocast, torch.is_autocast_enabled

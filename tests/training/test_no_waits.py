@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from tests.methods.tiny_afa import afa_config, tiny_afa
 from tests.methods.tiny_weclip import (
     make_batch,
     plus_config,
@@ -57,6 +58,13 @@ def whole_steps(watch, method, folder):
 @pytest.mark.parametrize("name", ["weclip", "weclip_plus"])
 def test_a_step_asks_for_nothing(name, source, affinity, tmp_path, watch):
     whole_steps(watch, make(name, source, affinity), tmp_path)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_nor_does_one_of_afa(released, tmp_path, watch):
+    quirks = {"cam_runs_in_training_mode": released, "par_sees_padding": released}
+    method = tiny_afa(afa_config(**quirks, cam_runs_feed_batchnorm=released))
+    whole_steps(watch, method, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["weclip", "weclip_plus"])

@@ -14,7 +14,7 @@ from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_scores import Par, pixel_scores
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
-from weclip.labels.tag_slots import TagSlots
+from weclip.labels.tag_slots import TagSlots, send
 from weclip.labels.view import View
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
@@ -73,8 +73,7 @@ def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
     """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
     y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
     x = torch.arange(label_map.shape[2], device=label_map.device)
-    content_box = content_box.to(label_map.device, non_blocking=content_box.is_pinned())
-    y0, x0, y1, x1 = content_box.T[..., None, None]
+    y0, x0, y1, x1 = send(content_box, label_map.device).T[..., None, None]
     inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
     return label_map.masked_fill(~inside, IGNORE_INDEX)
 
