@@ -76,6 +76,8 @@ def test_dead_helpers_and_sisters():
     assert failure(worker, "").endswith(
         "lower data.workers); DataLoader worker (pid 7) is killed by signal: Killed."
     )
+    thread = RuntimeError("Pin memory thread exited unexpectedly")
+    assert "a process that reads images died" in failure(thread, "")
     assert "another process of this run" in failure(RuntimeError("gloo: Connection closed"), "")
 
 

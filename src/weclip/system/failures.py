@@ -19,9 +19,10 @@ _MEMORY = (
 )
 """In messages of PyTorch's allocators, C++, Python's threads, the loader of libraries, CUDA."""
 
+_READER = "a process that reads images died (often for lack of memory: lower data.workers)"
 _HELPERS = {
-    "DataLoader worker": "a process that reads images died (often for lack of memory: lower "
-    "data.workers)",
+    "DataLoader worker": _READER,
+    "Pin memory thread": _READER,  # it took what the process sent, and went with it
     "process pool": "a process that computes the CRF died (often for lack of memory)",
 }
 """What a dead process did, by what is in the message."""
