@@ -90,7 +90,7 @@ def steps_on_meta(watch, method):
 
 
 @pytest.mark.parametrize(
-    ("source", "affinity"), zip([*SOURCES, SOURCES[0]], AFFINITIES, strict=True)
+    ("source", "affinity"), list(zip([*SOURCES, SOURCES[0]], AFFINITIES, strict=True))
 )
 @pytest.mark.parametrize("name", ["weclip", "weclip_plus"])
 def test_a_step_copies_nothing_but_its_tags(name, source, affinity, meta):
