@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
+from tests.backbones.tiny_mit import tiny_mit
 from tests.end_to_end import worlds
 from tests.end_to_end.scored_masks import NAMES, read, save
 
@@ -15,6 +17,23 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dino_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random DINOv2; do not change it."""
     return worlds.write_dino(tmp_path_factory.mktemp("dino") / "tiny-dino.safetensors")
+
+
+@pytest.fixture(scope="session")
+def mit_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random MiT; do not change it."""
+    path = tmp_path_factory.mktemp("mit") / "tiny-mit.safetensors"
+    save_file(tiny_mit(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def afa_changes(voc_world: Path, mit_file: Path) -> list[str]:
+    """The configuration of a run of AFA of about two seconds."""
+    small = "data.crop_size=64 method.afa.width=16 optim.warmup_steps=1 eval.scale_merge=max"
+    phases = "method.afa.classification_only_until=0 method.afa.initial_labels_until=1"
+    changes = [each for each in worlds.voc_changes(voc_world, mit_file) if "clip." not in each]
+    return [*changes, f"mit.weights={mit_file}", *small.split(), *phases.split()]
 
 
 @pytest.fixture(scope="session")

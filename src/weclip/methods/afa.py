@@ -142,6 +142,8 @@ class Afa(nn.Module):
     """
 
     needs: Sequence[str] = AfaSettings.needs
+    affinity_patch = 16
+    """Pixels of the patches that `feature_affinity` is between."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from weclip.system.untrusted.text import shown
 
 LIBRARY = "weclip"
 PIPELINE = "image-segmentation"
-TAGS = ("weclip", "semantic-segmentation", "weakly-supervised", "clip")
+TAGS = ("weclip", "semantic-segmentation", "weakly-supervised")
 OTHER = "other"
 """The hub's word for a licence that is none of those it lists."""
 
@@ -75,6 +75,7 @@ class Facts:
         score: Its scores; None: none are recorded.
         versions: Of packages.
         plugins: Names of the files of plugins it needs.
+        start: What its trained encoder started from, with the licence; None: it has none.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Facts:
     score: Score | None
     versions: Mapping[str, str]
     plugins: Sequence[str] = ()
+    start: str | None = None
 
 
 def model_card(facts: Facts, name: str = "FOLDER") -> str:
@@ -132,7 +134,7 @@ def front_matter(facts: Facts, title: str) -> str:
     data = ModelCardData(
         library_name=LIBRARY,
         pipeline_tag=PIPELINE,
-        tags=list(TAGS),
+        tags=[*TAGS, *(["clip"] if "clip" in facts.towers else [])],
         license=facts.licence,
         license_name="see-the-table" if unknown else None,
         license_link=LICENCES_NAME if unknown else None,
@@ -146,6 +148,8 @@ def front_matter(facts: Facts, title: str) -> str:
 def licence_table(facts: Facts) -> str:
     """Which part is under which licence."""
     own = "not stated by who trained it" if facts.licence == OTHER else facts.licence
+    if facts.start is not None:
+        own += f"; started from {facts.start}"
     rows = [("trained part", "`model.safetensors`", own)]
     for name, tower in facts.towers.items():
         text = f", text in `LICENSE-{name}.txt`" if tower.licence.text else ""
@@ -178,8 +182,9 @@ def _about(facts: Facts) -> str:
     names = ", ".join(facts.classes[1:])
     listed = names if len(names) <= MOST_LISTED else f"{len(facts.classes) - 1} classes"
     return (
-        f"Finds in an image: {inline(listed)}. Trained by `weclip` from image-level tags, on a "
-        "frozen CLIP. This folder holds all that predictions need."
+        f"Finds in an image: {inline(listed)}. Trained by `weclip` from image-level tags"
+        f"{', on a frozen CLIP' if facts.towers else ''}. This folder holds all that predictions "
+        "need."
     )
 
 
@@ -239,7 +244,9 @@ def _origin(facts: Facts) -> str:
             f"- {NAMES[name]}: {inline(tower.name)}, SHA-256 `{tower.sha256}`. Here is its image "
             f"tower alone, in {facts.precision}."
         )
-    if facts.precision == "float16":
+    if facts.start is not None:
+        lines.append(f"- All of it was trained; its encoder started from {inline(facts.start)}.")
+    if facts.towers and facts.precision == "float16":
         lines.append(
             "- Rounding to float16 changes few pixels; any score above was measured without it."
         )

@@ -49,6 +49,9 @@ class Licence:
 
 OPENAI = Licence("MIT", "OpenAI, github.com/openai/CLIP", "mit-openai.txt")
 META = Licence("Apache 2.0", "Meta, github.com/facebookresearch/dinov2", "apache-2.0.txt")
+OF_MIT = "of which SegFormer's publisher, NVIDIA, allows non-commercial use only"
+"""Said of weights that a MiT started from, whoever has trained it since."""
+
 DEMO = Licence("MIT", "weclip, a tiny model for its demo")
 
 

@@ -32,13 +32,13 @@ def maps_of_tags(maps: Tensor, slots: TagSlots) -> Tensor:
     return maps.gather(1, index)
 
 
-def scale_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Height and width of an image (H, W) at a scale, truncated.
+def scale_size(size: tuple[int, int], scale: float, least: int = 1) -> tuple[int, int]:
+    """Height and width of an image (H, W) at a scale, truncated, and no side under `least`.
 
-    >>> scale_size((113, 150), 0.5)
-    (56, 75)
+    >>> scale_size((113, 150), 0.5), scale_size((48, 64), 0.5, least=29)
+    ((56, 75), (29, 32))
     """
-    return int(scale * size[0]), int(scale * size[1])
+    return max(least, int(scale * size[0])), max(least, int(scale * size[1]))
 
 
 def resize(maps: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:

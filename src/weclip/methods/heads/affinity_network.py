@@ -85,9 +85,8 @@ class AffinityNetwork(nn.Module):
         grid = self.encoder.grid_of((image.shape[2], image.shape[3]))
         if grid != patch_grid:
             raise InputError(
-                f"label.model: AFA's affinity is between {grid[0]} x {grid[1]} patches, and the "
-                f"CLIP has {patch_grid[0]} x {patch_grid[1]}; give a CLIP of patch 16, such as "
-                "clip.weights=ViT-B/16, or leave label.model out"
+                f"label.model: its affinity is between {grid[0]} x {grid[1]} patches, and the CLIP "
+                f"has {patch_grid[0]} x {patch_grid[1]} of an image; leave label.square out"
             )
         features = self.encoder(self.encoder.normalise(image))
         affinity: Tensor = self.affinity(features.scores)

@@ -83,7 +83,7 @@ def cam_runs(
     with in_mode(encoder, training=encoder.training and settings.in_training_mode):
         for scale in settings.scales:
             wanted = kept is None and scale == affinity_scale
-            scaled = resize(normalised, scale_size(size, scale))
+            scaled = resize(normalised, scale_size(size, scale, encoder.settings.least_side))
             straight = encoder(scaled, share=share, scores=wanted)
             mirrored = encoder(scaled.flip(-1), share=share, scores=False)
             both = [maps_of_tags(network.class_maps(each), slots) for each in (straight, mirrored)]

@@ -99,7 +99,7 @@ def bundle(
         write_bundle(model, model_at, out, facts, name=out.name)
     size = sum(path.stat().st_size for path in out.iterdir())
     towers = " and ".join(CALLED[name] for name in facts.towers)
-    inside = f"with the image tower of {towers} in {options.precision}"
+    inside = f"with the image tower of {towers} in {options.precision}" if towers else "all trained"
     console.print(
         f"bundle: {out} ({size / 1e6:.1f} MB, {inside})",
         soft_wrap=True,

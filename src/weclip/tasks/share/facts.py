@@ -23,7 +23,7 @@ from weclip.system.untrusted.text import short
 from weclip.tasks.evaluate.model import MODEL_SHA256
 from weclip.tasks.load.bundle import Bundle, bundle_of
 from weclip.tasks.load.model import LoadedModel
-from weclip.tasks.load.start import DEMO
+from weclip.tasks.load.start import DEMO, starts_from_mit
 from weclip.training.runlog import LOG_NAME, read_log
 
 
@@ -54,7 +54,21 @@ def facts_of(
         score=logged_score(model, config) if scores is None else read_score(scores, model),
         versions=packages(),
         plugins=list(config.plugins),
+        start=started_from(config),
     )
+
+
+def started_from(config: Config) -> str | None:
+    """What a trained encoder started from, and its licence; None where none is trained."""
+    if not starts_from_mit(config):
+        return None
+    given = config.mit.weights
+    if given == DEMO:
+        return f"weclip's own tiny MiT, {licences.DEMO.kind}"
+    named = "released weights" if given is None else given
+    if is_whole_path(named) or Path(named).suffix:
+        named = last_name(named)
+    return f"{named}, {licences.OF_MIT}"
 
 
 def towers_of(model: LoadedModel, config: Config) -> dict[str, TowerFacts]:
