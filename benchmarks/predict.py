@@ -29,10 +29,10 @@ def main() -> None:
     image = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
     rows, speeds = [], {}
     for name, (scales, flip) in PROTOCOLS.items():
-        predictor = Predictor(method, 512, scales, flip, device=device())
         for kind in ("float32", "bf16"):
-            with torch.autocast(device(), torch.bfloat16, enabled=kind == "bf16"):
-                speed = 1 / seconds(lambda p=predictor: p(image), 3)
+            how = {"device": device(), "precision": kind}
+            predictor = Predictor(method, 512, scales, flip, **how)
+            speed = 1 / seconds(lambda p=predictor: p(image), 3)
             speeds[f"{name}, {kind}"] = speed
             rows.append((name, kind, f"{speed:.2f}"))
     title = f"prediction, ViT-B/16, long side 512, {device()}"

@@ -81,7 +81,7 @@ def test_training_images_are_looked_at_as_large_as_crops_and_that_is_said(world,
     assert worlds.train(tmp_path / "run", *world[1], *sizes) == 0
     text = page(tmp_path / "run")
     assert "8 of 8 images, at a long side of 32 pixels. Most doubtful" in text
-    assert "3 of 3 images of val, at one scale, a long side of 48 pixels." in text
+    assert "3 of 3 images of val, at one scale, a long side of 48 pixels, in float32." in text
     said = capsys.readouterr().out
     assert re.search(r"report: train .*8/8", said)
     assert re.search(r"report: val .*3/3", said)

@@ -42,6 +42,7 @@ from weclip.tasks.prediction_folder import (
     enter,
     geo_path,
     is_done,
+    make_recipe,
 )
 from weclip.tasks.prediction_images import read_or_say, tell_of_maps, usable
 from weclip.tasks.report.harmless import harmless
@@ -141,6 +142,7 @@ def predict(
                     model.classes,
                     command=repeated(model_at, inputs, out, options),
                     confidence=out / CONFIDENCE if options.confidence else None,
+                    settings=make_recipe(model, ids=options.ids)["eval"],
                     reading=model.config.data.reading,
                 )
         return done

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from weclip.build import load_trained
+from weclip.build import eval_precision, load_trained
 from weclip.config import Config, whole
 from weclip.config_file import flatten, to_yaml
 from weclip.inference.report.overview import advice
@@ -20,7 +20,7 @@ from weclip.inference.report.overview.classes import ClassRow, class_rows
 from weclip.inference.report.overview.page import REPORT_NAME, Overview, write_overview
 from weclip.inference.report.overview.scene import most_doubtful, worst_scored
 from weclip.inference.scores.evaluate import EvaluationResult
-from weclip.system.distributed import connect
+from weclip.system.distributed import connect, default_device
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
@@ -126,6 +126,7 @@ def _overview(
     settings = flatten(to_yaml(config))
     side = config.eval.side
     size = f"a long side of {side} pixels" if side else "their own size"
+    size += f", in {eval_precision(config, default_device())}"
     scored = (
         f"Model of step {file.step} on {_of(masked)} of {data.eval_split}, at one scale, {size}."
     )
