@@ -182,21 +182,22 @@ def build_image_encoder(
     """Make the encoder that fits an OpenAI-layout state dict, and load it.
 
     Args:
-        state: Float tensors; the entries under `visual.` are read.
+        state: Float tensors, which become the encoder's; the entries under `visual.` are read.
         settings: How its blocks compute; None for OpenAI's way.
     """
     visual = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
     width, _, patch_size, _ = visual["conv1.weight"].shape
-    encoder = ClipImageEncoder(
-        width=width,
-        blocks=count_blocks(visual),
-        patch_size=patch_size,
-        native_grid=round((visual["positional_embedding"].shape[0] - 1) ** 0.5),
-        joint_size=visual["proj"].shape[1],
-        settings=settings,
-        hidden=hidden_width(visual),
-    )
-    encoder.load_state_dict(visual)
+    with torch.device("meta"):  # no numbers are drawn, only to be replaced
+        encoder = ClipImageEncoder(
+            width=width,
+            blocks=count_blocks(visual),
+            patch_size=patch_size,
+            native_grid=round((visual["positional_embedding"].shape[0] - 1) ** 0.5),
+            joint_size=visual["proj"].shape[1],
+            settings=settings,
+            hidden=hidden_width(visual),
+        )
+    encoder.load_state_dict(visual, assign=True)
     return encoder
 
 

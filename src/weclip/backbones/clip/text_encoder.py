@@ -93,20 +93,21 @@ def build_text_encoder(
     """Make the text encoder that fits an OpenAI-layout state dict, and load it.
 
     Args:
-        state: Float tensors; the entries under `visual.` are passed over.
+        state: Float tensors, which become the encoder's; those under `visual.` are passed over.
         settings: How its blocks compute; None for OpenAI's way.
     """
     text = {key: value for key, value in state.items() if not key.startswith("visual.")}
     text.pop("logit_scale", None)
     vocabulary, width = text["token_embedding.weight"].shape
-    encoder = ClipTextEncoder(
-        width=width,
-        blocks=count_blocks(text),
-        vocabulary=vocabulary,
-        context=text["positional_embedding"].shape[0],
-        joint_size=text["text_projection"].shape[1],
-        settings=settings,
-        hidden=hidden_width(text),
-    )
-    encoder.load_state_dict(text)
+    with torch.device("meta"):  # no numbers are drawn, only to be replaced
+        encoder = ClipTextEncoder(
+            width=width,
+            blocks=count_blocks(text),
+            vocabulary=vocabulary,
+            context=text["positional_embedding"].shape[0],
+            joint_size=text["text_projection"].shape[1],
+            settings=settings,
+            hidden=hidden_width(text),
+        )
+    encoder.load_state_dict(text, assign=True)
     return encoder

@@ -6,6 +6,7 @@ Stage 2. Faults are told in one line.
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from weclip.system.errors import InputError
@@ -63,16 +64,20 @@ def require_shapes(
         )
 
 
-def finite(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
-    """All tensors in float32.
+def finite(state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """All tensors in float32, in memory of their own; `state` is emptied, so that it is not double.
 
     Raises:
         InputError: One holds NaN or infinity.
     """
-    for name, value in state.items():
-        if not value.float().isfinite().all():
+    numbers: dict[str, Tensor] = {}
+    for name in list(state):
+        stored = state.pop(name)
+        own = torch.empty(stored.shape).copy_(stored)  # also of a file that may change
+        if not own.isfinite().all():
             raise InputError(f"{file}: {name} is not finite; download the weights again")
-    return {name: value.float() for name, value in state.items()}
+        numbers[name] = own
+    return numbers
 
 
 def faults(file: Path, what: str, **names: list[str]) -> str:
