@@ -28,7 +28,6 @@ from weclip.system.errors import InputError
 from weclip.system.files import (
     require_names_fit,
     require_outside,
-    sha256_of,
     write_atomically,
 )
 from weclip.system.locks import working_in
@@ -158,7 +157,7 @@ def _predict(
     """As `predict`, in a folder that is held."""
     agree_on_settings(model.config, **asdict(options))
     seen = ((output.as_posix(), None, (path,)) for path, output in images)
-    agree_on_inputs(seen, model=sha256_of(model.path))
+    agree_on_inputs(seen, model=model.sha256)
     palette, reading = model.classes.palette, model.config.data.reading
     place = connect()
     if place.is_main_process:

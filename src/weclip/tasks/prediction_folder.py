@@ -36,7 +36,7 @@ def make_recipe(model: Opened, *, ids: bool) -> Recipe:
     """What `predict.json` holds: what decides the masks."""
     settings = flatten(to_yaml(model.config))
     return {
-        "model": sha256_of(model.path),
+        "model": model.sha256,
         "backbones": {name: list(each) for name, each in model.backbones.items()},
         "eval": {key: settings[key] for key in settings if key.startswith("eval.")},
         "data": {key: settings[key] for key in ("data.bands", "data.range")},
@@ -50,7 +50,7 @@ def make_record(model: Opened) -> dict[str, Any]:
     backbones = model.backbones.items()
     return {
         "kind": KIND,
-        "model": {"path": str(model.path.absolute()), "sha256": sha256_of(model.path)},
+        "model": {"path": str(model.path.absolute()), "sha256": model.sha256},
         **{name: {"name": each.name, "sha256": each.sha256} for name, each in backbones},
         "settings": {
             "scales": list(tested.scales),

@@ -7,6 +7,7 @@ files names of their own.
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,23 @@ class WeightFiles:
     def sha256(self) -> str:
         """SHA-256 of the file; of several parts, that of what `sha256sum` prints of them."""
         if len(self.parts) == 1:
-            return sha256_of(self.parts[0])
-        lines = [f"{sha256_of(part)}  {part.name}\n" for part in self.parts]
+            return _sha256(self.parts[0])
+        lines = [f"{_sha256(part)}  {part.name}\n" for part in self.parts]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    """SHA-256 of a file, which a command may ask for twice."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return sha256_of(file)  # says so
+    return _sha256_as_it_is(file.absolute(), facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _sha256_as_it_is(file: Path, *facts: int) -> str:
+    return sha256_of(file)
 
 
 def find_weights(path: Path) -> WeightFiles:

@@ -1,19 +1,18 @@
 """Weights by name: `ViT-B/16`, `dinov2_vits14`, or a repository of the Hugging Face hub.
 
-A path that is there wins over a name. What is fetched is kept in the cache of `huggingface_hub`.
+A path that is there wins over a name. What is fetched is kept in the cache of `huggingface_hub`,
+which takes half a second to import, and so is only where there is a name.
 """
 
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import cached_assets_path, constants
 from rich.console import Console
 
 from weclip.prepare.archives import Archives
 from weclip.prepare.download import Patience
 from weclip.prepare.sources import PUBLISHED, Source
-from weclip.prepare.weights import hub
 from weclip.prepare.weights.published import (
     CLIP,
     DINO,
@@ -83,6 +82,8 @@ def pinned(given: str, found: Path) -> str:
     >>> pinned("a/b", Path("cache/snapshots/" + 40 * "0"))[:12], pinned("ViT-B/16", Path("x.pt"))
     ('a/b@00000000', 'ViT-B/16')
     """
+    from weclip.prepare.weights import hub
+
     by_name = any(family.has_file(given) for family in FAMILIES.values())
     repository = None if by_name else hub.repository_of(given)
     if repository is None or Path(given).exists() or not hub.COMMIT.fullmatch(found.name):
@@ -100,6 +101,8 @@ def _find(
     """See `find_clip`."""
     if Path(given).exists():
         return Path(given)
+    from weclip.prepare.weights import hub
+
     try:
         if family.has_file(given):
             return _published(family, given, console, sources, patience)
@@ -130,6 +133,8 @@ def _published(
     patience: Patience,
 ) -> Path:
     """The publisher's file, from the cache or fetched into it, with the published SHA-256."""
+    from huggingface_hub import cached_assets_path, constants
+
     cache = constants.HF_ASSETS_CACHE
     folder = cached_assets_path("weclip", family.word, family.publisher.lower(), assets_dir=cache)
     source = sources[name]
@@ -149,6 +154,8 @@ def _say_nothing(what: str, done: int, of: int | None) -> None:
 
 def _command(family: Family, given: str) -> str:
     """What fetches weights on a machine with a network, and how they are used then."""
+    from weclip.prepare.weights import hub
+
     repository = hub.repository_for(family, given)
     if repository is None:
         name = given

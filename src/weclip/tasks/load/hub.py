@@ -32,8 +32,8 @@ from weclip.system.console import screen
 from weclip.system.errors import FULL, InputError, WriteError
 from weclip.system.files import RUN_MARKER
 from weclip.system.untrusted.text import one_line
+from weclip.tasks.load.opening import HUB
 
-PREFIX = "hf:"
 WEIGHTS = ".safetensors"
 OF_A_DISK = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 """Numbers of the system's errors that no network gives."""
@@ -50,9 +50,9 @@ def from_hub(given: Path, *, whole: bool = False) -> Path:
         InputError: It is no such name, cannot be fetched, is no bundle, or is damaged.
     """
     text = given.as_posix()  # on Windows a path has other slashes
-    if not text.startswith(PREFIX):
+    if not text.startswith(HUB):
         return given
-    repository = parse_repository(text.removeprefix(PREFIX), text)
+    repository = parse_repository(text.removeprefix(HUB), text)
     with hub_errors(text), quiet_bars():
         manifest = fetch(repository, RUN_MARKER)
         commit = Repository(repository.name, manifest.parent.name)

@@ -26,7 +26,7 @@ from weclip.tasks.load.backbones import (
     open_needed,
 )
 from weclip.tasks.load.bundle import bundle_of, open_towers
-from weclip.tasks.load.hub import from_hub
+from weclip.tasks.load.opening import HUB
 from weclip.training.model_file import ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -122,7 +122,10 @@ def model_path(given: Path) -> Path:
     Raises:
         InputError: A checkpoint was given, or a folder without a model; with what to do.
     """
-    given = from_hub(given)
+    if given.as_posix().startswith(HUB):
+        from weclip.tasks.load.hub import from_hub  # whose library takes half a second to import
+
+        given = from_hub(given)
     if given.suffix == ".ckpt":
         near = [folder / MODEL_NAME for folder in given.parents[:2]]
         there = next((path for path in near if path.is_file()), None)

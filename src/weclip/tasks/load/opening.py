@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +18,17 @@ from weclip.inference.segmentation.model import SegmentationModel
 from weclip.plugins import Plugin, PluginFiles
 from weclip.system.distributed import has_torch
 from weclip.system.errors import InputError
-from weclip.system.files import at_home
+from weclip.system.files import at_home, sha256_of
 from weclip.tasks.public.arguments import Overrides, changes_of
 
 if TYPE_CHECKING:
     import torch
 
     from weclip.tasks.load.model import LoadedModel
+
+
+HUB = "hf:"
+"""What a name of a model on the hub begins with."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ class Opened:
     predictor: Predicts
     device: str
     engine: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the model file."""
+        return sha256_of(self.path)
 
 
 def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -> Opened:
