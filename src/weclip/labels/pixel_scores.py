@@ -22,7 +22,7 @@ from weclip.labels.pixel_refine.par import (
     par_windows,
     reach_of,
 )
-from weclip.labels.pseudo_label import with_background
+from weclip.labels.pseudo_label import best_of, with_background
 from weclip.labels.resizing import resized
 from weclip.labels.tag_slots import TagSlots, min_max
 
@@ -85,7 +85,7 @@ class PixelScores:
         ids = torch.from_numpy(self.class_ids)
         label_map = torch.empty(self.size, dtype=torch.uint8)
         for window, part in self.windows():
-            label_map[window] = ids[part.argmax(dim=0).cpu()]
+            label_map[window] = ids[best_of(part, dim=0).cpu()]
         return label_map
 
     def _plain(self, window: Window) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.pseudo_label import best_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def agreed_label(scores: Tensor, index: Tensor) -> Tensor:
 
 def best_label(scores: Tensor, index: Tensor) -> Tensor:
     """Class ids (B, H, W) of scores (B, 1+K, H, W), background first; arguments as above."""
-    best = scores.argmax(dim=1)  # (B, H, W)
+    best = best_of(scores)  # (B, H, W)
     return F.pad(index + 1, (1, 0)).gather(1, best.flatten(1)).view_as(best)
 
 
