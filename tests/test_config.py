@@ -104,7 +104,7 @@ def test_every_preset_loads_and_its_header_says_how_to_run_it(name):
 
 
 def test_presets_are_these():
-    assert len(presets()) == 10
+    assert len(presets()) == 11
 
 
 def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():

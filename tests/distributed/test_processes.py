@@ -30,10 +30,13 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
         *(f"train.steps={STEPS}", "train.batch_size=5", "optim.eps=1e-4"),
         *("data.crop_size=96", "par.iterations=4"),
     ]
+    afa = [f"quirks.cam_runs_{name}=true" for name in ("in_training_mode", "feed_batchnorm")]
+    afa += ["method.afa.classification_only_until=0", "method.afa.initial_labels_until=2"]
     plus = ["method.weclip_plus.confident_from=2", "train.eval_every=0", "data.eval_split=null"]
     return [
         ["train", "--config", "demo", "--out", str(run), *changes],
         ["train", "--config", "demo-plus", "--out", str(root / "plus"), *changes, *plus],
+        ["train", "--config", "demo-afa", "--out", str(root / "afa"), *changes, *afa, plus[-1]],
         ["evaluate", *model, "--out", str(root / "scores")],
         ["evaluate", *model, "--out", str(root / "labels"), "--labels"],
         ["predict", *model, "--out", str(root / "predicted"), f"{world}/JPEGImages/val_*"],
@@ -50,7 +53,7 @@ def commands(root: Path, world: Path, trained: Path) -> list[list[str]]:
     ]
 
 
-RUNS = ["run", "plus"]
+RUNS = ["run", "plus", "afa"]
 SEVERAL = [2, pytest.param(3, marks=pytest.mark.long)]
 THREE_SCORED = pytest.param(3, "scores", marks=pytest.mark.long)
 
@@ -72,9 +75,9 @@ def launched(tmp_path_factory):
             lines = commands(root, world, trained)
             said = ""
             if processes == 1:
-                assert [cli.run(line) for line in lines] == [0] * 6
+                assert [cli.run(line) for line in lines] == [0] * 7
             else:
-                few = lines if processes == 2 else lines[:3]  # they take their time
+                few = lines if processes == 2 else lines[:4]  # they take their time
                 said = launch.run(processes, *few)
             self[processes] = root, said
             return self[processes]
@@ -129,7 +132,7 @@ def test_each_image_is_predicted_once(launched):
 
 def test_only_the_first_process_speaks_and_writes(launched):
     root, told = launched[2]
-    assert told.count("model: ") == 2  # of two trainings
+    assert told.count("model: ") == 3  # of three trainings
     assert told.count(f"{VAL_SCENES} label maps in") == 1
     assert sorted(path.name for path in (root / "run").iterdir()) == sorted(
         path.name for path in (launched[1][0] / "run").iterdir()

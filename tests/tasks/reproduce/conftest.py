@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.conftest import clip_file, dino_file
+from tests.end_to_end.conftest import clip_file, dino_file, mit_file
 from tests.tasks.reproduce import worlds
 
 from weclip.cli import app as cli
 
-__all__ = ["clip_file", "dino_file"]
+__all__ = ["clip_file", "dino_file", "mit_file"]
 
 
 @pytest.fixture(scope="session")

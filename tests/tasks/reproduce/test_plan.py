@@ -23,6 +23,9 @@ NAMES = {
     "coco": "prepare-coco prepare-clip seed-0/train seed-0/val-crf",
     "voc-plus": f"{VOC} prepare-dino seed-0/train seed-0/val seed-0/val-crf seed-0/test-crf",
     "coco-plus": "prepare-coco prepare-clip prepare-dino seed-0/train seed-0/val",
+    "voc-afa": "prepare-voc prepare-mit seed-0/train seed-0/val seed-0/val-crf seed-0/test-crf "
+    "seed-0/train-labels",
+    "coco-afa": "prepare-coco prepare-mit seed-0/train seed-0/val",
     "clip-es": f"{VOC} maps maps-scores maps-crf maps-crf-scores",
     "excel": f"{VOC} maps maps-scores maps-enriched-text maps-enriched-text-scores",
     "cd-clip": f"{VOC} maps maps-scores",

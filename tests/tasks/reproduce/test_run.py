@@ -185,16 +185,19 @@ def test_without_test_images_the_row_says_so(tmp_path, voc_root):
     assert "which VOC's server gives" in str(NEEDS["test images"](missing))
 
 
-@pytest.mark.parametrize("name", ["coco", "coco-plus"])
-def test_coco(name, tmp_path, coco_root, reproduce, dino_file):
+@pytest.mark.parametrize("name", ["coco", "coco-plus", "coco-afa"])
+def test_coco(name, tmp_path, coco_root, reproduce, dino_file, mit_file):
     more = [f"dino.weights={dino_file}"] if name == "coco-plus" else []
+    if name == "coco-afa":
+        more = [f"mit.weights={mit_file}", "method.afa.width=16", "data.crop_size=32"]
     assert reproduce(name, coco_root, tmp_path / "out", *more) == 0
     [row] = record(tmp_path / "out")["rows"]
     if name == "coco":
         assert row["state"] == f"not run: needs {WITHOUT}"
     else:
         assert row["mean"] == miou(tmp_path / "out/seed-0/val", "Segmentation")
-        assert "scales 1, 1.5; flip" in row["protocol"]
+        scales = "1, 1.5" if name == "coco-plus" else "1, 0.5, 0.75 by their maximum"
+        assert f"scales {scales}; flip" in row["protocol"]
 
 
 @pytest.mark.parametrize("name", ["clip-es", "excel"])

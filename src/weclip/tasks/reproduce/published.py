@@ -57,7 +57,7 @@ class Published:
         title: Method, paper and data.
         preset: Configuration.
         data: `voc` or `coco`.
-        weights: Families of frozen backbones that are read.
+        weights: Families of weights that are read.
         method: Of `weclip label`; None: it is trained.
         recipe: Changes of the preset that the published code needs.
         rows: The numbers.

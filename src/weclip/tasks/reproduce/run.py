@@ -264,4 +264,5 @@ def _is_published(key: str, given: str) -> bool:
     """Whether weights that the user has named are the published ones."""
     name = WEIGHTS[key]
     path = Path(given)
-    return given == name or (path.is_file() and matches(path, FILES[name].checksum))
+    known = name in FILES and path.is_file()
+    return given == name or (known and matches(path, FILES[name].checksum))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weclip.prepare.sources import PUBLISHED as FILES
-from weclip.prepare.weights.published import FAMILIES
+from weclip.prepare.weights.published import FAMILIES, Family
 from weclip.tasks.reproduce.costs import Cost, cost_of
 from weclip.tasks.reproduce.published import MAPS, Published, Row
 
@@ -42,10 +42,10 @@ class Request:
 
     @property
     def weights(self) -> dict[str, Path]:
-        """Files of frozen backbones that are fetched, by family: those the user has not given."""
+        """Files or folders of weights that are fetched, by family: those not given."""
         wanted = [FAMILIES[word] for word in self.table.weights]
         return {
-            family.word: self.root / FILES[family.names[0]].name
+            family.word: self.root / _kept_as(family)
             for family in wanted
             if not any(change.startswith(f"{family.key}=") for change in self.changes)
         }
@@ -84,6 +84,12 @@ class Stage:
     needs: tuple[str, ...] = ()
     command: str
     cost: Cost
+
+
+def _kept_as(family: Family) -> str:
+    """What `weclip prepare` calls a family's usual weights: a file, or a folder of the hub."""
+    name = family.names[0]
+    return FILES[name].name if family.has_file(name) else name.rpartition("/")[2]
 
 
 def stages(request: Request) -> list[Stage]:

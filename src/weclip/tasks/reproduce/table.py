@@ -125,6 +125,7 @@ def protocol_of(row: Row, config: Config) -> str:
     protocol = {
         "long_side": tested.side,
         "scales": tested.scales if segments else (1.0,),
+        "scale_merge": tested.scale_merge if segments else "mean",
         "flip": tested.flip and segments,
         "crf": row.crf,
         "precision": tested.precision,
