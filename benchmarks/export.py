@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from full_size import full_size_method
 from measuring import seconds, show, write
-from step import full_size_method
 from weclip.data.classes import load_classes
 from weclip.exports.models.formats import FORMATS
 from weclip.exports.models.graph import Graph

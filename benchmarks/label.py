@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from full_size import full_size_method
 from measuring import device, seconds, show, write
-from step import full_size_method
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.build import training_free
 from weclip.config_file import label_methods, load_config

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from full_size import full_size_method
 from measuring import device, seconds, show, write
-from step import full_size_method
 from weclip.inference.predictor import Predictor
 from weclip.system.memory import keep_freed_memory
 

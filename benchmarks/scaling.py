@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from full_size import full_size_method, random_batch
 from measuring import device, seconds, show, write
 from par import natural_image
-from step import full_size_method, random_batch
 from weclip.build import label_settings
 from weclip.config import Config, whole
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
@@ -51,7 +51,7 @@ def step_job(method: WeClip, batch_size: int) -> Job:
     """Forward and backward of a batch, under bf16."""
     config = Config()
     config.train.batch_size = batch_size
-    batch = random_batch(method, config).to(device())
+    batch = random_batch(config).to(device())
 
     def run() -> None:
         with torch.autocast(device(), torch.bfloat16):

@@ -3,11 +3,13 @@
 python benchmarks/step.py                      # random ViT-B/16, batch 4, crop 320
 python benchmarks/step.py --size demo          # the shipped tiny CLIP, as the demo trains it
 python benchmarks/step.py --size plus          # WeCLIP+ on a random ViT-B/16 and a random ViT-S/14
+python benchmarks/step.py --size afa           # AFA on a random MiT-B1, batch 4, crop 512
 python benchmarks/step.py --against ../old/src # another version of the package in the same run
 
 The published form is measured as it was released, and with freed memory kept, as ours runs. Its
 float16 casts, which cost most on a processor, are no part of it. WeCLIP+ has no published form
-here. Each form is a process of its own; times are medians, and "times" the median over turns.
+here; AFA's is the literal one of `literal_afa.py`, at a step whose labels are spread. Each form is
+a process of its own; times are medians, and "times" the median over turns.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
@@ -26,18 +29,11 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from full_size import demo_method, full_size_afa, full_size_method, random_batch
 from measuring import device, matrix_peak, now, show, write
 from published_form import PublishedForm, PublishedMaps
-from weclip.backbones.clip.image_encoder import ClipImageEncoder
-from weclip.backbones.clip.text_features import TextFeatures
-from weclip.backbones.dino.image_encoder import DinoImageEncoder
-from weclip.build import assemble, build_method
-from weclip.config import Config, whole
-from weclip.config_file import load_config
-from weclip.data.batch import Batch
-from weclip.data.classes import load_classes
+from weclip.config import Config
 from weclip.system.memory import keep_freed_memory
-from weclip.tasks.load.backbones import open_backbones
 from weclip.training.schedule import build_optimizer
 
 try:
@@ -55,32 +51,13 @@ STAGES = {
 }
 
 
-def full_size_method(preset: str = "voc") -> tuple[Any, Config]:
-    """A preset for VOC on a random ViT-B/16 with random text features, and a random ViT-S/14."""
-    config = load_config(preset, ["data.root=.", "clip.weights=.", "dino.weights=."])
-    encoder = ClipImageEncoder(width=768, blocks=12, patch_size=16, native_grid=14, joint_size=512)
-    unit = torch.nn.functional.normalize
-    text = TextFeatures(unit(torch.randn(20, 512), dim=1), unit(torch.randn(25, 512), dim=1), 100.0)
-    dino = None
-    if config.method.name == "weclip_plus":
-        dino = DinoImageEncoder(width=384, blocks=12, patch_size=14, native_grid=37)
-    return assemble(config, encoder, text, load_classes("voc").num_classes, dino), config
-
-
-def demo_method() -> tuple[Any, Config]:
-    """WeCLIP at the demo's size, with the published affinity, which both forms have."""
-    config = load_config("demo", ["data.root=.", "affinity.source=attention"])
-    return build_method(config, open_backbones(config), load_classes("demo")), config
-
-
-def random_batch(method: Any, config: Config) -> Batch:
-    """Random pixels with one, two or three tags an image."""
-    size, count = whole(config.data.crop_size), whole(config.train.batch_size)
-    tags = torch.zeros(count, len(method.maps.class_text), dtype=torch.bool)
-    for index, row in enumerate(tags):
-        row[torch.randperm(len(row))[: 1 + index % 3]] = True
-    image = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
-    return Batch(image, tags, torch.tensor([[0, 0, size, size]] * count), ("",) * count)
+AFA_STAGES = {
+    "trained": "network",
+    "look": "maps at three scales",
+    "make_labels": "labels and PAR",
+}
+AFA_STEP = 6001
+"""Its first one whose labels are spread."""
 
 
 class Stopwatch:
@@ -122,11 +99,17 @@ class Step:
         self.method, self.bf16, self.watch = method.to(device()).train(), bf16, Stopwatch()
         if bf16 and store_frozen is not None and not published:
             store_frozen(method, "bf16")
-        if published:
+        is_afa = config.method.name == "afa"
+        self.step = AFA_STEP if is_afa else 0
+        if published and is_afa:
+            from literal_afa import make_literal  # an older version has no AFA
+
+            make_literal(method)
+        elif published:
             method.__class__, method.maps.__class__ = PublishedForm, PublishedMaps
             encode = method.image_encoder.forward
             method.image_encoder.forward = lambda image, maps=None: encode(image)
-        for attribute, name in STAGES.items():
+        for attribute, name in (AFA_STAGES if is_afa else STAGES).items():
             part = attrgetter(attribute)(method)
             if isinstance(part, torch.nn.Module):
                 part.forward = self.watch.wrap(name, part.forward)
@@ -139,7 +122,7 @@ class Step:
             betas=optim.betas,
             eps=optim.eps,
         )
-        self.batch = random_batch(method, config).to(device())
+        self.batch = random_batch(config).to(device())
         self.learn = self.watch.wrap("backward and optimiser", self._learn)
 
     def _learn(self, loss: torch.Tensor) -> None:
@@ -152,7 +135,7 @@ class Step:
         self.watch.seconds.clear()
         start = now()
         with torch.autocast(device(), torch.bfloat16, enabled=self.bf16):
-            output = self.method.training_step(self.batch, step=0)
+            output = self.method.training_step(self.batch, step=self.step)
         self.learn(output.loss)
         whole = now() - start
         rest = whole - sum(self.watch.seconds.values())
@@ -166,13 +149,20 @@ class Step:
         return {**self.watch.flop, "whole step": sum(self.watch.flop.values())}
 
 
+METHODS: dict[str, Callable[[], tuple[Any, Config]]] = {
+    "full": full_size_method,
+    "demo": demo_method,
+    "plus": partial(full_size_method, "voc-plus"),
+    "afa": full_size_afa,
+}
+
+
 def serve(size: str, form: str, kind: str) -> None:
     """Print the FLOP of a form as JSON, then the figures of a step for each line that comes in."""
     if form != "published":
         keep_freed_memory()  # as the command line does
     torch.manual_seed(0)
-    presets = {"full": "voc", "plus": "voc-plus"}
-    method, config = demo_method() if size == "demo" else full_size_method(presets[size])
+    method, config = METHODS[size]()
     step = Step(method, config, bf16=kind == "bf16", published=form.startswith("published"))
     flop = step.flop()
     step()
@@ -257,7 +247,7 @@ def compare(size: str, kind: str, turns: int, against: Path | None) -> dict[str,
 def main() -> None:
     """Parse, measure, print tables and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", choices=("full", "demo", "plus"), default="full")
+    parser.add_argument("--size", choices=tuple(METHODS), default="full")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--kinds", nargs="+", default=["float32", "bf16"])
     parser.add_argument("--against", type=Path, help="folder of another version of the package")

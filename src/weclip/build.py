@@ -164,18 +164,7 @@ def eval_precision(config: Config, device: torch.device | str) -> str:
 def build_training_free(
     config: Config, clip: Clip, classes: ClassList, refiner: Method | None = None
 ) -> TrainingFree:
-    """A method without training on a loaded CLIP, for a class list; a trained one may refine it.
-
-    Raises:
-        InputError: The trained one has patches of another size.
-    """
-    wanted, patch = getattr(refiner, "affinity_patch", None), clip.image.patch_size
-    if wanted not in (None, patch):
-        raise InputError(
-            f"label.model: its affinity is between patches of {wanted} pixels, and the CLIP has "
-            f"patches of {patch}; give a CLIP of patch {wanted}, such as clip.weights=ViT-B/16, or "
-            "leave label.model out"
-        )
+    """A method without training on a loaded CLIP, for a class list; a trained one may refine it."""
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return training_free(config, clip.image, text, refiner)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from weclip.backbones.clip.weights import Clip
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build import build_label_crf, build_training_free
 from weclip.config import Config
@@ -21,6 +22,7 @@ from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
 from weclip.inference.label_masks import LabelMask, label_stream
 from weclip.inference.stream.beside import Writer, read_ahead
+from weclip.methods.method import Method
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
@@ -108,6 +110,7 @@ def _label(
     clip = open_clip(config, console)
     refiner = open_refiner(config, dataset.classes)
     learnt = None if refiner is None else refiner.method.to(default_device())
+    require_same_patches(learnt, clip)
     method = build_training_free(config, clip, dataset.classes, learnt).to(default_device())
     folder = LabelFolder(
         out,
@@ -182,6 +185,17 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
             f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
         )
     return model
+
+
+def require_same_patches(refiner: Method | None, clip: Clip) -> None:
+    """InputError if a model that refines maps has an affinity between patches of another size."""
+    wanted, patch = getattr(refiner, "affinity_patch", None), clip.image.patch_size
+    if wanted not in (None, patch):
+        raise InputError(
+            f"label.model: its affinity is between patches of {wanted} pixels, and the CLIP has "
+            f"patches of {patch}; give a CLIP of patch {wanted}, such as clip.weights=ViT-B/16, or "
+            "leave label.model out"
+        )
 
 
 def check_options(options: LabelOptions) -> tuple[int, int] | None:
