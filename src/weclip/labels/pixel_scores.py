@@ -85,7 +85,7 @@ class PixelScores:
         ids = torch.from_numpy(self.class_ids)
         label_map = torch.empty(self.size, dtype=torch.uint8)
         for window, part in self.windows():
-            label_map[window] = ids[best_of(part, dim=0).cpu()]
+            label_map[window] = ids[best_of(part, 0).cpu()]
         return label_map
 
     def _plain(self, window: Window) -> Tensor:

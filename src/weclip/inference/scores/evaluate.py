@@ -20,6 +20,7 @@ from weclip.inference.scores.metrics import (
     confusion_matrix,
     scores_from_confusion,
 )
+from weclip.inference.stream.beside import Writer
 from weclip.inference.stream.predicted import predict_stream
 from weclip.system.distributed import everyones
 from weclip.system.errors import InputError
@@ -98,8 +99,9 @@ def score_label_maps(
         InputError: A label map does not fit its mask (the image is named), or nothing was scored.
     """
     tally = Tally(num_classes, group_of, boundary=boundary, unsure=unsure)
-    for name, label_map, mask in label_maps:
-        tally.add(name, label_map, mask)
+    with Writer() as count:  # beside what makes the label maps
+        for name, label_map, mask in label_maps:
+            count(tally.add, name, label_map, mask)
     return tally.gather().result()
 
 
