@@ -93,6 +93,19 @@ def test_its_affinity_does_not_fit_other_patches(run, voc_world, clip_file, tmp_
     assert not (tmp_path / "masks").exists()
 
 
+def test_it_refines_the_masks_of_label(run, voc_world, tmp_path):
+    """Of a CLIP of patches that are its own."""
+    clip = worlds.write_clip(tmp_path / "clip.safetensors", patch=16)
+    data = [f"data.root={voc_world}", "data.tags_file=tags.csv", "data.train_split=train"]
+    line = ["label", "--config", "voc", *data, f"clip.weights={clip}", "label.scale=2"]
+    out = [tmp_path / "plain", tmp_path / "refined"]
+    assert cli.run([*line, "--out", str(out[0])]) == 0
+    assert cli.run([*line, "--out", str(out[1]), f"label.model={run}"]) == 0
+    plain, refined = (worlds.folder_content(each / "masks") for each in out)
+    assert plain.keys() == refined.keys()
+    assert plain != refined
+
+
 def test_mit_is_asked_for_where_it_is_needed(afa_changes, clip_file, tmp_path, capsys):
     none = [*afa_changes, "mit.weights=null"]
     assert worlds.train(tmp_path / "run", *none, config="voc-afa") == 2

@@ -29,11 +29,11 @@ SMALL = (
 """Changes that make a run of any preset take about a second."""
 
 
-def write_clip(path: Path, seed: int = 0) -> Path:
-    """A random ViT of width 64, 3 blocks and patch 8, with a real vocabulary of narrow vectors."""
+def write_clip(path: Path, seed: int = 0, patch: int = 8) -> Path:
+    """A random ViT of width 64 and 3 blocks, with a real vocabulary of narrow vectors."""
     generator = torch.Generator().manual_seed(seed)
     shapes = openai_shapes(
-        width=64, blocks=3, patch=8, grid=6, joint=16, text_width=16, text_blocks=1
+        width=64, blocks=3, patch=patch, grid=6, joint=16, text_width=16, text_blocks=1
     )
     tensors = {
         name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes.items()

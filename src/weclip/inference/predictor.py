@@ -181,7 +181,7 @@ class Predictor:
 
     @cached_property
     def _patch(self) -> int:
-        with inference_mode(self.model):
+        with inference_mode(self.model), computing_in(self.precision, self.device):
             return patch_of(self.model(torch.zeros(1, 3, PROBE, PROBE, device=self.device)).shape)
 
     def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

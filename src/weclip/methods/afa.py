@@ -53,7 +53,6 @@ class AfaSettings:
 
     needs: ClassVar = ()
     starts_from: ClassVar = "mit"
-    read_published: ClassVar = staticmethod(whole_state)
     provides: ClassVar = ("class_logits",)
     crop_multiple: ClassVar = 32
     """So that a crop at scale 1.5 is whole patches."""
@@ -97,6 +96,8 @@ class AfaSettings:
         """How maps are made."""
         modes = (self.cam_runs_in_training_mode, self.cam_runs_feed_batchnorm)
         return CamSettings(self.cam_scales, self.cam_eps, *modes)
+
+    read_published = staticmethod(whole_state)
 
     def weighs(self, step: int) -> dict[str, float]:
         """What weights are multiplied by at a step: at first the tags alone teach."""
@@ -142,8 +143,7 @@ class Afa(nn.Module):
     """
 
     needs: Sequence[str] = AfaSettings.needs
-    affinity_patch = 16
-    """Pixels of the patches that `feature_affinity` is between."""
+    affinity_patch = 16  # pixels of the patches that `feature_affinity` is between
 
     def __init__(
         self,
