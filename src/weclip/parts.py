@@ -101,6 +101,7 @@ def setting(
     above: float | None = None,
     least: float | None = None,
     most: float | None = None,
+    many: int | None = None,
 ) -> Any:
     """A field of a part: its default, where that comes from, and the values that are allowed.
 
@@ -110,8 +111,12 @@ def setting(
         above: Values are more than this.
         least: Values are at least this.
         most: Values are at most this.
+        many: Of a tuple: how many values it has at most; at least one.
     """
-    return field(default=default, metadata={"source": source, "rule": _rule(above, least, most)})
+    rule = _rule(above, least, most)
+    if rule is not None and many is not None:
+        rule = _of_all(*rule, many)
+    return field(default=default, metadata={"source": source, "rule": rule})
 
 
 def quirk(source: str) -> Any:
@@ -159,6 +164,13 @@ def _rule(above: float | None, least: float | None, most: float | None) -> Rule 
         )
 
     return allowed, " and ".join(words)
+
+
+def _of_all(allowed: Callable[[Any], bool], words: str, many: int) -> Rule:
+    """The rule of a tuple, from that of its values."""
+    return lambda values: 0 < len(values) <= many and all(map(allowed, values)), (
+        f"up to {many} numbers, each {words}"
+    )
 
 
 def _declare(kind: Kind, name: str) -> Callable[[Declared], Declared]:

@@ -103,7 +103,7 @@ CHANGES = (
         "crop-of-no-patches",
         "A crop of no whole patches",
         "data.crop_size=50",
-        "data.crop_size=50 is not a multiple of the CLIP's patch size 8; use 48 or 56",
+        "data.crop_size=50 is not a multiple of 8, as whole patches are; use 48 or 56",
     ),
     (
         "precision-unknown",

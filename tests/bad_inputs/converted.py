@@ -151,7 +151,7 @@ CASES = (
         "prepare-unknown",
         "A data set that is not known",
         "prepare vok --root data",
-        "prepare vok: unknown; known: voc, coco, clip, dino. did you mean 'voc'?",
+        "prepare vok: unknown; known: voc, coco, clip, dino, mit. did you mean 'voc'?",
     ),
     Case(
         "prepare-border",

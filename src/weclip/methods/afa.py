@@ -62,7 +62,11 @@ class AfaSettings:
     drop_path: float = setting(0.1, source="released code; of the last block", least=0, most=1)
     head_rate: float = setting(10.0, source="released code; times the encoder's", least=0)
     cam_scales: tuple[float, ...] = setting(
-        (1.0, 0.5, 1.5), source="released code; the affinity of the largest spreads labels"
+        (1.0, 0.5, 1.5),
+        source="released code; the affinity of the largest spreads labels",
+        least=0.1,
+        most=4,
+        many=8,
     )
     cam_eps: float = setting(1e-5, source="released code; where maps are scaled", above=0)
     cam_threshold: float = setting(0.45, source="released code; of scored CAMs", least=0, most=1)
@@ -72,10 +76,10 @@ class AfaSettings:
     power: float = setting(2.0, source="released code; sharpens the affinity", least=0)
     spread_eps: float = setting(0.1, source="released code; beside the sum of a patch", above=0)
     classification_only_until: int = setting(
-        2000, source="released code; last step of tags alone; COCO 5000; -1: none", least=-1
+        2000, source="released code; last step of tags alone; COCO 5000", least=-1, most=10**9
     )
     initial_labels_until: int = setting(
-        6000, source="released code; last step whose labels nothing spread; COCO 15000", least=-1
+        6000, source="released code; last of labels not spread; COCO 15000", least=-1, most=10**9
     )
     pairs_from_target: bool = setting(
         False, source="released code; whether affinity learns from spread labels too; COCO true"
@@ -86,10 +90,8 @@ class AfaSettings:
     par_sees_padding: bool = quirk("released code of AFA; of crops, where nothing spread labels")
 
     def __post_init__(self) -> None:
-        if 1 not in self.cam_scales or not all(0.1 <= s <= 4 for s in self.cam_scales):
-            raise ValueError(
-                f"method.afa.cam_scales={list(self.cam_scales)} must hold 1 and be from 0.1 to 4"
-            )
+        if 1 not in self.cam_scales:
+            raise ValueError(f"method.afa.cam_scales={list(self.cam_scales)} must hold 1")
 
     @property
     def cams(self) -> CamSettings:
