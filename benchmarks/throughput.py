@@ -35,7 +35,7 @@ def commands(run: Path, photos: Path, world: Path) -> dict[str, list[str]]:
         "predict, scales and flip": [*predict, *SCALES],
         "evaluate, scales and flip": ["evaluate", "--model", str(run), *scored, *SCALES],
         **{f"label, {name}": ["label", *labelled, "--method", name] for name in label_methods()},
-        "tag": ["tag", *labelled, f"data.classes={photos / 'classes.txt'}"],
+        "tag": ["tag", *labelled, f"data.classes={photos / 'classes.yaml'}"],
     }
 
 
@@ -50,7 +50,8 @@ def copy_some(photos: Path, world: Path, count: int, into: Path) -> tuple[Path, 
     kept = [row for row in rows if row.split(",")[0] in names]
     (few / "tags.csv").write_text("\n".join([head, *kept, ""]), encoding="utf-8")
     classes = sorted({name for row in rows for name in row.split(",")[1].split(";") if name})
-    (few / "classes.txt").write_text("\n".join([*classes, ""]), encoding="utf-8")
+    listed = f"classes: [{', '.join(classes)}]\nbackground_words: [ground, sky]\n"
+    (few / "classes.yaml").write_text(listed, encoding="utf-8")
     shutil.copytree(world, part)
     lists = next(part.rglob("val.txt"))
     stems = [path.stem for path in sorted(part.rglob("SegmentationClass/*.png"))][:count]
@@ -76,10 +77,10 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[Path, list
     few = commands(args.run, *copy_some(args.photos, args.world, 1, folder))
     many = commands(args.run, *copy_some(args.photos, args.world, args.images, folder))
     found: dict[str, dict[Path, list[list[float]]]] = {}
-    for name in few:
+    for index, name in enumerate(few):
         if not name.startswith(args.only):
             continue
-        out = folder / ("out.csv" if name == "tag" else "out")
+        out = folder / f"out{index}{'.csv' if name == 'tag' else ''}"
         rounds = found[name] = {checkout: [] for checkout in args.checkouts}
         for _ in range(args.rounds):
             for checkout, kept in rounds.items():

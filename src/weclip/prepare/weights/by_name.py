@@ -1,7 +1,7 @@
 """Weights by name: `ViT-B/16`, `dinov2_vits14`, or a repository of the Hugging Face hub.
 
 A path that is there wins over a name. What is fetched is kept in the cache of `huggingface_hub`,
-which takes half a second to import, and so is only where there is a name.
+which is imported only where there is a name.
 """
 
 import shlex

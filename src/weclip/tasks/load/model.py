@@ -123,7 +123,7 @@ def model_path(given: Path) -> Path:
         InputError: A checkpoint was given, or a folder without a model; with what to do.
     """
     if given.as_posix().startswith(HUB):
-        from weclip.tasks.load.hub import from_hub  # whose library takes half a second to import
+        from weclip.tasks.load.hub import from_hub  # imports the hub's library
 
         given = from_hub(given)
     if given.suffix == ".ckpt":
