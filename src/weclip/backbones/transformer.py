@@ -33,7 +33,8 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension of `x` (..., D)."""
         weight, bias = self.weight.float(), self.bias.float()
-        if _on_cpu(x) and x.dtype != torch.float64:  # the kernel widens as it reads
+        # The kernel widens as it reads; its gradients would depend on the number of threads.
+        if _on_cpu(x) and x.dtype != torch.float64 and not torch.is_grad_enabled():
             return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
         return F.layer_norm(x.float(), self.normalized_shape, weight, bias, self.eps).to(x.dtype)
 

@@ -259,8 +259,7 @@ class Afa(nn.Module):
         self, runs: CamRuns, slots: TagSlots, guide: Tensor, batch: Batch
     ) -> Tensor:
         """Labels (B, H, W) of maps that the affinity spreads."""
-        transition = self.transition(runs)
-        grid = runs.patch_grid
+        transition, grid = self.transition(runs), runs.patch_grid
         scores = propagated_scores(runs.cam, slots, transition, grid, self.backgrounds)
         return label_in_boxes(scores, slots, guide, batch.boxes, self.backgrounds)
 
@@ -289,9 +288,8 @@ class Afa(nn.Module):
             best_label(resize(refined, size), slots.index),
         )
         made = (each[0].to(torch.uint8).cpu() for each in found)
-        return LabelMaps(
-            runs.cam[0].amax(0).cpu().numpy(), dict(zip(LABEL_KINDS, made, strict=True))
-        )
+        kinds = dict(zip(LABEL_KINDS, made, strict=True))
+        return LabelMaps(runs.cam[0].amax(0).cpu().numpy(), kinds)
 
     def feature_affinity(self, view: View) -> Tensor:
         """(B, N, N) of the network at scale 1.

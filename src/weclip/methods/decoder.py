@@ -66,19 +66,23 @@ class Fusion(nn.Module):
         """Fuse patch tokens.
 
         Args:
-            tokens: Outputs (B, N, D) of the blocks.
+            tokens: Outputs (B, T, D) of the blocks, of which the last N are patches.
             patch_grid: (h, w), with h * w = N.
             share: Which images of a training step these are; None: all of them.
 
         Returns:
             (B, E, h, w).
         """
+        patches = patch_grid[0] * patch_grid[1]
+        # Cut off afterwards: products of whole tensors do not depend on how large a batch is.
         projected = [
-            projection(block) for projection, block in zip(self.projections, tokens, strict=True)
+            projection(block)[:, -patches:]
+            for projection, block in zip(self.projections, tokens, strict=True)
         ]
-        stacked = torch.unflatten(torch.cat(projected, dim=-1).transpose(1, 2), 2, patch_grid)
-        fused: Tensor = self.dropout(self.fuse(stacked), share)
-        return fused
+        fused = pointwise(self.fuse, torch.cat(projected, dim=-1))  # (B, N, E)
+        features = torch.unflatten(fused.transpose(1, 2), 2, patch_grid)
+        dropped: Tensor = self.dropout(features, share)
+        return dropped
 
 
 class PatchClassifier(nn.Module):
@@ -99,9 +103,13 @@ class PatchClassifier(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, C, h, w) of features (B, E, h, w)."""
         decoded = self.transformer(features.flatten(2).transpose(1, 2))  # (B, N, E)
-        decoded = torch.unflatten(decoded.transpose(1, 2), 2, features.shape[2:])
-        logits: Tensor = self.classifier(decoded)
-        return logits
+        logits = pointwise(self.classifier, decoded)  # (B, N, C)
+        return torch.unflatten(logits.transpose(1, 2), 2, features.shape[2:])
+
+
+def pointwise(convolution: nn.Conv2d, tokens: Tensor) -> Tensor:
+    """A 1 x 1 convolution of tokens (B, N, D) as one product."""
+    return F.linear(tokens, convolution.weight[:, :, 0, 0], convolution.bias)
 
 
 def similarity(features: Tensor) -> Tensor:
@@ -148,7 +156,7 @@ class Decoder(nn.Module):
             patch_grid: (h, w), with h * w = N.
             share: Which images of a training step these are; None: all of them.
         """
-        fused = self.fusion([block[:, 1:] for block in tokens], patch_grid, share)  # (B, E, h, w)
+        fused = self.fusion(tokens, patch_grid, share)  # (B, E, h, w)
         return Decoded(self.segmenter(fused), fused)
 
 
@@ -196,7 +204,7 @@ class TwoBranchDecoder(nn.Module):
             guide: The second encoder's patches.
             share: Which images of a training step these are; None: all of them.
         """
-        of_clip = self.clip_head([tokens[:, 1:]], patch_grid, share)  # (B, E, h, w)
+        of_clip = self.clip_head([tokens], patch_grid, share)  # (B, E, h, w)
         of_guide = self.guide_head([guide.features], guide.patch_grid, share)  # (B, E, h', w')
         of_guide = F.interpolate(of_guide, size=patch_grid, mode="bilinear", align_corners=False)
         branches = (self.segmenter(of_clip), self.segmenter(of_guide))
