@@ -1,9 +1,10 @@
 """From configuration to parts; the only file that sees both configuration and classes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEn
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
+from weclip.backbones.graphs.cuda import CudaRecorder
+from weclip.backbones.graphs.replayed import Graphs
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.mit.weights import Mit
@@ -131,6 +134,22 @@ def load_trained(method: Method, state: Mapping[str, Tensor], path: Path) -> Non
             f"{path}: its weights do not fit the configuration ({reason}); "
             "check data.classes, method.* and clip.weights"
         ) from None
+
+
+def replay_steps(
+    config: Config, method: Any, device: torch.device, warn: Callable[[str], None]
+) -> None:
+    """Let steps of a method with `maps` replay work, where the configuration says so.
+
+    `warn` is told what cannot be; InputError where the device has no CUDA graphs.
+    """
+    if not config.train.cuda_graphs:
+        return
+    if device.type != "cuda":
+        raise InputError(
+            f"train.cuda_graphs=true needs a CUDA GPU, and this runs on {device.type}; leave it out"
+        )
+    method.maps.graphs = Graphs(method.maps, recorder=partial(CudaRecorder, device), warn=warn)
 
 
 def build_predictor(config: Config, method: Method) -> Predictor:

@@ -77,9 +77,7 @@ class ClipConfig:
     prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
     more_templates: tuple[str, ...] = ()  # whose features are averaged with it
     descriptions: str | None = None  # file of sentences on the classes, which enrich them (ExCEL)
-    description_clusters: int | None = (
-        None  # k-means centres in their place; ExCEL VOC 112, COCO 224
-    )
+    description_clusters: int | None = None  # k-means centres in their place; VOC 112, COCO 224
     description_share: float = 0.9  # most like a class that take part; ExCEL, released code
     description_weight: float = 1.0  # ExCEL, released code
 
@@ -179,6 +177,7 @@ class TrainConfig:
     save_every: WholeOrAuto = 1000
     keep_last: int = 2  # checkpoints that stay, the best one apart
     deterministic: bool = False  # slower algorithms where the faster ones vary from run to run
+    cuda_graphs: bool = False  # frozen encoders and labels are replayed on a GPU; docs/training.md
     best_metric: str = "miou"
     tracker: str | None = None  # tensorboard | wandb | mlflow, beside `log.jsonl`
 

@@ -155,6 +155,7 @@ def validate(config: Config) -> None:
         )
     if config.KNOWN:
         _validate_parts(config)
+        _validate_graphs(config)
 
 
 def _validate_images(config: Config) -> None:
@@ -193,6 +194,22 @@ def _validate_parts(config: Config) -> None:
             part = config.part(kind, name)
             reads = getattr(part, "reads", ())
             parts.require_readable(f"{kind.name} '{name}'", reads, _provided(config))
+
+
+def _validate_graphs(config: Config) -> None:
+    """The same for CUDA graphs; whether the device has them is seen when it is chosen."""
+    if not config.train.cuda_graphs:
+        return
+    if config.train.deterministic:
+        raise InputError(
+            "train.cuda_graphs=true replays work that runs go on with at another step when they "
+            "are resumed, so train.deterministic=true cannot hold; leave one of them out"
+        )
+    if not getattr(config.KNOWN[parts.METHOD.name, config.method.name], "replays", False):
+        raise InputError(
+            f"train.cuda_graphs=true: method '{config.method.name}' has nothing to replay; leave "
+            "it out, or take method.name=weclip or weclip_plus"
+        )
 
 
 def _provided(config: Config) -> tuple[str, ...]:

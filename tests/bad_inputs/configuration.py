@@ -7,13 +7,13 @@ CHANGES = (
         "key-misspelt",
         "A misspelt key",
         "train.stepz=3",
-        "'train.stepz=3': unknown key train.stepz; did you mean 'steps'? known under train: steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric, tracker",
+        "'train.stepz=3': unknown key train.stepz; did you mean 'steps'? known under train: steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, cuda_graphs, best_metric, tracker",
     ),
     (
         "section-as-value",
         "A value for a section",
         "train=3",
-        "'train=3': train is a section; its keys are steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric, tracker",
+        "'train=3': train is a section; its keys are steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, cuda_graphs, best_metric, tracker",
     ),
     (
         "word-for-number",

@@ -30,7 +30,7 @@ def _files() -> Iterator[Case]:
             "yaml-section-without-keys",
             "A section with a number",
             "train: 5\n",
-            "bad.yaml: train is a section; its keys are steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, best_metric, tracker",
+            "bad.yaml: train is a section; its keys are steps, epochs, batch_size, seed, precision, log_every, image_every, eval_every, save_every, keep_last, deterministic, cuda_graphs, best_metric, tracker",
         ),
         (
             "yaml-key-twice",

@@ -20,7 +20,7 @@ from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.boxes import box_mask
 from weclip.labels.spreading import Refined, propagate
 from weclip.methods.decoder import TwoBranchDecoder
-from weclip.methods.weclip_plus import class_probability, confident_classes
+from weclip.methods.labelling import class_probability, confident_classes
 from weclip.system.errors import InputError
 
 BOX = (5, 3, 26, 40)  # content of a padded crop, 32 x 48

@@ -3,7 +3,9 @@
 Stage 3. WeCLIP and the methods without training share it.
 """
 
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +13,14 @@ from torch import Tensor, nn
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
+from weclip.backbones.graphs.replayed import Graphs
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_slots import TagSlots
-from weclip.labels.view import View
+from weclip.labels.view import Seen, View
 from weclip.parts import not_provided
 from weclip.system.errors import InputError
+
+Result = TypeVar("Result")
 
 
 class MapSource(Protocol):
@@ -48,6 +53,9 @@ class TagMaps(nn.Module):
         mean: RGB mean of the input normalisation, in 0..1.
         std: RGB standard deviation of it.
         guide: Frozen second encoder, RGB (B, 3, H, W) in 0..255 to a `Guide`; None: there is none.
+
+    Attributes:
+        graphs: What training steps replay instead of launching it anew; None: nothing.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class TagMaps(nn.Module):
         self.affinity = affinity
         self.guide = guide
         self.scale = text.scale
+        self.graphs: Graphs | None = None
         self.register_buffer("class_text", text.classes, persistent=False)
         self.register_buffer("background_text", text.background, persistent=False)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -93,7 +102,13 @@ class TagMaps(nn.Module):
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
     def see(
-        self, image: Tensor, *, refined: bool = False, all_maps: bool = False, skipped: int = 0
+        self,
+        image: Tensor,
+        *,
+        refined: bool = False,
+        all_maps: bool = False,
+        skipped: int = 0,
+        replayed: bool = False,
     ) -> View:
         """What the encoder sees of RGB images (B, 3, H, W) in 0..255; nothing is computed yet.
 
@@ -102,18 +117,46 @@ class TagMaps(nn.Module):
             refined: Whether a decoder's affinity will refine the attention.
             all_maps: Whether the attention of all blocks will be read.
             skipped: As `View.skipped`.
+            replayed: Whether `graphs` may be used; then the view is valid until the next such one.
         """
         layers = getattr(self.affinity, "attention_layers", None)
         wanted = layers(refined=refined) if layers else 1
+        formed = self.image_encoder.depth - 1 if all_maps else wanted - 1
+        view = self._view(image, self.normalise(image), formed, skipped)
+        if not replayed or self.graphs is None:
+            return view
+        view.encode = partial(self.graphs, "CLIP", self.image_encoder)
+        view.providers = {n: partial(self.graphs, n, each) for n, each in view.providers.items()}
+        return view
+
+    def _view(self, image: Tensor, normalised: Tensor, formed: int, skipped: int) -> View:
         return View(
             encoder=self.image_encoder,
             rgb=image,
-            normalised=self.normalise(image),
+            normalised=normalised,
             texts=TextFeatures(self.class_text, self.background_text, self.scale),
-            formed=self.image_encoder.depth - 1 if all_maps else wanted - 1,
+            formed=formed,
             providers={} if self.guide is None else {"guide": self.guide},
             skipped=skipped,
         )
+
+    def run(self, function: Callable[..., Result], view: View, *given: Any) -> Result:
+        """`function(view, *given)`, once a training step, from a graph where these are in use.
+
+        Args:
+            function: Makes labels, without gradients, of these and of frozen weights alone.
+            view: What the encoders see, `replayed`.
+            given: As in `Graphs.__call__`; the result is valid as long as it says.
+        """
+        if self.graphs is None:
+            return function(view, *given)
+
+        def of_seen(seen: Seen, *given: Any) -> Result:
+            again = self._view(seen.rgb, seen.normalised, seen.formed, seen.skipped)
+            again.features = seen.features
+            return function(again, *given)
+
+        return self.graphs("labels", of_seen, view.seen(), *given)
 
     @torch.no_grad()
     def make(self, view: View, slots: TagSlots) -> Tensor:

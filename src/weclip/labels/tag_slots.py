@@ -18,7 +18,7 @@ class TagSlots:
     Attributes:
         index: (B, K) int64 class indices (class id minus 1), ascending; 0 in empty slots.
         filled: (B, K) bool, False in empty slots.
-        image: (P,) int64, the image of each of the P filled slots.
+        image: (P,) int64, the image of each of the P filled slots; where padded, the last repeats.
         slot: (P,) int64, its slot.
     """
 
@@ -50,10 +50,15 @@ def send(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=values.is_pinned())
 
 
-def pack_tags(tags: Tensor) -> TagSlots:
+def pack_tags(tags: Tensor, *, padded: bool = False) -> TagSlots:
     """Pack multi-hot tags (B, C-1) bool into slots; K is at least 1.
 
     How many there are decides shapes: tags that lie on the host spare a device a wait.
+
+    Args:
+        tags: The tags.
+        padded: Whether K and P are rounded up to 1, 2, 4, 8 and so on, which leaves few shapes, up
+            to C-1 and B * K. Slots are left empty for it, and the last filled one is repeated.
 
     >>> slots = pack_tags(torch.tensor([[False, True, True], [True, False, False]]))
     >>> slots.index.tolist(), slots.filled.tolist()
@@ -61,9 +66,20 @@ def pack_tags(tags: Tensor) -> TagSlots:
     """
     counts = tags.sum(dim=1, keepdim=True)
     slots = max(1, int(counts.max()))
+    if padded:
+        slots = min(_power_of_2(slots), tags.shape[1])
     order = tags.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :slots]
     filled = torch.arange(slots, device=tags.device) < counts
-    return TagSlots(order * filled, filled, *filled.nonzero(as_tuple=True))
+    image, slot = filled.nonzero(as_tuple=True)
+    if padded and len(image):
+        more = min(_power_of_2(len(image)), filled.numel()) - len(image)
+        image, slot = (torch.cat([each, each[-1:].expand(more)]) for each in (image, slot))
+    return TagSlots(order * filled, filled, image, slot)
+
+
+def _power_of_2(count: int) -> int:
+    """The least power of 2 that is not below a number from 1 on."""
+    return 1 << (count - 1).bit_length()
 
 
 def tag_slots(tags: Sequence[int], classes: int) -> TagSlots:

@@ -24,6 +24,17 @@ Provider = Callable[[Tensor], Any]
 """RGB (B, 3, H, W) in 0..255 -> a `Guide`, or regions (B, H, W) int64 with a number for each."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A view whose blocks 1..L-1 have run, as tensors alone; attributes as in `View`."""
+
+    rgb: Tensor
+    normalised: Tensor
+    features: ImageFeatures
+    formed: int
+    skipped: int
+
+
 @dataclass
 class View:
     """A batch as the frozen encoders see it.
@@ -37,6 +48,7 @@ class View:
             are worked out from the tokens when a part asks for them.
         providers: What else there is, of `parts.PROVIDED`.
         skipped: How many blocks before block L it leaves out; WeCLIP+ as released leaves out one.
+        encode: Runs blocks 1..L-1 in the encoder's place, such as from a graph; None: it does.
     """
 
     encoder: ClipImageEncoder
@@ -46,6 +58,7 @@ class View:
     formed: int = 0
     providers: Mapping[str, Provider] = field(default_factory=dict)
     skipped: int = 0
+    encode: Callable[[Tensor, int], ImageFeatures] | None = None
 
     def __post_init__(self) -> None:
         device = self.normalised.device.type
@@ -78,8 +91,12 @@ class View:
     def features(self) -> ImageFeatures:
         """Blocks 1..L-1."""
         with self.precision():
-            features: ImageFeatures = self.encoder(self.normalised, self.formed)
+            features: ImageFeatures = (self.encode or self.encoder)(self.normalised, self.formed)
         return features
+
+    def seen(self) -> Seen:
+        """Its tensors."""
+        return Seen(self.rgb, self.normalised, self.features, self.formed, self.skipped)
 
     @property
     def tokens(self) -> tuple[Tensor, ...]:

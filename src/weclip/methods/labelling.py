@@ -14,8 +14,10 @@ from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_scores import Par, pixel_scores
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
+from weclip.labels.spreading import Refined
 from weclip.labels.tag_slots import TagSlots, send
 from weclip.labels.view import View
+from weclip.methods.loss_inputs import at_pixels
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
 """Label maps that tags lead to, each made of the one before."""
@@ -32,6 +34,23 @@ class LabelMaps:
 
     heat: NDArray[np.float32]
     label_map: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What the tags of a training step's batch lead to.
+
+    Attributes:
+        cam: (B, K, h, w) in [0, 1], maps of the tags.
+        weighted: (B, K, h, w), those that were spread; of most methods the same.
+        refined: Maps after the affinity.
+        pseudo_label: Labels (B, H, W), and what they were made of.
+    """
+
+    cam: Tensor
+    weighted: Tensor
+    refined: Refined
+    pseudo_label: PseudoLabel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +122,18 @@ def label_maps_of(
     with torch.autocast(cam.device.type, enabled=False):
         made = [pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps]
     return LabelMaps(cam[0].amax(0).cpu().numpy(), dict(zip(LABEL_KINDS, made, strict=True)))
+
+
+@torch.no_grad()
+def class_probability(logits: Tensor, slots: TagSlots) -> Tensor:
+    """(B, K, h, w), the predicted probability of each slot's class, of logits (B, C, h, w)."""
+    probability = logits.float().softmax(dim=1)
+    index = (slots.index + 1)[..., None, None].expand(-1, -1, *logits.shape[2:])
+    return probability.gather(1, index)
+
+
+@torch.no_grad()
+def confident_classes(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Largest probability and its class id, each (B, H, W), of logits (B, C, h, w) resized."""
+    best = at_pixels(logits, size).softmax(dim=1).max(dim=1)
+    return best.values, best.indices

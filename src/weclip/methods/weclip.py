@@ -20,6 +20,7 @@ from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
 from weclip.labels.view import View
 from weclip.methods.decoder import Decoded, Decoder
 from weclip.methods.labelling import (
+    Labelled,
     LabelMaps,
     LabelSettings,
     label_maps_of,
@@ -45,6 +46,7 @@ class WeClipSettings:
     """A decoder on frozen CLIP learns from labels that CLIP's own maps give (WeCLIP)."""
 
     needs: ClassVar = ("clip",)
+    replays: ClassVar = True
     published: ClassVar = {"decoder_fts_fuse.": "fusion.", "decoder.": "segmenter."}
 
     width: int = setting(
@@ -165,26 +167,30 @@ class WeClip(nn.Module):
         """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         refines = self.settings.refines(step)
-        view = self.maps.see(batch.image, refined=refines)  # L-1 x (B, 1+N, D)
+        view = self.maps.see(batch.image, refined=refines, replayed=True)  # L-1 x (B, 1+N, D)
         # 2. Decoder: logits (B, C, h, w) and its own affinity (B, N, N)
         decoded = self.trained(view.tokens, view.patch_grid, batch.share)
         # 3. Map of each tag, spread by attention, or by attention and the decoder's affinity
-        slots = pack_tags(batch.tags).to(self.device)  # (B, K)
-        cam = self.maps.make(view, slots)  # (B, K, h, w)
-        learnt = decoded.feature_affinity if refines else None
-        refined = self.maps.spread(cam, view, learnt)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
-        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
-        pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
-        target = pseudo_label.label_map
+        slots = pack_tags(batch.tags, padded=self.maps.graphs is not None).to(self.device)  # (B, K)
+        learnt = decoded.feature_affinity if refines else None
+        made = self.maps.run(self.label, view, slots, learnt)  # (B, K, h, w) to (B, H, W)
+        target = made.pseudo_label.label_map
         if not self.settings.train_on_padding:
             target = without_padding(target, batch.content_box)
         # 5. Losses
         logits, affinity = decoded.logits.float(), decoded.feature_affinity
         given = LossInputs(logits, affinity, target, batch.tags, view, pseudo_label=target)
         loss, terms = sum_of_terms(self.losses, given, total)
-        detail = WeClipStep(slots, affinity, refined, pseudo_label)
-        return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
+        detail = WeClipStep(slots, affinity, made.refined, made.pseudo_label)
+        return StepOutput(loss, terms, batch.tags, decoded.logits, made.cam, target, detail)
+
+    def label(self, view: View, slots: TagSlots, learnt: Tensor | None) -> Labelled:
+        """Stages 3 and 4 of a training step; `learnt` is the decoder's affinity (B, N, N)."""
+        cam = self.maps.make(view, slots)  # (B, K, h, w)
+        refined = self.maps.spread(cam, view, learnt)  # (B, K, h, w)
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
+        return Labelled(cam, cam, refined, self.make_label(refined.cam, slots, guide))  # (B, H, W)
 
     @torch.no_grad()
     def label_maps(

@@ -19,14 +19,17 @@ from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
 from weclip.labels.view import View
 from weclip.methods.decoder import Decoded, TwoBranchDecoder
 from weclip.methods.labelling import (
+    Labelled,
     LabelMaps,
     LabelSettings,
+    class_probability,
+    confident_classes,
     label_maps_of,
     par_guide,
     pseudo_label_of,
     without_padding,
 )
-from weclip.methods.loss_inputs import Loss, LossInputs, Total, at_pixels
+from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
     Ingredients,
     ParameterGroup,
@@ -45,6 +48,7 @@ class WeClipPlusSettings:
     """A decoder on frozen CLIP and DINOv2; predictions weigh the maps and mend the labels."""
 
     needs: ClassVar = ("clip", "dino")
+    replays: ClassVar = True
     provides: ClassVar = ("branches",)
     published: ClassVar = {
         "decoder_fts_fuse.": "clip_head.",
@@ -187,16 +191,15 @@ class WeClipPlus(nn.Module):
     def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
         """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP (B, 1+N, D) of block L-1, frozen DINOv2 (B, N', D')
-        view = self.see(batch.image, step)
+        view = self.see(batch.image, step, replayed=True)
         # 2. Two heads, one classifier: logits (B, C, h, w), affinity (B, N, N) of both maps
         decoded = self.decode(view, batch.share)
         # 3. Map of each tag, times its predicted probability, spread by the decoder's choice
-        slots = pack_tags(batch.tags).to(self.device)  # (B, K)
-        cam, weighted, refined = self.refine(view, slots, decoded, step)  # (B, K, h, w)
         # 4. Pixels: PAR and argmax
-        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
-        pseudo_label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
-        labels = pseudo_label.label_map
+        slots = pack_tags(batch.tags, padded=self.maps.graphs is not None).to(self.device)  # (B, K)
+        learnt = decoded if self.settings.refines(step) else None
+        made = self.maps.run(self.label, view, slots, learnt)  # (B, K, h, w) to (B, H, W)
+        labels = made.pseudo_label.label_map
         if not self.settings.train_on_padding:
             labels = without_padding(labels, batch.content_box)
         # 5. Later in the training confident predictions replace labels
@@ -212,8 +215,8 @@ class WeClipPlus(nn.Module):
             branches=decoded.branches,
         )
         loss, terms = sum_of_terms(self.losses, given, total)
-        detail = WeClipPlusStep(slots, decoded, weighted, refined, pseudo_label)
-        return StepOutput(loss, terms, batch.tags, decoded.logits, cam, target, detail)
+        detail = WeClipPlusStep(slots, decoded, made.weighted, made.refined, made.pseudo_label)
+        return StepOutput(loss, terms, batch.tags, decoded.logits, made.cam, target, detail)
 
     @torch.no_grad()
     def label_maps(
@@ -222,7 +225,8 @@ class WeClipPlus(nn.Module):
         """As `Labeller.label_maps`; labels before any replacement."""
         view = self.see(image, step)
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
-        cam, _, refined = self.refine(view, slots, self.decode(view), step)  # (1, K, h, w)
+        learnt = self.decode(view) if self.settings.refines(step) else None
+        cam, _, refined = self.refine(view, slots, learnt)  # (1, K, h, w)
         guide = par_guide(view, normalised=self.settings.par_on_normalised_image)[0]
         return label_maps_of(cam, refined.cam, slots, size, labels=self.labels, guide=guide)
 
@@ -232,29 +236,36 @@ class WeClipPlus(nn.Module):
         decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, guide)
         return decoded.feature_affinity
 
-    def see(self, image: Tensor, step: int) -> View:
+    def see(self, image: Tensor, step: int, *, replayed: bool = False) -> View:
         """What both encoders see of RGB images (B, 3, H, W) in 0..255, for a training step."""
         refined, skipped = self.settings.refines(step), int(self.settings.cam_skips_block)
-        return self.maps.see(image, refined=refined, skipped=skipped)
+        return self.maps.see(image, refined=refined, skipped=skipped, replayed=replayed)
 
     def decode(self, view: View, share: Share | None = None) -> Decoded:
         """The decoder's output."""
         decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, view.guide, share)
         return decoded
 
+    def label(self, view: View, slots: TagSlots, learnt: Decoded | None) -> Labelled:
+        """Stages 3 and 4 of a training step."""
+        cam, weighted, refined = self.refine(view, slots, learnt)  # (B, K, h, w)
+        guide = par_guide(view, normalised=self.settings.par_on_normalised_image)
+        label = self.make_label(refined.cam, slots, guide)  # (B, H, W)
+        return Labelled(cam, weighted, refined, label)
+
     def refine(
-        self, view: View, slots: TagSlots, decoded: Decoded, step: int
+        self, view: View, slots: TagSlots, learnt: Decoded | None
     ) -> tuple[Tensor, Tensor, Refined]:
         """Maps of the tags (B, K, h, w) as they are, weighted, and weighted and spread.
 
         The affinity, with its boxes, is that of the maps before they are weighted. Before the
-        refinement module is on, they are not weighted, and the decoder takes no part.
+        refinement module is on, `learnt` is None, and they are not weighted.
         """
         cam = self.maps.make(view, slots)
-        if not self.settings.refines(step):
+        if learnt is None:
             return cam, cam, self.maps.spread(cam, view, None)
-        weighted = cam * class_probability(decoded.logits, slots)
-        refined = self.maps.spread(cam, view, decoded.feature_affinity)
+        weighted = cam * class_probability(learnt.logits, slots)
+        refined = self.maps.spread(cam, view, learnt.feature_affinity)
         if slots.image.numel() and not self.knows_affinity:  # once, since a GPU has to wait
             require_linear(refined, cam)
             self.knows_affinity = True
@@ -281,18 +292,3 @@ class WeClipPlus(nn.Module):
             allowed = slots.allowed(logits.shape[1])  # (B, C)
             counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
         return torch.where(counts, prediction, labels)
-
-
-@torch.no_grad()
-def class_probability(logits: Tensor, slots: TagSlots) -> Tensor:
-    """(B, K, h, w), the predicted probability of each slot's class, of logits (B, C, h, w)."""
-    probability = logits.float().softmax(dim=1)
-    index = (slots.index + 1)[..., None, None].expand(-1, -1, *logits.shape[2:])
-    return probability.gather(1, index)
-
-
-@torch.no_grad()
-def confident_classes(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Largest probability and its class id, each (B, H, W), of logits (B, C, h, w) resized."""
-    best = at_pixels(logits, size).softmax(dim=1).max(dim=1)
-    return best.values, best.indices

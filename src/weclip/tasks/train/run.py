@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from weclip.backbones.precision import chosen_precision, store_frozen
-from weclip.build import build_method, eval_precision
+from weclip.build import build_method, eval_precision, replay_steps
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.data.images.listing import AUTO
@@ -143,9 +143,10 @@ def _train(
         pinned=accelerator.device.type == "cuda",
         report=lambda message: warn(console, f"skipped: {message}"),
     )
-    show_start(config, inputs, method, accelerator, precisions, console)
     cpu = accelerator.device.type == "cpu"
     view = StepView(console, whole(config.train.steps), on_cpu=cpu)
+    replay_steps(config, method, accelerator.device, view.warn)
+    show_start(config, inputs, method, accelerator, precisions, console)
     trainer = make_trainer(config, inputs, method, accelerator, out, digest, view)
     if checkpoint:
         resume_from(checkpoint, trainer, out)
@@ -192,6 +193,7 @@ def enter_folder(
         claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
     counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
     record = {"kind": KIND, "versions": made_with, "precision": dict(precisions), **counted}
+    record["cuda_graphs"] = config.train.cuda_graphs
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(

@@ -70,7 +70,7 @@ def show_start(
         f"{mean(tags):.1f} on average",
         "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs",
         "pixels": f"crops of {whole(config.data.crop_size)}; tested at {side}",
-        "machine": machine(accelerator),
+        "machine": machine(accelerator) + (", CUDA graphs" if run.cuda_graphs else ""),
         **{CALLED[name]: frozen(each) for name, each in inputs.backbones.items()},
         **({} if mit is None else {"MiT": f"{mit.name}, which training starts from"}),
         "trained": f"{millions(parameters(method.trained))} ({config.method.name})",
