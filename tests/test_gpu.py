@@ -1,9 +1,14 @@
 """On a GPU: the same labels, losses and gradients as on the CPU, and no wait."""
 
+from functools import partial
+
 import pytest
 import torch
 from tests.methods.tiny_weclip import make_batch, tiny_weclip, tiny_weclip_plus
 from tests.training.tiny_run import make_trainer
+
+from weclip.backbones.graphs.cuda import CudaRecorder
+from weclip.backbones.graphs.replayed import Graphs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -55,3 +60,30 @@ def test_a_training_step_never_waits(make, tmp_path):
             trainer.train_step(batch.to("cuda"))
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("make", [tiny_weclip, tiny_weclip_plus])
+def test_replayed_steps_equal_launched_ones(make, precision, tmp_path):
+    """Losses of 24 steps with an optimiser; every graph is recorded, agrees and is trusted."""
+    losses, warnings = [], []
+    for replays in (False, True):
+        trainer = make_trainer(tmp_path, steps=10**6, method=make())
+        trainer.method.train()
+        maps = trainer.method.maps
+        if replays:
+            recorder = partial(CudaRecorder, maps.mean.device)
+            maps.graphs = Graphs(maps, recorder=recorder, warn=warnings.append)
+        for seed in range(24):
+            tags = ((0, 2), (1,), (4,)) if seed % 2 else ((0, 1, 3), (4,), (2,))
+            batch = make_batch(tags=tags, seed=seed).pin_memory().to("cuda")
+            with torch.autocast("cuda", precision, enabled=precision != torch.float32):
+                output = trainer.train_step(batch)
+            losses.append(output.terms["loss"].item())
+            trainer.step += 1
+    assert warnings == []
+    counts = maps.graphs.counts()
+    assert counts.pop("labels") == 2
+    assert set(counts.values()) == {1}
+    tolerance = 1e-3 if precision == torch.float32 else 2e-2
+    torch.testing.assert_close(losses[:24], losses[24:], rtol=tolerance, atol=tolerance)

@@ -202,13 +202,13 @@ def _validate_graphs(config: Config) -> None:
         return
     if config.train.deterministic:
         raise InputError(
-            "train.cuda_graphs=true replays work that runs go on with at another step when they "
-            "are resumed, so train.deterministic=true cannot hold; leave one of them out"
+            "train.cuda_graphs=true and train.deterministic=true contradict each other, for a run "
+            "that is resumed records at another step; leave one of them out"
         )
     if not getattr(config.KNOWN[parts.METHOD.name, config.method.name], "replays", False):
         raise InputError(
-            f"train.cuda_graphs=true: method '{config.method.name}' has nothing to replay; leave "
-            "it out, or take method.name=weclip or weclip_plus"
+            f"train.cuda_graphs=true: the method '{config.method.name}' has nothing to replay; "
+            "leave it out, or take method.name=weclip or weclip_plus"
         )
 
 

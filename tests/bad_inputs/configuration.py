@@ -118,6 +118,12 @@ CHANGES = (
         "train.precision=fp16 needs a CUDA GPU; use auto, float32 or bf16",
     ),
     (
+        "graphs-of-gpus",
+        "CUDA graphs on a CPU",
+        "train.cuda_graphs=true",
+        "train.cuda_graphs=true needs a CUDA GPU, and this runs on cpu; leave it out",
+    ),
+    (
         "format-in-capitals",
         "A format in capitals",
         "data.format=VOC",
