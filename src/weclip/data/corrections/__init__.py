@@ -1,0 +1,1 @@
+"""What a person corrected: the folder `corrected/`, its format, reading and writing."""
