@@ -27,6 +27,7 @@ ORDER = (
     "class_texts",
     "build",
     "prepare",
+    "review",
     "tasks",
     "demo",
     "cli",

@@ -27,7 +27,7 @@ DISTRIBUTION = {
 
 OWN = ("weclip", "tests", "examples")
 
-OF_EXAMPLES = {"label-studio-ml", "uvicorn"}
+OF_EXAMPLES = {"label-studio-ml"}
 """Installed by those who start the example; docs/examples.md names them."""
 
 
@@ -44,7 +44,7 @@ EXTRAS = {
     for extra, requirements in PROJECT["optional-dependencies"].items()
 }
 OPTIONAL = ("onnx", "export", "demo", "crf", "prepare", "geo")
-SHIPPED = ("torch", "fast", *OPTIONAL)
+SHIPPED = ("torch", "fast", "review", *OPTIONAL)
 """Extras that the package itself imports; those of `OPTIONAL` never at the top of a module."""
 
 DIRECT = RUNTIME.union(*EXTRAS.values())

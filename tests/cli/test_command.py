@@ -8,7 +8,17 @@ from weclip.system.console import Screen, quietly, screen, warn, warnings_of
 from weclip.system.distributed import chosen_device
 from weclip.tasks import check, predict
 
-COMPUTING = {"train", "label", "tag", "predict", "evaluate", "demo", "replay", "reproduce"}
+COMPUTING = {
+    "train",
+    "label",
+    "tag",
+    "predict",
+    "evaluate",
+    "demo",
+    "replay",
+    "reproduce",
+    "review",
+}
 LINE = ["predict", "a.jpg", "--model", "run", "--out", "out"]
 
 

@@ -13,6 +13,7 @@ import typer
 from weclip.cli import options
 from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
 from weclip.cli.completion import let_values_follow_keys
+from weclip.cli.correct.review import review
 from weclip.cli.export import export
 from weclip.cli.label import label
 from weclip.cli.options import (
@@ -158,6 +159,7 @@ def evaluate(
 computing()(predict)
 computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
+computing()(review)
 command()(export)
 computing()(reproduce)
 command()(bundle)

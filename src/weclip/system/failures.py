@@ -32,6 +32,7 @@ _SISTER = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by pee
 EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("torch", "accelerate", "tokenizers", "huggingface_hub"), "torch"),
     "onnxruntime": "onnx",
+    **dict.fromkeys(("starlette", "uvicorn"), "review"),
 }
 """What of ours a package is installed with, where the base install lacks it."""
 

@@ -1,0 +1,1 @@
+"""Command lines of a person's corrections."""

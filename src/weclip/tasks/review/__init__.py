@@ -1,0 +1,1 @@
+"""`weclip review`: what is opened, and the page that shows it."""
