@@ -1,6 +1,5 @@
 """A small review: three images with masks, and the server's answers without a server."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from weclip.review.reviewed import Doubt, Item, Reviewed
 from weclip.review.session import Session
 from weclip.review.web.guard import Guard
 from weclip.review.web.routes import Routes
+from weclip.review.web.server import listening
 
 CLASSES = ClassList(("dog", "cat"), (("dog",), ("cat",)), ("ground",))
 NAMES = ("a", "beach/b", "c")
@@ -73,7 +73,7 @@ def client(session: Session) -> TestClient:
 def server(session: Session, own_ports: set[int]) -> Iterator[str]:
     """The address of a real server in a thread."""
 
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening(0)
     port = listener.getsockname()[1]
     own_ports.add(port)
     app = Guard(Routes(session).app(), token=TOKEN, port=port, most=100_000)

@@ -14,6 +14,8 @@ CONTEXT.set_forkserver_preload(
     [
         "weclip.tasks.train.run",
         "weclip.tasks.label.run",
+        "weclip.review.web.server",
+        "weclip.tasks.review.run",
         "torch._dynamo",
         "tests.survival.warm",  # found where pytest runs in the root; else it is only slower
     ]

@@ -88,6 +88,16 @@ def test_classes_are_renamed_and_added_and_keep_their_ids(tmp_path: Path):
         read_corrections(tmp_path, load_classes("voc"))
 
 
+def test_what_a_legend_does_not_know_is_of_the_data(tmp_path: Path):
+    legend = ClassList(("dog", "traffic light"), (("dog",), ("traffic light",)), ())
+    data = ClassList(legend.names, (("hound",), ("lamp",)), ("street",))
+    with open_for_writing(tmp_path, legend, "review") as writer:
+        writer.rename_class(1, "wolf", seen=0)
+    found = read_corrections(tmp_path, data).classes
+    assert found.prompts == (("wolf",), ("lamp",))
+    assert found.background_words == ("street",)
+
+
 def test_half_a_line_is_passed_over_and_cut(tmp_path: Path):
     with open_for_writing(tmp_path, CLASSES, "review") as writer:
         writer.decide(IMAGE, "reject", seen=0)

@@ -7,6 +7,7 @@ id; one may have another name, which a line `class` of the log tells. New classe
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,6 +22,8 @@ from weclip.system.untrusted.files import is_file
 def read_classes(folder: Path, classes: ClassList, log: Sequence[Action]) -> ClassList:
     """The classes of a folder of corrections.
 
+    Prompts of classes that keep their names, and background words, are those of the data.
+
     Args:
         folder: The folder; without a list in it, the classes are those of the data.
         classes: Of the data that were corrected.
@@ -34,6 +37,7 @@ def read_classes(folder: Path, classes: ClassList, log: Sequence[Action]) -> Cla
         return classes
     found = ClassList.from_file(path)
     old = old_names(log)
+    prompts = list(found.prompts)
     for index, name in enumerate(classes.names):
         now = found.names[index] if index < len(found.names) else None
         if now != name and index + 1 not in (old.get(name) or ()):
@@ -42,7 +46,9 @@ def read_classes(folder: Path, classes: ClassList, log: Sequence[Action]) -> Cla
                 f"'{name}'; these corrections are of other classes: give the class list that they "
                 "were made with (data.classes=FILE)"
             )
-    return found
+        if now == name:
+            prompts[index] = classes.prompts[index]
+    return replace(found, prompts=tuple(prompts), background_words=classes.background_words)
 
 
 def old_names(log: Sequence[Action]) -> dict[str, set[int]]:
@@ -87,7 +93,7 @@ def write_classes(folder: Path, classes: ClassList) -> None:
             classes.names, classes.prompts, classes.colours, strict=True
         )
     ]
-    document = {"classes": entries, "background_words": list(classes.background_words)}
+    document = {"classes": entries} | _words(classes)
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, default_flow_style=None)
     write_text(folder / CLASSES_FILE, text)
 
@@ -131,6 +137,11 @@ def _checked(classes: ClassList, name: str) -> ClassList:
         {"name": each, "prompts": list(prompts)}
         for each, prompts in zip(classes.names, classes.prompts, strict=True)
     ]
-    words = list(classes.background_words)
-    parse_classes({"classes": entries, "background_words": words}, f"class '{name[:60]}'")
+    parse_classes({"classes": entries} | _words(classes), f"class '{name[:60]}'")
     return classes
+
+
+def _words(classes: ClassList) -> dict[str, Any]:
+    """The background words as in a file, which has none rather than an empty list."""
+    words = list(classes.background_words)
+    return {"background_words": words} if words else {}

@@ -12,7 +12,7 @@ from weclip.config_changes import Change
 from weclip.config_file import load_config
 from weclip.config_schema import PART_SECTIONS
 from weclip.data.batch import TaggedImage
-from weclip.data.classes import ClassList
+from weclip.data.classes import ClassList, parse_classes
 from weclip.data.dataset import open_dataset
 from weclip.data.masks.mask_files import read_mask, read_note
 from weclip.inference.image_files import collect_images
@@ -193,13 +193,10 @@ def _legend(out: Path) -> ClassList:
     path = out / "legend.json"
     try:
         rows = read_json(path, "legend")["classes"][1:]
-        names = tuple(str(row["name"]) for row in rows)
-        colours = tuple((int(r), int(g), int(b)) for r, g, b in (row["rgb"] for row in rows))
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        entries = [{"name": row["name"], "colour": row["rgb"]} for row in rows]
+    except (KeyError, TypeError):
         raise InputError(f"{path} cannot be read; predict again") from None
-    return ClassList(names, tuple((name.replace("_", " "),) for name in names), (), colours)
+    return parse_classes({"classes": entries}, str(path))
 
 
 def _manifest(out: Path) -> dict[str, float]:
