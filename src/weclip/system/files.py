@@ -19,6 +19,8 @@ from weclip.system.untrusted.documents import read_json
 RUN_MARKER = "run.json"
 """File that every output folder of ours holds; only such folders are ever emptied."""
 
+BY_HAND = "corrected/log.jsonl"  # a person's work in an output folder: nothing makes it again
+
 TEMPORARY = ".*.*.tmp"
 _LONGEST_START = 32
 """Bytes of a name that a temporary one begins with."""
@@ -215,6 +217,10 @@ def require_claimable(
         )
     require_outside(out, inputs)
     require_unlocked(out)
+    if (out / BY_HAND).exists():
+        raise InputError(
+            f"--out {out} holds corrections by hand ({BY_HAND}); move them, or choose another"
+        )
     return True
 
 

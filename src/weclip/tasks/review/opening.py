@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.config_file import load_config
 from weclip.config_schema import PART_SECTIONS
+from weclip.data.bands import count_ids
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList, parse_classes
 from weclip.data.dataset import open_dataset
@@ -20,7 +22,7 @@ from weclip.inference.prediction import CERTAIN
 from weclip.review.reviewed import Item, Reviewed
 from weclip.system.console import warn
 from weclip.system.errors import InputError
-from weclip.system.files import RUN_MARKER, kind_of
+from weclip.system.files import RUN_MARKER, kind_of, sha256_of
 from weclip.system.untrusted.documents import parse_json, read_json
 from weclip.system.untrusted.files import is_folder
 from weclip.system.untrusted.text import short
@@ -136,24 +138,27 @@ def _predictions(place: ReviewAt, console: Console) -> Reviewed:
         raise InputError(f"{place.out}: predictions do not know their images; add --data FOLDER")
     classes = _legend(place.out)
     config = load_config("folder", _changes(place), unused=UNUSED)
-    masks = {
-        path.resolve(): (path, output) for path, output in collect_images([str(place.data)]).files
-    }
+    found = collect_images([str(place.data)]).files
+    outputs = {path.resolve(): _output(place.out, path, output) for path, output in found}
+    if not any(outputs.values()):
+        raise InputError(f"{place.out}: no mask here is of an image in --data {place.data}")
     try:
         images = _images(config, classes)
     except InputError as error:
         console.print(f"no tags: {error}", soft_wrap=True, markup=False, highlight=False)
         console.print("an image is taken to have the tags that its mask shows", markup=False)
-        images = _tagged_by_masks(place.out, list(masks.values()), classes, console)
-    pairs = [(image, masks[image.path.resolve()][1]) for image in images]
-    there = is_folder(place.out / "confidence")
-    sure = _confidences(place.out / "confidence", [o for _, o in pairs], console) if there else {}
+        there = [(path, output) for path, _ in found if (output := outputs[path.resolve()])]
+        images = _tagged_by_masks(place.out, there, classes, console)
+    pairs = [(image, output) for image in images if (output := outputs[image.path.resolve()])]
+    if len(pairs) < len(images):
+        warn(console, f"{len(images) - len(pairs)} images have no mask here; they are left out")
+    folder = place.out / "confidence"
+    asked = is_folder(folder)
+    sure = _confidences(folder, [output for _, output in pairs], console) if asked else {}
     items = [
-        Item(image, place.out / "masks" / o, sure.get(o), sure=place.out / "confidence" / o)
-        for image, o in pairs
+        Item(image, place.out / "masks" / output, sure.get(output), sure=folder / output)
+        for image, output in pairs
     ]
-    if not any(item.mask is not None and item.mask.is_file() for item in items):
-        raise InputError(f"{place.out}: no mask here is of an image in --data {place.data}")
     return Reviewed(
         f"predictions in {place.out}",
         place.out,
@@ -161,8 +166,21 @@ def _predictions(place: ReviewAt, console: Console) -> Reviewed:
         items,
         config.data.reading,
         no_cam=NO_CAM,
-        no_confidence="" if there else NOT_ASKED,
+        no_confidence="" if asked else NOT_ASKED,
     )
+
+
+def _output(out: Path, image: Path, output: Path) -> Path | None:
+    """Where an image's mask lies below `masks`; None where there is none.
+
+    Where another folder was predicted than is given now, one is inside the other. A mask knows the
+    bytes that it was made of, so that one of an equal name is not taken for it.
+    """
+    tails = (Path(*output.parts[start:]) for start in range(len(output.parts)))
+    there = next((tail for tail in tails if (out / "masks" / tail).is_file()), None)
+    if there is None or there == output or read_note(out / "masks" / there) == sha256_of(image):
+        return there
+    return None
 
 
 def _changes(place: ReviewAt) -> list[Change]:
@@ -231,8 +249,8 @@ def _tagged_by_masks(
         task = progress.add_task("reading masks", total=len(pairs), status="")
         for path, output in pairs:
             mask = out / "masks" / output
-            ids = set(read_mask(mask).flat) if mask.is_file() else set()
-            tags = tuple(sorted(int(i) - 1 for i in ids if 0 < i < classes.num_classes))
+            ids = np.flatnonzero(count_ids(read_mask(mask))).tolist()
+            tags = tuple(i - 1 for i in ids if 0 < i < classes.num_classes)
             images.append(TaggedImage(output.with_suffix("").as_posix(), path, tags))
             progress.advance(task)
     return images
