@@ -8,7 +8,8 @@ export class Board {
     this.place = place;
     this.canvas = place.appendChild(document.createElement("canvas"));
     this.look = { opacity: 0.5, outlines: true, mask: true, hidden: new Set() };
-    this.colours = new Uint32Array(256);
+    this.colours = new Uint32Array(256); // of areas
+    this.bright = new Uint32Array(256); // of outlines: seen on any picture
     this.cross = null; // the cross of the keyboard, in pixels of the mask
     this.pointer = null;
     this.radius = 8;
@@ -38,12 +39,14 @@ export class Board {
 
   /** `classes`: [{id, colour}]. */
   setColours(classes) {
+    const packed = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
     this.colours.fill(0);
     for (const { id, colour } of classes) {
       const [r, g, b] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
-      this.colours[id] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+      this.colours[id] = packed(r, g, b);
+      this.bright[id] = packed(...[r, g, b].map((value) => Math.min(255, 70 + value)));
     }
-    this.colours[UNSURE] = 0xffd8e8e8;
+    this.colours[UNSURE] = this.bright[UNSURE] = 0xffd8e8e8;
   }
 
   /** Paints the mask again, in a box or as a whole. */
@@ -63,7 +66,7 @@ export class Board {
         if (id !== UNSURE || ((x + y) & 7) < 3) fills[out] = colours[id];
         const edge = (x > 0 && ids[at - 1] !== id) || (x < width - 1 && ids[at + 1] !== id)
           || (y > 0 && ids[at - width] !== id) || (y < height - 1 && ids[at + width] !== id);
-        if (edge) edges[out] = colours[id];
+        if (edge) edges[out] = this.bright[id];
       }
     }
     this.fill.getContext("2d").putImageData(fill, x0, y0);
