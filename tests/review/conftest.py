@@ -23,7 +23,7 @@ from weclip.review.web.server import listening
 CLASSES = ClassList(("dog", "cat"), (("dog",), ("cat",)), ("ground",))
 NAMES = ("a", "beach/b", "c")
 SIZE = (40, 60)  # H, W
-TOKEN = "secret"
+TOKEN, TICKET = "secret", "ticket"
 PORT = 8123
 OWN = {"host": f"127.0.0.1:{PORT}", "cookie": f"weclip-review-{PORT}={TOKEN}"}
 CHANGES = OWN | {"origin": f"http://127.0.0.1:{PORT}"}
@@ -65,7 +65,7 @@ def session(tmp_path: Path, writer: Writer) -> Session:
 
 @pytest.fixture
 def client(session: Session) -> TestClient:
-    guard = Guard(Routes(session).app(), token=TOKEN, port=PORT, most=100_000)
+    guard = Guard(Routes(session).app(), token=TOKEN, port=PORT, most=100_000, ticket=TICKET)
     return TestClient(guard, base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from starlette.testclient import TestClient
-from tests.review.conftest import CHANGES, OWN, PORT, TOKEN
+from tests.review.conftest import CHANGES, OWN, PORT, TICKET, TOKEN
 
 from weclip.data.corrections.writing import Writer
 from weclip.review.web.guard import HEADERS
@@ -21,6 +21,7 @@ HOSTILE = {
     "a wrong token": ("GET", "/?token=guess", {"host": HOST}, 403),
     "an empty token": ("GET", "/?token=", {"host": HOST}, 403),
     "too many fields": ("GET", "/?" + "a=1&" * 50 + f"token={TOKEN}", {"host": HOST}, 403),
+    "the ticket as a cookie": ("GET", "/", {"host": HOST, "cookie": f"weclip-review-{PORT}={TICKET}"}, 403),
     "the token elsewhere": ("GET", f"/api/start?token={TOKEN}", {"host": HOST}, 403),
     "a name that leads here": ("GET", "/api/start", OWN | {"host": f"evil.example:{PORT}"}, 403),
     "another port": ("GET", "/api/start", OWN | {"host": "127.0.0.1:1"}, 403),
@@ -119,6 +120,15 @@ def test_the_token_is_traded_for_a_cookie_that_scripts_cannot_read(client: TestC
     assert "SameSite=strict" in cookie
     assert client.get("/").status_code == 200
     assert client.get("/").headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_ticket_opens_the_page_once(client: TestClient):
+    """The command line of a browser shows it to everybody on the machine."""
+    assert client.get(f"/?token={TICKET}").status_code == 303
+    client.cookies.clear()
+    assert client.get(f"/?token={TICKET}").status_code == 403
+    assert client.get("/?token=").status_code == 403
+    assert client.get(f"/?token={TOKEN}").status_code == 303
 
 
 def test_an_answer_loads_nothing_from_elsewhere_and_cannot_be_framed(client: TestClient):

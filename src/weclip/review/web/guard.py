@@ -41,11 +41,14 @@ class Guard:
         token: The secret of this start.
         port: Where the server listens, on 127.0.0.1.
         most: Bytes of a request's body.
+        ticket: Opens the page once in the place of the secret, for a command line that others on
+            this machine may read; empty: there is none.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, port: int, most: int) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, port: int, most: int, ticket: str = "") -> None:
         self._app = app
         self._token = token.encode()
+        self._ticket = ticket.encode()
         self._hosts = {f"{HOST}:{port}", f"localhost:{port}"}
         self._cookie = f"weclip-review-{port}"
         self._most = most
@@ -73,7 +76,8 @@ class Guard:
         if not (opened or self._comes_from_itself(headers, scope["method"], hosts[0])):
             return _refused(403, "the request comes from another page")
         if opened and (given := self._given(scope)) is not None:
-            return self._entry() if self._is_token(given) else _refused(403, WRONG)
+            known = self._is_token(given) or self._is_ticket(given)
+            return self._entry() if known else _refused(403, WRONG)
         if not self._is_token(request.cookies.get(self._cookie, "")):
             return _refused(403, WRONG)
         length = headers.get("content-length", "0")
@@ -101,6 +105,14 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
+
+    def _is_ticket(self, given: str) -> bool:
+        """Whether it is the ticket, which is none from then on."""
+        found = hmac.compare_digest(given.encode("utf-8", "replace"), self._ticket)
+        if not found or not self._ticket:
+            return False
+        self._ticket = b""
+        return True
 
     def _entry(self) -> Response:
         """The page without the secret in its address; from now on a cookie holds it."""

@@ -15,21 +15,22 @@ from weclip.system.errors import InputError
 MOST_CONNECTIONS = 64
 
 
-def serve(session: Session, port: int, ready: Callable[[str], None]) -> None:
+def serve(session: Session, port: int, ready: Callable[[str, str], None]) -> None:
     """Serve a session until a signal ends it.
 
     Args:
         session: What is served.
         port: Where; 0 for a free one.
-        ready: Called with the address, once connections are taken.
+        ready: Called with the address, and one for a single use, once connections are taken.
 
     Raises:
         InputError: The port is taken.
     """
-    token = secrets.token_urlsafe(32)
+    token, ticket = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     with listening(port) as listener:
         own = listener.getsockname()[1]
-        app = Guard(Routes(session).app(), token=token, port=own, most=MOST_PIXELS)
+        routes = Routes(session).app()
+        app = Guard(routes, token=token, port=own, most=MOST_PIXELS, ticket=ticket)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -43,7 +44,8 @@ def serve(session: Session, port: int, ready: Callable[[str], None]) -> None:
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=5,
         )
-        ready(f"http://{HOST}:{own}/?token={token}")
+        place = f"http://{HOST}:{own}/?token="
+        ready(place + token, place + ticket)
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -1,7 +1,6 @@
 """`weclip review`: open a folder, hold its corrections, and serve the page until it is ended."""
 
 import webbrowser
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -15,8 +14,6 @@ from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.tasks.review.opening import ReviewAt, open_reviewed
 from weclip.tasks.review.suspects import read_suspects
-
-Serve = Callable[[Session, int, Callable[[str], None]], None]
 
 
 def review(
@@ -50,12 +47,12 @@ def review(
         reviewed = replace(reviewed, doubts=read_suspects(suspects, names))
     with open_for_writing(folder, reviewed.classes, "review") as writer:
 
-        def ready(address: str) -> None:
+        def ready(address: str, once: str) -> None:
             console.print(f"corrections: {folder}", soft_wrap=True, markup=False, highlight=False)
             console.print(f"open {address}", soft_wrap=True, markup=False, highlight=False)
             console.print("Ctrl-C ends it; everything is saved as you go", highlight=False)
             if browser:  # a browser in a terminal would wait for its end
-                Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                Thread(target=webbrowser.open, args=(once,), daemon=True).start()
 
         try:
             serve(Session(reviewed, writer), port, ready)
