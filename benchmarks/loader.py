@@ -18,7 +18,7 @@ from weclip.data.classes import load_classes
 from weclip.data.images.crops import Augmentation
 from weclip.data.images.decoded_cache import DecodedCache
 from weclip.data.images.decoding import read_image
-from weclip.data.loader import ReadImage, train_loader
+from weclip.data.loader import CropDataset, ReadImage, train_loader
 
 SIZE = (500, 375)
 """Width and height of a typical VOC image."""
@@ -41,13 +41,10 @@ def images_per_second(
 ) -> float:
     """Throughput of the loader, after its first batches."""
     loader = train_loader(
-        samples,
+        CropDataset(samples, Augmentation(320, (0.5, 2.0), 0.5), seed=0, read=read),
         classes=load_classes("voc"),
-        augmentation=Augmentation(320, (0.5, 2.0), 0.5),
         batch_size=batch_size,
         workers=workers,
-        seed=0,
-        read=read,
     )
     batches = iter(loader)
     for _ in itertools.islice(batches, 4):

@@ -46,6 +46,7 @@ class DataConfig:
     tags_file: str | None = None  # CSV or JSONL; None: the data set's own; auto: made by CLIP
     tags_control: str | None = None  # control or column whose labels are the tags; None: all
     untagged: str | None = None  # background: an export's images without tags are; None: left out
+    corrected: str | None = None  # folder of a person's corrections, in place of tags and labels
     train_split: str = "train_aug"
     eval_split: str | None = "val"  # split with masks to score on; None: no scores
     max_side: int | None = None  # longer training images are seen smaller; published: none are
@@ -119,6 +120,7 @@ class LossConfig:
     """Terms of the loss, which are added up."""
 
     terms: tuple[str, ...] = ("segmentation", "affinity")  # WeCLIP Eq. 11
+    corrected_weight: float = 1.0  # images that one with a corrected mask counts for; ours
 
 
 @dataclass

@@ -29,6 +29,7 @@ PATHS = (
     ("data", "root"),
     ("data", "classes"),
     ("data", "tags_file"),
+    ("data", "corrected"),
     ("data", "decoded_cache"),
     ("clip", "weights"),
     ("clip", "descriptions"),

@@ -21,7 +21,8 @@ POSITIVE = (
 NOT_NEGATIVE = (
     "data.workers par.iterations "
     "par.position_weight optim.weight_decay optim.warmup_steps optim.power "
-    "clip.description_weight train.seed train.eval_every cam.background_power label.crf_iterations "
+    "clip.description_weight loss.corrected_weight train.seed train.eval_every "
+    "cam.background_power label.crf_iterations "
     "label.crf_gaussian_weight label.crf_bilateral_weight tags.attention_from tags.votes tags.floor"
 ).split()
 SHARES = (
@@ -47,6 +48,7 @@ MOST = {
     "data.crop_size": LONGEST_SIDE,
     "data.workers": 256,
     "data.max_pixels": 2**36,
+    "loss.corrected_weight": 1000,
     "par.iterations": 1000,
     "optim.warmup_steps": 10**9,
     "train.steps": 10**9,
@@ -194,6 +196,13 @@ def _validate_parts(config: Config) -> None:
             part = config.part(kind, name)
             reads = getattr(part, "reads", ())
             parts.require_readable(f"{kind.name} '{name}'", reads, _provided(config))
+    name = chosen(config, parts.METHOD)[0]
+    corrects = getattr(config.KNOWN[parts.METHOD.name, name], "reads_corrected", False)
+    if config.data.corrected is not None and not corrects:
+        raise InputError(
+            f"data.corrected={config.data.corrected}: method '{name}' does not read corrected "
+            "masks; take another method.name, or put reads_corrected into its settings"
+        )
 
 
 def _validate_graphs(config: Config) -> None:

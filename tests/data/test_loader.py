@@ -12,9 +12,12 @@ from torch.utils.data._utils.pin_memory import pin_memory
 from weclip.data import loader
 from weclip.data.batch import Batch, Share, TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.corrections.masks import CorrectedMasks
 from weclip.data.images.crops import Augmentation
-from weclip.data.loader import StepSampler, TrainLoader, train_loader
+from weclip.data.loader import CropDataset, StepSampler, TrainLoader, train_loader
 from weclip.system.errors import InputError
+
+AUGMENTATION = Augmentation(24, (0.5, 2.0), 0.5)
 
 
 @pytest.fixture
@@ -36,14 +39,14 @@ def make(
     workers: int = 0,
     seed: int = 0,
     max_unreadable: float = 0.0,
+    corrected: CorrectedMasks | None = None,
 ) -> TrainLoader:
+    crops = CropDataset(samples, AUGMENTATION, seed=seed, corrected=corrected)
     return train_loader(
-        samples,
+        crops,
         classes=classes,
-        augmentation=Augmentation(24, (0.5, 2.0), 0.5),
         batch_size=batch_size,
         workers=workers,
-        seed=seed,
         max_unreadable=max_unreadable,
     )
 

@@ -1,9 +1,11 @@
 """The shape contract between data and everything after it: what a sample and a batch hold.
 
-Stage 1. A `TaggedImage` has no place for a mask, so a mask cannot reach training by accident.
+Stage 1. A `TaggedImage` has no place for a mask, so a mask cannot reach training by accident: one
+that a person corrected has a field of its own in a batch, empty unless it was handed over by name.
 PyTorch is imported for types only: `weclip check` reads data without it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -82,6 +84,29 @@ class Share(NamedTuple):
     whole: int
 
 
+NOT_CORRECTED = -1
+"""What `Corrected` holds of images without a corrected mask."""
+
+
+class Corrected(NamedTuple):
+    """Masks of a batch that a person corrected and handed over by name (`data.corrected`).
+
+    Attributes:
+        label_map: (B, H, W) int16 class ids, cropped as the images are; `IGNORE_INDEX` where
+            nothing counts and beyond the image, `NOT_CORRECTED` of images without such a mask.
+        weight: (B,) float32, for how many images each counts in losses that read labels
+            (`loss.corrected_weight`); None: all for one.
+    """
+
+    label_map: "Tensor"
+    weight: "Tensor | None" = None
+
+    def each(self, change: "Callable[[Tensor], Tensor]") -> "Corrected":
+        """The same with a change of each tensor."""
+        weight = None if self.weight is None else change(self.weight)
+        return Corrected(change(self.label_map), weight)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Training images of one crop size with their tags.
@@ -93,6 +118,7 @@ class Batch:
             (half-open); everything outside is padding.
         names: B sample names.
         share: Which images of the step these are; None: all of them.
+        corrected: Masks that a person corrected; None without `data.corrected`.
     """
 
     image: "Tensor"
@@ -100,6 +126,7 @@ class Batch:
     content_box: "Tensor"
     names: tuple[str, ...]
     share: Share | None = None
+    corrected: Corrected | None = None
 
     @property
     def boxes(self) -> list[tuple[int, int, int, int]]:
@@ -109,9 +136,12 @@ class Batch:
     def to(self, device: "torch.device | str") -> "Batch":
         """The same batch on `device`; the host decides shapes by tags and boxes, so these stay."""
         pinned = self.image.is_pinned()
-        return replace(self, image=self.image.to(device, non_blocking=pinned))
+        moved = self.corrected and self.corrected.each(lambda t: t.to(device, non_blocking=pinned))
+        image = self.image.to(device, non_blocking=pinned)
+        return replace(self, image=image, corrected=moved)
 
     def pin_memory(self) -> "Batch":
         """The same batch where a GPU can fetch it by itself; `DataLoader` calls this."""
         pinned = {name: getattr(self, name).pin_memory() for name in ("image", "content_box")}
-        return replace(self, **pinned)
+        corrected = self.corrected and self.corrected.each(lambda tensor: tensor.pin_memory())
+        return replace(self, **pinned, corrected=corrected)

@@ -6,19 +6,19 @@ count and interruptions cannot change it. Nothing here draws from a global rando
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from weclip.data.batch import Batch, Share, TaggedImage
+from weclip.data.batches.collate import Collate, Sample
+from weclip.data.batches.sampler import StepSampler, rows_of
 from weclip.data.classes import ClassList
-from weclip.data.images.crops import Augmentation, Crop, random_crop
+from weclip.data.corrections.masks import CorrectedMasks
+from weclip.data.images.crops import Augmentation, random_crop
 from weclip.data.images.decoding import read_image
 from weclip.data.worker_errors import ErrorsAsItems, raise_errors, start_worker
 from weclip.system.errors import InputError
@@ -29,17 +29,16 @@ STAND_INS = 10
 ReadImage = Callable[[Path], Image.Image]
 
 
-class _Sample(NamedTuple):
-    """One training sample before collation."""
+class CropDataset(Dataset[Sample]):
+    """Random crops of tagged images; a key is (epoch, index), which fixes all randomness.
 
-    crop: Crop
-    tags: tuple[int, ...]
-    name: str
-    unreadable: tuple[str, ...]  # what was wrong with images that this one stands in for
-
-
-class CropDataset(Dataset[_Sample]):
-    """Random crops of tagged images; a key is (epoch, index), which fixes all randomness."""
+    Args:
+        samples: The images.
+        augmentation: How a crop is drawn.
+        seed: Not negative; decides order and crops.
+        read: Reads an image file as RGB.
+        corrected: Masks that were handed over by name; None: no mask is opened.
+    """
 
     def __init__(
         self,
@@ -48,16 +47,18 @@ class CropDataset(Dataset[_Sample]):
         *,
         seed: int,
         read: ReadImage = read_image,
+        corrected: CorrectedMasks | None = None,
     ) -> None:
         self.samples = samples
         self.augmentation = augmentation
         self.seed = seed
         self.read = read
+        self.corrected = corrected
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> _Sample:
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Decode and crop a sample, or the next one that can be read.
 
         Raises:
@@ -73,69 +74,10 @@ class CropDataset(Dataset[_Sample]):
             except InputError as error:
                 unreadable.append(str(error))
                 continue
-            crop = random_crop(image, self.augmentation, rng)
-            return _Sample(crop, sample.tags, sample.name, tuple(unreadable))
+            mask = None if self.corrected is None else self.corrected.read(sample.name)
+            crop = random_crop(image, self.augmentation, rng, mask)
+            return Sample(crop, sample.tags, sample.name, tuple(unreadable))
         raise InputError(f"{unreadable[0]}; nor can {STAND_INS} further images of the list be read")
-
-
-class StepSampler(Sampler[list[tuple[int, int]]]):
-    """Keys of the batches from `start_step` on, endlessly; shuffled epochs joined end to end.
-
-    Every batch is full; one that spans two epochs may hold an image twice. Step s takes the
-    samples s * batch_size on of the stream, and each process its share of them.
-    """
-
-    def __init__(
-        self,
-        num_samples: int,
-        *,
-        batch_size: int,
-        seed: int,
-        start_step: int = 0,
-        rows: range | None = None,
-    ) -> None:
-        self.num_samples = num_samples
-        self.batch_size = batch_size
-        self.seed = seed
-        self.start_step = start_step
-        self.rows = range(batch_size) if rows is None else rows
-
-    def batch(self, step: int) -> list[tuple[int, int]]:
-        """Return the (epoch, index) keys of `rows` of the batch of `step`."""
-        keys = []
-        for position in (step * self.batch_size + row for row in self.rows):
-            epoch, offset = divmod(position, self.num_samples)
-            keys.append((epoch, int(_epoch_order(self.seed, epoch, self.num_samples)[offset])))
-        return keys
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        step = self.start_step
-        while True:
-            yield self.batch(step)
-            step += 1
-
-
-def rows_of(process_index: int, process_count: int, batch_size: int) -> range:
-    """Which of a batch's images a process takes: as equal parts as can be, none empty.
-
-    Raises:
-        InputError: There are more processes than images.
-
-    >>> [list(rows_of(index, 3, 8)) for index in range(3)]
-    [[0, 1], [2, 3, 4], [5, 6, 7]]
-    """
-    if process_count > batch_size:
-        raise InputError(
-            f"train.batch_size={batch_size} is too small for {process_count} processes, which "
-            "share it; raise it, or start fewer"
-        )
-    edges = [index * batch_size // process_count for index in (process_index, process_index + 1)]
-    return range(*edges)
-
-
-@lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, num_samples: int) -> npt.NDArray[np.int64]:
-    return np.random.default_rng((seed, epoch)).permutation(num_samples)
 
 
 class TrainLoader:
@@ -155,7 +97,8 @@ class TrainLoader:
         max_unreadable: float,
     ) -> None:
         self.dataset = dataset
-        self.collate = _Collate(num_tags)
+        masks = dataset.corrected
+        self.collate = Collate(num_tags, None if masks is None else masks.weight)
         self.batch_size = batch_size
         self.workers = workers
         self.max_unreadable = max_unreadable
@@ -231,34 +174,27 @@ class TrainLoader:
 
 
 def train_loader(
-    samples: Sequence[TaggedImage],
+    dataset: CropDataset,
     *,
     classes: ClassList,
-    augmentation: Augmentation,
     batch_size: int,
     workers: int,
-    seed: int,
-    read: ReadImage = read_image,
     max_unreadable: float = 0.0,
 ) -> TrainLoader:
     """Build the endless, shuffled, reproducible stream of training batches.
 
     Args:
-        samples: At least one; fewer than a batch are repeated, each time cropped anew.
+        dataset: Crops of at least one image; fewer than a batch are repeated, each cropped anew.
         classes: The class list of the tags.
-        augmentation: How a crop is drawn.
         batch_size: Images per batch, of all processes together.
         workers: Worker processes; 0 loads in this one. Does not change the batches.
-        seed: Not negative; decides order and crops.
-        read: Reads an image file as RGB.
         max_unreadable: Share of the images that may be skipped because they cannot be read.
 
     Raises:
-        InputError: There are no samples.
+        InputError: There are no images.
     """
-    if not samples:
+    if not len(dataset):
         raise InputError("no training images: the split is empty; choose another data.train_split")
-    dataset = CropDataset(samples, augmentation, seed=seed, read=read)
     return TrainLoader(
         dataset,
         num_tags=len(classes.names),
@@ -266,30 +202,3 @@ def train_loader(
         workers=workers,
         max_unreadable=max_unreadable,
     )
-
-
-class _Collate:
-    """Stack samples to a `Batch` beside what could not be read, or pass on the first error."""
-
-    def __init__(self, num_tags: int) -> None:
-        self.num_tags = num_tags
-
-    def __call__(
-        self, samples: list[_Sample | InputError]
-    ) -> tuple[Batch, tuple[str, ...]] | InputError:
-        good = []
-        for sample in samples:
-            if isinstance(sample, InputError):
-                return sample
-            good.append(sample)
-        images = np.stack([sample.crop.image for sample in good])  # (B, H, W, 3)
-        tags = torch.zeros(len(good), self.num_tags, dtype=torch.bool)
-        for row, sample in zip(tags, good, strict=True):
-            row[list(sample.tags)] = True
-        batch = Batch(
-            image=torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),  # (B, 3, H, W)
-            tags=tags,
-            content_box=torch.tensor([sample.crop.content_box for sample in good]),
-            names=tuple(sample.name for sample in good),
-        )
-        return batch, tuple(message for sample in good for message in sample.unreadable)

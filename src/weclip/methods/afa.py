@@ -33,7 +33,7 @@ from weclip.labels.view import View
 from weclip.methods.heads.affinity_network import AffinityNetwork, Seen
 from weclip.methods.heads.cam_runs import CamRuns, CamSettings, cam_runs
 from weclip.methods.heads.released import whole_state
-from weclip.methods.labelling import LABEL_KINDS, LabelMaps, LabelSettings
+from weclip.methods.labelling import LABEL_KINDS, LabelMaps, LabelSettings, corrected_label
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
     Ingredients,
@@ -53,6 +53,7 @@ class AfaSettings:
 
     needs: ClassVar = ()
     starts_from: ClassVar = "mit"
+    reads_corrected: ClassVar = True
     provides: ClassVar = ("class_logits",)
     crop_multiple: ClassVar = 32
     """So that a crop at scale 1.5 is whole patches."""
@@ -203,7 +204,8 @@ class Afa(nn.Module):
         largest = max(self.settings.cam_scales)
         runs = self.look(batch.image, slots, largest, batch.share, total)  # (B, K, H, W)
         # 3. Pixels: two background scores, PAR, argmax; later of maps that the affinity spreads
-        pairs, target = self.make_labels(runs, slots, batch, step)  # (B, H, W)
+        made = self.make_labels(runs, slots, batch, step)
+        pairs, target = (corrected_label(each, batch) for each in made)  # (B, H, W)
         # 4. Losses; at first those of the tags alone
         given = LossInputs(
             seen.logits,
@@ -214,6 +216,7 @@ class Afa(nn.Module):
             pseudo_label=pairs,
             class_logits=seen.class_logits,
             affinity_grid=seen.features.patch_grid,
+            corrected=batch.corrected,
         )
         loss, terms = sum_of_terms(self.losses, given, total, self.settings.weighs(step))
         detail = AfaStep(slots, seen, runs, pairs)
@@ -223,14 +226,9 @@ class Afa(nn.Module):
         self, image: Tensor, slots: TagSlots, scale: float, share: Share | None, total: Total
     ) -> CamRuns:
         """Maps of the tags of images (B, 3, H, W), and the affinity at a scale."""
+        use = self.settings.cams
         return cam_runs(
-            self.network,
-            image,
-            slots,
-            self.settings.cams,
-            affinity_scale=scale,
-            share=share,
-            total=total,
+            self.network, image, slots, use, affinity_scale=scale, share=share, total=total
         )
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclip.data.batch import IGNORE_INDEX
+from weclip.data.batch import IGNORE_INDEX, NOT_CORRECTED, Batch
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_scores import Par, pixel_scores
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
@@ -95,6 +95,20 @@ def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
     y0, x0, y1, x1 = send(content_box, label_map.device).T[..., None, None]
     inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
     return label_map.masked_fill(~inside, IGNORE_INDEX)
+
+
+def training_label(label_map: Tensor, batch: Batch, on_padding: bool) -> Tensor:
+    """Labels (B, H, W) as training reads them: without padding unless told, and corrected."""
+    labels = label_map if on_padding else without_padding(label_map, batch.content_box)
+    return corrected_label(labels, batch)
+
+
+def corrected_label(label_map: Tensor, batch: Batch) -> Tensor:
+    """Labels (B, H, W), but of images with a corrected mask this mask (`data.corrected`)."""
+    if batch.corrected is None:
+        return label_map
+    given = batch.corrected.label_map.to(label_map.dtype)
+    return torch.where(given == NOT_CORRECTED, label_map, given)
 
 
 def label_maps_of(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weclip.data.batch import Corrected
 from weclip.labels.view import View
 
 Total = Callable[[Tensor], Tensor]
@@ -31,6 +32,7 @@ class LossInputs:
         branches: Logits (B, C, h, w) of each branch, with graph; of methods that have several.
         class_logits: (B, C-1), a score of each tag, with graph; of methods that have one.
         affinity_grid: (h, w) of the affinity's patches; None: those of the logits.
+        corrected: Masks that a person corrected, which are in the labels already.
     """
 
     logits: Tensor
@@ -42,6 +44,12 @@ class LossInputs:
     branches: tuple[Tensor, ...] = ()
     class_logits: Tensor | None = None
     affinity_grid: tuple[int, int] | None = None
+    corrected: Corrected | None = None
+
+    @property
+    def image_weight(self) -> Tensor | None:
+        """(B,), for how many images each counts in losses that read labels; None: all for one."""
+        return None if self.corrected is None else self.corrected.weight
 
     @property
     def patch_grid(self) -> tuple[int, int]:

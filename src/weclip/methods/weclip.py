@@ -26,7 +26,7 @@ from weclip.methods.labelling import (
     label_maps_of,
     par_guide,
     pseudo_label_of,
-    without_padding,
+    training_label,
 )
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
@@ -47,6 +47,7 @@ class WeClipSettings:
 
     needs: ClassVar = ("clip",)
     replays: ClassVar = True
+    reads_corrected: ClassVar = True
     published: ClassVar = {"decoder_fts_fuse.": "fusion.", "decoder.": "segmenter."}
 
     width: int = setting(
@@ -175,12 +176,19 @@ class WeClip(nn.Module):
         slots = pack_tags(batch.tags, padded=self.maps.graphs is not None).to(self.device)  # (B, K)
         learnt = decoded.feature_affinity if refines else None
         made = self.maps.run(self.label, view, slots, learnt)  # (B, K, h, w) to (B, H, W)
-        target = made.pseudo_label.label_map
-        if not self.settings.train_on_padding:
-            target = without_padding(target, batch.content_box)
+        label_map = made.pseudo_label.label_map
+        target = training_label(label_map, batch, self.settings.train_on_padding)
         # 5. Losses
         logits, affinity = decoded.logits.float(), decoded.feature_affinity
-        given = LossInputs(logits, affinity, target, batch.tags, view, pseudo_label=target)
+        given = LossInputs(
+            logits,
+            affinity,
+            target,
+            batch.tags,
+            view,
+            pseudo_label=target,
+            corrected=batch.corrected,
+        )
         loss, terms = sum_of_terms(self.losses, given, total)
         detail = WeClipStep(slots, affinity, made.refined, made.pseudo_label)
         return StepOutput(loss, terms, batch.tags, decoded.logits, made.cam, target, detail)

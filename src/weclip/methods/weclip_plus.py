@@ -24,10 +24,11 @@ from weclip.methods.labelling import (
     LabelSettings,
     class_probability,
     confident_classes,
+    corrected_label,
     label_maps_of,
     par_guide,
     pseudo_label_of,
-    without_padding,
+    training_label,
 )
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
@@ -49,6 +50,7 @@ class WeClipPlusSettings:
 
     needs: ClassVar = ("clip", "dino")
     replays: ClassVar = True
+    reads_corrected: ClassVar = True
     provides: ClassVar = ("branches",)
     published: ClassVar = {
         "decoder_fts_fuse.": "clip_head.",
@@ -199,11 +201,11 @@ class WeClipPlus(nn.Module):
         slots = pack_tags(batch.tags, padded=self.maps.graphs is not None).to(self.device)  # (B, K)
         learnt = decoded if self.settings.refines(step) else None
         made = self.maps.run(self.label, view, slots, learnt)  # (B, K, h, w) to (B, H, W)
-        labels = made.pseudo_label.label_map
-        if not self.settings.train_on_padding:
-            labels = without_padding(labels, batch.content_box)
-        # 5. Later in the training confident predictions replace labels
-        target = self.replaced(labels, decoded.logits, slots, step)  # (B, H, W)
+        label_map = made.pseudo_label.label_map
+        labels = training_label(label_map, batch, self.settings.train_on_padding)
+        # 5. Later in the training confident predictions replace labels, but no corrected mask
+        replaced = self.replaced(labels, decoded.logits, slots, step)
+        target = corrected_label(replaced, batch)  # (B, H, W)
         # 6. Losses
         given = LossInputs(
             decoded.logits.float(),
@@ -213,6 +215,7 @@ class WeClipPlus(nn.Module):
             view,
             pseudo_label=labels,
             branches=decoded.branches,
+            corrected=batch.corrected,
         )
         loss, terms = sum_of_terms(self.losses, given, total)
         detail = WeClipPlusStep(slots, decoded, made.weighted, made.refined, made.pseudo_label)

@@ -17,8 +17,8 @@ from weclip.system.distributed import connect, require_equal
 from weclip.system.provenance import packages
 
 PLACES = (
-    "data.root data.classes data.tags_file data.decoded_cache data.workers clip.weights "
-    "clip.sha256 clip.descriptions dino.weights dino.sha256 "
+    "data.root data.classes data.tags_file data.corrected data.decoded_cache data.workers "
+    "clip.weights clip.sha256 clip.descriptions dino.weights dino.sha256 "
     "mit.weights mit.sha256 label.model"
 ).split()
 """Keys that machines of one run may differ in; what lies there is compared by its digest."""

@@ -115,20 +115,25 @@ def open_for_model(
     Raises:
         InputError: As in `open_dataset`; or the data set's own list has other names, or another
             order. A list that the model was trained with in place of the data set's own
-            (`data.classes`) is not compared with it, nor with names that are only guessed.
+            (`data.classes`) is not compared with it, nor with names that are only guessed, nor
+            is one that was corrected with the tags (`data.corrected`), whose ids are the same.
     """
     moved = (data.format, data.root) != (trained.format, trained.root)
-    given = data.classes if data.classes != trained.classes else None
+    corrected = trained.corrected is not None  # whose classes may be renamed, or more
+    given = data.classes if corrected or data.classes != trained.classes else None
     where, choice = (data.format, data.root), tags_choice(data)
     model_list = replace(
         open_dataset(*where, classes=classes, tags_file=data.tags_file, choice=choice),
         source="the model's class list",
     )
-    if given is None and (data.format != "folder" or (trained.classes is not None and not moved)):
+    kept = data.format != "folder" or (trained.classes is not None and not moved)
+    if given is None and kept:
         return _tell_scored(model_list, data, console)
     own = open_dataset(*where, classes=given, tags_file=data.tags_file, choice=choice)
     if own.guessed and trained.classes is not None:
         return _tell_scored(model_list, data, console)
+    if corrected and len(own.classes.names) <= len(classes.names):
+        return _tell_scored(own, data, console)
     if own.classes.names != classes.names:
         raise InputError(
             f"{given or data.root}: its classes ({_listed(own.classes)}) are not those of the "

@@ -14,7 +14,7 @@ from weclip.data.images import decoded_cache
 from weclip.data.images.crops import Augmentation
 from weclip.data.images.decoded_cache import DecodedCache
 from weclip.data.images.decoding import read_image
-from weclip.data.loader import train_loader
+from weclip.data.loader import CropDataset, train_loader
 from weclip.system.errors import InputError
 
 
@@ -33,15 +33,8 @@ def jpegs(tmp_path: Path) -> list[TaggedImage]:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_the_same_with_and_without(jpegs, pets: ClassList, tmp_path, workers):
     def batches(**read):
-        loader = train_loader(
-            jpegs,
-            classes=pets,
-            augmentation=Augmentation(16, (0.5, 2.0), 0.5),
-            batch_size=2,
-            workers=workers,
-            seed=3,
-            **read,
-        )
+        crops = CropDataset(jpegs, Augmentation(16, (0.5, 2.0), 0.5), seed=3, **read)
+        loader = train_loader(crops, classes=pets, batch_size=2, workers=workers)
         return [batch.image for batch in islice(loader, 6)]
 
     cache = DecodedCache(tmp_path / "cache")

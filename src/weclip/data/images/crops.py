@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from weclip.data.batch import IGNORE_INDEX
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -39,19 +41,28 @@ class Crop:
     Attributes:
         image: (S, S, 3) uint8, RGB, black outside the content.
         content_box: `y0, x0, y1, x1` of the image content inside the crop, half-open.
+        label_map: (S, S) uint8, the same part of the image's mask, `IGNORE_INDEX` outside the
+            content; None where no mask was given.
     """
 
     image: npt.NDArray[np.uint8]
     content_box: tuple[int, int, int, int]
+    label_map: npt.NDArray[np.uint8] | None = None
 
 
-def random_crop(image: Image.Image, augmentation: Augmentation, rng: np.random.Generator) -> Crop:
+def random_crop(
+    image: Image.Image,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    mask: npt.NDArray[np.uint8] | None = None,
+) -> Crop:
     """Scale, flip, pad and crop an image at random.
 
     Args:
         image: RGB image of any size.
         augmentation: Size and chances.
-        rng: Source of all randomness; always four numbers are drawn.
+        rng: Source of all randomness; always four numbers are drawn, with a mask or without.
+        mask: (H, W) class ids of the image's size; the nearest pixel is taken.
     """
     crop_size = augmentation.crop_size
     scale = rng.uniform(*augmentation.scale_range) * shrinking(image.size, augmentation.max_side)
@@ -69,10 +80,19 @@ def random_crop(image: Image.Image, augmentation: Augmentation, rng: np.random.G
         min((source_x0 + columns) * x_ratio, image.width),  # rounding may overshoot the image
         min((y0 + rows) * y_ratio, image.height),
     )
-    window = np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR, box=box))
-    crop = np.zeros((crop_size, crop_size, 3), dtype=np.uint8)
-    crop[top : top + rows, left : left + columns] = window[:, ::-1] if flip else window
-    return Crop(crop, (top, left, top + rows, left + columns))
+    content = (top, left, top + rows, left + columns)
+
+    def cropped(whole: Image.Image, by: Image.Resampling, outside: int) -> npt.NDArray[np.uint8]:
+        window = np.asarray(whole.resize((columns, rows), by, box=box))
+        crop = np.full((crop_size, crop_size, *window.shape[2:]), outside, dtype=np.uint8)
+        crop[top : top + rows, left : left + columns] = window[:, ::-1] if flip else window
+        return crop
+
+    pixels = cropped(image, Image.Resampling.BILINEAR, 0)
+    if mask is None:
+        return Crop(pixels, content)
+    label_map = cropped(Image.fromarray(mask), Image.Resampling.NEAREST, IGNORE_INDEX)
+    return Crop(pixels, content, label_map)
 
 
 def shrinking(size: tuple[int, int], max_side: int | None) -> float:

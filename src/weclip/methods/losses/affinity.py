@@ -26,12 +26,21 @@ class AffinityLoss:
     def __call__(self, given: LossInputs, total: Total) -> Tensor:
         """Mean over the whole batch of both kinds of pairs."""
         pairs = affinity_labels(given.pseudo_label, given.patch_grid, self.radius)  # (B, N, N)
-        return affinity_loss(given.feature_affinity, pairs, total(count_pairs(pairs)))
+        weight = given.image_weight
+        return affinity_loss(
+            given.feature_affinity, pairs, total(count_pairs(pairs, weight)), weight
+        )
 
 
-def count_pairs(labels: Tensor) -> Tensor:
-    """Numbers of equal and of different pairs of `affinity_labels`: (2,) int64."""
-    return torch.stack([(labels == 1).sum(), (labels == 0).sum()])
+def count_pairs(labels: Tensor, image_weight: Tensor | None = None) -> Tensor:
+    """Numbers of equal and of different pairs of `affinity_labels`: (2,) int64.
+
+    With `image_weight` (B,), for how many images each counts, (2,) float32.
+    """
+    kinds = torch.stack([labels == 1, labels == 0])  # (2, B, N, N)
+    if image_weight is None:
+        return kinds.sum(dim=(1, 2, 3))
+    return kinds.sum(dim=(2, 3)).to(image_weight.dtype) @ image_weight
 
 
 def affinity_labels(label_map: Tensor, patch_grid: tuple[int, int], radius: int) -> Tensor:
@@ -54,19 +63,27 @@ def affinity_labels(label_map: Tensor, patch_grid: tuple[int, int], radius: int)
     return same.masked_fill(skip, IGNORE_INDEX)
 
 
-def affinity_loss(feature_affinity: Tensor, labels: Tensor, counts: Tensor | None = None) -> Tensor:
+def affinity_loss(
+    feature_affinity: Tensor,
+    labels: Tensor,
+    counts: Tensor | None = None,
+    image_weight: Tensor | None = None,
+) -> Tensor:
     """Pull equal pairs towards 1 and different ones towards 0, each kind weighing one half.
 
     Args:
         feature_affinity: (B, N, N) in (0, 1).
         labels: (B, N, N) from `affinity_labels`.
         counts: `count_pairs` of the whole batch, if these are some of its images.
+        image_weight: (B,), for how many images each counts; None: all for one.
 
     Returns:
         Scalar.
     """
-    counts = count_pairs(labels) if counts is None else counts
+    counts = count_pairs(labels, image_weight) if counts is None else counts
     same, different = (labels == 1).float(), (labels == 0).float()
+    if image_weight is not None:
+        same, different = (kind * image_weight[:, None, None] for kind in (same, different))
     positive = ((1 - feature_affinity) * same).sum() / (counts[0] + 1)
     negative = (feature_affinity * different).sum() / (counts[1] + 1)
     return 0.5 * (positive + negative)

@@ -23,19 +23,20 @@ class DiceLoss:
 
     def __call__(self, given: LossInputs, total: Total) -> Tensor:
         """Of the whole batch: the overlap is no mean over images, so its sums are shared."""
-        own = overlap_sums(given.logits, given.target)  # (2, C)
+        own = overlap_sums(given.logits, given.target, given.image_weight)  # (2, C)
         sums = own + (total(own.detach()) - own.detach())  # of all images; gradient by these
         dice = dice_loss(sums, self.eps).float()
         processes = total(torch.ones((), device=dice.device))
         return dice - dice.detach() * (1 - 1 / processes)  # the processes' losses are added up
 
 
-def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
+def overlap_sums(logits: Tensor, label_map: Tensor, image_weight: Tensor | None = None) -> Tensor:
     """Sums over pixels for each class: probability times label, and probability plus label.
 
     Args:
         logits: (B, C, h, w); resized bilinearly to the labels.
         label_map: (B, H, W) int64 class ids, `IGNORE_INDEX` where nothing counts.
+        image_weight: (B,), for how many images each counts; None: all for one.
 
     Returns:
         (2, C) float64; float32 on Apple's GPUs, which have no other.
@@ -43,6 +44,7 @@ def overlap_sums(logits: Tensor, label_map: Tensor) -> Tensor:
     probability = at_pixels(logits, (label_map.shape[1], label_map.shape[2])).softmax(dim=1)
     counts = label_map != IGNORE_INDEX  # (B, H, W)
     classes = torch.where(counts, label_map, 0)
+    counts = counts if image_weight is None else counts * image_weight[:, None, None]
     labelled = probability.gather(1, classes[:, None])[:, 0] * counts  # of the label's class
     wide = torch.float32 if logits.device.type == "mps" else torch.float64
     zeros = probability.new_zeros(logits.shape[1], dtype=wide)  # pixels one by one

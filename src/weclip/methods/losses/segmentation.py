@@ -30,14 +30,21 @@ class SegmentationLoss:
 
     def __call__(self, given: LossInputs, total: Total) -> Tensor:
         """Mean over the whole batch of both kinds of pixels."""
-        counts = total(count_pixels(given.target))  # (2,)
-        return segmentation_loss(given.logits, given.target, self.background_weight, counts)
+        weight, share = given.image_weight, self.background_weight
+        counts = total(count_pixels(given.target, weight))  # (2,)
+        return segmentation_loss(given.logits, given.target, share, counts, weight)
 
 
-def count_pixels(label_map: Tensor) -> Tensor:
-    """Numbers of background and of foreground pixels of (B, H, W) labels: (2,) int64."""
+def count_pixels(label_map: Tensor, image_weight: Tensor | None = None) -> Tensor:
+    """Numbers of background and of foreground pixels of (B, H, W) labels: (2,) int64.
+
+    With `image_weight` (B,), for how many images each counts, (2,) float32.
+    """
     foreground = (label_map != 0) & (label_map != IGNORE_INDEX)
-    return torch.stack([(label_map == 0).sum(), foreground.sum()])
+    kinds = torch.stack([label_map == 0, foreground])  # (2, B, H, W)
+    if image_weight is None:
+        return kinds.sum(dim=(1, 2, 3))
+    return kinds.sum(dim=(2, 3)).to(image_weight.dtype) @ image_weight
 
 
 def segmentation_loss(
@@ -45,6 +52,7 @@ def segmentation_loss(
     label_map: Tensor,
     background_weight: float = 0.5,
     counts: Tensor | None = None,
+    image_weight: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy, averaged over background and over foreground pixels apart.
 
@@ -57,15 +65,17 @@ def segmentation_loss(
             are small that is far more weight than their pixels have, and masks come out large.
         counts: `count_pixels` of the whole batch, if these are some of its images: their losses
             then add up to that of the whole batch.
+        image_weight: (B,), for how many images each counts; None: all for one.
 
     Returns:
         Scalar.
     """
-    counts = count_pixels(label_map) if counts is None else counts
+    counts = count_pixels(label_map, image_weight) if counts is None else counts
     shares = torch.stack([counts[0].clamp_min(1), counts[1].clamp_min(1)]).reciprocal()
     background, foreground = background_weight * shares[0], (1 - background_weight) * shares[1]
     weight = torch.where(label_map == 0, background, foreground)
     weight = weight.masked_fill(label_map == IGNORE_INDEX, 0)
+    weight = weight if image_weight is None else weight * image_weight[:, None, None]
     loss: Tensor = _CrossEntropy.apply(logits, label_map, weight)  # type: ignore[no-untyped-call]
     return loss
 

@@ -16,10 +16,11 @@ from weclip.data.images.decoded_cache import DecodedCache
 from weclip.data.images.decoding import read_image
 from weclip.data.images.listing import AUTO
 from weclip.data.images.reading import Reading
-from weclip.data.loader import ReadImage, TrainLoader, train_loader
+from weclip.data.loader import CropDataset, ReadImage, TrainLoader, train_loader
 from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
+from weclip.tasks.corrections.applied import Applied, apply_corrections
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.backbones import (
     clip_path,
@@ -45,6 +46,7 @@ class Inputs:
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
+        corrected: What a person corrected; None without.
     """
 
     classes: ClassList
@@ -54,6 +56,7 @@ class Inputs:
     read: ReadImage
     auto_tags: str | None
     descriptions: str | None
+    corrected: Applied | None = None
 
 
 def read_inputs(config: Config, console: Console, stored: Path | None = None) -> Inputs:
@@ -80,12 +83,15 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         images, text = tagged_once(
             config, classes, images, clip, console, stored=stored, skip_unreadable=True
         )
+    corrected = apply_corrections(config, classes, images, console)
+    if corrected is not None:
+        images, classes = corrected.images, corrected.classes
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
     read: ReadImage = partial(read_image, reading=data.reading)
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.reading, console)
-    return Inputs(classes, images, masked, backbones, read, text, described)
+    return Inputs(classes, images, masked, backbones, read, text, described, corrected)
 
 
 def read_paths(config: Config) -> list[Path]:
@@ -93,7 +99,8 @@ def read_paths(config: Config) -> list[Path]:
     data = config.data
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
-    named = [data.root, tags_file, classes, config.clip.descriptions, config.label.model]
+    given = (data.root, tags_file, classes, data.corrected)
+    named = [*given, config.clip.descriptions, config.label.model]
     encoders = [
         path(config)
         for path, read in (
@@ -130,18 +137,23 @@ def warn_of_untrained(images: list[TaggedImage], classes: ClassList, console: Co
 def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
     """The stream of training batches."""
     data = config.data
-    return train_loader(
+    augmentation = Augmentation(
+        whole(data.crop_size),
+        (data.scale_range[0], data.scale_range[1]),
+        data.flip_probability,
+        data.max_side,
+    )
+    crops = CropDataset(
         inputs.images,
-        classes=inputs.classes,
-        augmentation=Augmentation(
-            whole(data.crop_size),
-            (data.scale_range[0], data.scale_range[1]),
-            data.flip_probability,
-            data.max_side,
-        ),
-        batch_size=whole(config.train.batch_size),
-        workers=data.workers,
+        augmentation,
         seed=config.train.seed,
         read=inputs.read,
+        corrected=None if inputs.corrected is None else inputs.corrected.masks,
+    )
+    return train_loader(
+        crops,
+        classes=inputs.classes,
+        batch_size=whole(config.train.batch_size),
+        workers=data.workers,
         max_unreadable=data.max_unreadable,
     )

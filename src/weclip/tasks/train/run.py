@@ -194,6 +194,8 @@ def enter_folder(
     counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
     record = {"kind": KIND, "versions": made_with, "precision": dict(precisions), **counted}
     record["cuda_graphs"] = config.train.cuda_graphs
+    if inputs.corrected is not None:
+        record["corrected"] = inputs.corrected.record
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(

@@ -68,6 +68,7 @@ def show_start(
     rows = {
         "images": f"{len(images)}, of {used} classes; {min(tags)} to {max(tags)} tags each, "
         f"{mean(tags):.1f} on average",
+        **({} if inputs.corrected is None else {"corrected": inputs.corrected.line}),
         "training": f"{steps} steps of {batch} images = {steps * batch / len(images):.1f} epochs",
         "pixels": f"crops of {whole(config.data.crop_size)}; tested at {side}",
         "machine": machine(accelerator) + (", CUDA graphs" if run.cuda_graphs else ""),

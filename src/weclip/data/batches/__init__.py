@@ -1,0 +1,1 @@
+"""Which samples a batch of training holds, and how it is put together."""
