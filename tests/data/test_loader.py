@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from weclip.data.classes import ClassList
 from weclip.data.corrections.masks import CorrectedMasks
 from weclip.data.images.crops import Augmentation
 from weclip.data.loader import CropDataset, StepSampler, TrainLoader, train_loader
+from weclip.data.masks.mask_files import save_mask
 from weclip.system.errors import InputError
 
 AUGMENTATION = Augmentation(24, (0.5, 2.0), 0.5)
@@ -186,25 +188,86 @@ def test_nothing_but_broken_images(samples: list[TaggedImage], pets: ClassList) 
         next(make(samples, pets, max_unreadable=1.0).batches())
 
 
+@pytest.fixture
+def corrected(tmp_path: Path) -> CorrectedMasks:
+    """Masks of the images 1 and 3, of the class of their number."""
+    for i in (1, 3):
+        save_mask(np.full((20 + i, 30), i, np.uint8), tmp_path / "masks" / f"{i}.png")
+    return CorrectedMasks({str(i): tmp_path / "masks" / f"{i}.png" for i in (1, 3)}, weight=2.5)
+
+
+def test_corrected_masks_come_with_their_images(
+    samples: list[TaggedImage], pets: ClassList, corrected: CorrectedMasks
+) -> None:
+    plain = list(islice(make(samples, pets, batch_size=5), 3))
+    batches = list(islice(make(samples, pets, batch_size=5, corrected=corrected), 3))
+    for before, batch in zip(plain, batches, strict=True):
+        assert before.corrected is None
+        assert batch.corrected is not None
+        assert_equal(before, batch)
+        label_map, weight = batch.corrected
+        assert (label_map.dtype, label_map.shape) == (torch.int16, (5, 24, 24))
+        for i, name in enumerate(batch.names):
+            if name not in corrected.files:
+                assert (label_map[i] == -1).all()
+                assert weight is not None
+                assert weight[i] == 1
+                continue
+            y0, x0, y1, x1 = batch.content_box[i].tolist()
+            expected = torch.full((24, 24), 255, dtype=torch.int16)
+            expected[y0:y1, x0:x1] = int(name)
+            assert torch.equal(label_map[i], expected)
+            assert weight is not None
+            assert weight[i] == 2.5
+
+
+def test_shares_and_resumed_streams_have_the_same_corrected_masks(
+    samples: list[TaggedImage], pets: ClassList, corrected: CorrectedMasks
+) -> None:
+    whole = list(islice(make(samples, pets, batch_size=4, corrected=corrected), 4))
+    parts = [
+        make(samples, pets, batch_size=4, workers=index, corrected=corrected).batches(
+            start_step=2, process_index=index, process_count=2
+        )
+        for index in range(2)
+    ]
+    for batch, *shares in zip(whole[2:], *(islice(part, 2) for part in parts), strict=True):
+        assert batch.corrected is not None
+        for one, *of_shares in zip(batch.corrected, *(s.corrected for s in shares), strict=True):
+            assert torch.equal(one, torch.cat(of_shares))
+
+
+def test_a_weight_of_one_is_no_weight(
+    samples: list[TaggedImage], pets: ClassList, corrected: CorrectedMasks
+) -> None:
+    batch = next(iter(make(samples, pets, corrected=replace(corrected, weight=1.0))))
+    assert batch.corrected is not None
+    assert batch.corrected.weight is None
+
+
 def test_no_samples(pets: ClassList) -> None:
     with pytest.raises(InputError, match=r"no training images: the split is empty"):
         make([], pets)
 
 
 def test_batches_lie_in_pinned_memory_where_told(
-    samples: list[TaggedImage], pets: ClassList, monkeypatch: pytest.MonkeyPatch
+    samples: list[TaggedImage],
+    pets: ClassList,
+    corrected: CorrectedMasks,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By PyTorch's own way of pinning; tags stay, since the host reads them."""
     pinned: list[Tensor] = []
     monkeypatch.setattr(Tensor, "pin_memory", lambda self: pinned.append(self) or self.clone())
-    batch = next(iter(make(samples, pets)))
+    batch = next(iter(make(samples, pets, corrected=corrected)))
     asked: dict[str, object] = {}
     monkeypatch.setattr(loader, "DataLoader", lambda *_, **how: asked.update(how) or [])
     for wanted in (False, True):
         list(make(samples, pets).batches(pinned=wanted))
         assert asked["pin_memory"] == wanted
     other, message = pin_memory((batch, ("unreadable",)))
-    assert [id(each) for each in pinned] == [id(batch.image), id(batch.content_box)]
+    of_batch = (batch.image, batch.content_box, *(batch.corrected or ()))
+    assert [id(each) for each in pinned] == [id(each) for each in of_batch]
     assert message == ("unreadable",)
     assert other.tags is batch.tags
     assert_equal(batch, other)

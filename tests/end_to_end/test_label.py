@@ -153,7 +153,7 @@ def test_coco_decodes_to_the_masks(whole: Path, capsys) -> None:
 
 
 def test_a_run_that_broke_is_resumed_to_the_same_files(line, whole, tmp_path, monkeypatch) -> None:
-    out, real, written = tmp_path / "out", command._write, []
+    out, real, written = tmp_path / "out", command.write_whole, []
 
     def fails(*arguments) -> None:
         if len(written) == 3:
@@ -161,7 +161,7 @@ def test_a_run_that_broke_is_resumed_to_the_same_files(line, whole, tmp_path, mo
         written.append(arguments[1].name)
         real(*arguments)
 
-    monkeypatch.setattr(command, "_write", fails)
+    monkeypatch.setattr(command, "write_whole", fails)
     everything = [*line, "--out", str(out), "--overlays", "--export", "coco"]
     assert cli.run(everything) == 2
     assert len(list((out / "masks").iterdir())) == 3
@@ -169,7 +169,7 @@ def test_a_run_that_broke_is_resumed_to_the_same_files(line, whole, tmp_path, mo
     (out / "masks" / ".train_7.png.1.tmp").write_bytes(b"half")
     (out / "overlays" / "train_1.png").unlink()
     written.clear()
-    monkeypatch.setattr(command, "_write", lambda *a: (written.append(a[1].name), real(*a)))
+    monkeypatch.setattr(command, "write_whole", lambda *a: (written.append(a[1].name), real(*a)))
     assert cli.run([*everything, "--resume"]) == 0
     assert written == ["train_1", *NAMES[3:]]
     assert content(out) == content(whole)

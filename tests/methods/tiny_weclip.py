@@ -1,5 +1,7 @@
 """A whole WeCLIP of random weights, small enough to train in a test."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from tests.backbones.tiny_clip import openai_shapes
@@ -9,7 +11,7 @@ from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.build import assemble
-from weclip.data.batch import Batch
+from weclip.data.batch import IGNORE_INDEX, NOT_CORRECTED, Batch, Corrected
 
 PATCH, BLOCKS, WIDTH, JOINT, CLASSES = 8, 3, 64, 32, 6
 
@@ -101,3 +103,14 @@ def make_batch(tags=((0, 2), (), (4,)), size=(32, 48), *, classes=CLASSES, box=N
         row[list(indices)] = True
     content = torch.tensor([[y0, x0, y1, x1]] * len(tags))
     return Batch(image * inside, multi_hot, content, tuple(map(str, range(len(tags)))))
+
+
+def corrected(batch, *, weight=2.0, seed=0):
+    """The batch with a random mask, with ignored pixels, of every image but the first."""
+    generator = torch.Generator().manual_seed(seed)
+    count, _, *size = batch.image.shape
+    label_map = torch.randint(0, CLASSES, (count, *size), generator=generator).short()
+    label_map[torch.rand(label_map.shape, generator=generator) < 0.1] = IGNORE_INDEX
+    label_map[0] = NOT_CORRECTED
+    weights = torch.tensor([1.0, *[weight] * (count - 1)])
+    return replace(batch, corrected=Corrected(label_map, None if weight == 1 else weights))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.methods.tiny_afa import afa_config, tiny_afa
 from tests.methods.tiny_weclip import (
+    corrected,
     make_batch,
     plus_config,
     tiny_config,
@@ -80,11 +81,23 @@ def test_nor_does_one_in_bf16(name, tmp_path, watch):
         whole_steps(watch, method, tmp_path)
 
 
-def steps_on_meta(watch, method):
-    method.training_step(make_batch(), LATE)  # WeCLIP+ looks at its affinity once
+@pytest.mark.parametrize("method", [make("weclip"), make("weclip_plus"), tiny_afa(afa_config())])
+def test_nor_does_one_with_corrected_masks(method, tmp_path, watch, monkeypatch):
+    whole = make_batch
+    monkeypatch.setattr(__name__ + ".make_batch", lambda **use: corrected(whole(**use)))
+    whole_steps(watch, method, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["weclip", "weclip_plus"])
+def test_corrected_masks_are_sent_with_the_image(name, meta):
+    steps_on_meta(meta, make(name), corrected)
+
+
+def steps_on_meta(watch, method, change=lambda batch: batch):
+    method.training_step(change(make_batch()), LATE)  # WeCLIP+ looks at its affinity once
     method.to("meta").train()
-    method.training_step(make_batch().to("meta"), LATE)  # constants are sent
-    batch = make_batch(seed=1).to("meta")
+    method.training_step(change(make_batch()).to("meta"), LATE)  # constants are sent
+    batch = change(make_batch(seed=1)).to("meta")
     with watch.looking():
         method.training_step(batch, LATE).loss.backward()
 

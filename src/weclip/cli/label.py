@@ -2,6 +2,7 @@
 
 from weclip.cli import options
 from weclip.cli.options import Out, Overwrite, Plugins, Preset
+from weclip.config_changes import Change
 
 
 def label(
@@ -9,6 +10,7 @@ def label(
     arguments: options.Arguments = None,
     config: Preset = None,
     method: options.LabelMethod = None,
+    corrected: options.CorrectedFolder = None,
     overlays: options.Overlays = False,
     soft: options.Soft = False,
     export: options.Export = None,
@@ -25,7 +27,10 @@ def label(
     from weclip.tasks.datasets import configuration, split_data
     from weclip.tasks.label import run as command
 
-    data, changes = split_data(arguments or ())
+    data, given = split_data(arguments or ())
+    changes: list[Change] = [*given]
+    if corrected is not None:
+        changes.append({"data.corrected": str(corrected)})
     resolved = configuration(config, data, changes, method=method, plugins=plugin or ())
     how = command.LabelOptions(
         overlays=overlays,

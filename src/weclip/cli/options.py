@@ -104,6 +104,10 @@ LabelMethod = Annotated[
         autocompletion=complete_method,
     ),
 ]
+CorrectedFolder = Annotated[
+    Path | None,
+    typer.Option("--corrected", help="Folder of corrections; its masks and tags are kept."),
+]
 Export = Annotated[
     list[str] | None,
     typer.Option(

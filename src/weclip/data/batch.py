@@ -103,8 +103,8 @@ class Corrected(NamedTuple):
 
     def each(self, change: "Callable[[Tensor], Tensor]") -> "Corrected":
         """The same with a change of each tensor."""
-        weight = None if self.weight is None else change(self.weight)
-        return Corrected(change(self.label_map), weight)
+        label_map = change(self.label_map)
+        return Corrected(label_map, None if self.weight is None else change(self.weight))
 
 
 @dataclass(frozen=True)

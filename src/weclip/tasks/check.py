@@ -26,6 +26,7 @@ from weclip.system.errors import InputError
 from weclip.system.files import kind_of, write_json
 from weclip.system.locks import working_on
 from weclip.system.untrusted.text import shown
+from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured
 from weclip.training.runlog import progress_bar
 
@@ -95,9 +96,14 @@ def _check(
 ) -> Report:
     """As `examine`, with a file that is held."""
     dataset = open_configured(config, console, looks_at_masks=False)
-    splits = read_splits(config, dataset)
-    extra = names_found(config, dataset.classes) | dataset.doubts()
-    report = inspect(splits, dataset.classes, console, reading=config.data.reading, extra=extra)
+    splits, classes = read_splits(config, dataset), dataset.classes
+    applied = apply_corrections(config, classes, splits.train, console)
+    if applied is not None:
+        classes = applied.classes
+        splits = replace(splits, train=applied.correct(splits.train, console))
+        console.print(f"corrected: {applied.line}", soft_wrap=True, markup=False, highlight=False)
+    extra = names_found(config, classes) | dataset.doubts()
+    report = inspect(splits, classes, console, reading=config.data.reading, extra=extra)
     if config.data.tags_file == AUTO:  # no image has a tag yet
         findings = tuple(each for each in report.findings if each.kind not in OF_TAGS)
         report = replace(report, findings=findings)

@@ -104,3 +104,28 @@ def test_window_reaches_both_ends() -> None:
     assert {crop_window(6, 4, p)[0] for p in np.linspace(0, 0.999, 50)} == {0, 1, 2}
     assert {crop_window(4, 6, p)[1] for p in np.linspace(0, 0.999, 50)} == {0, 1, 2}
     assert crop_window(5, 5, 0.9) == (0, 0, 5)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_mask_is_cropped_as_its_image(seed: int) -> None:
+    """Pixels of one colour are those of one class; between classes colours mix."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(30, 90, 2)
+    blocks = rng.integers(0, 4, (9, 9)).astype(np.uint8)
+    mask = np.repeat(np.repeat(blocks, 10, 0), 10, 1)[:height, :width]
+    colours = np.array([(250, 0, 0), (0, 250, 0), (0, 0, 250), (90, 90, 90)], np.uint8)
+    image, use = Image.fromarray(colours[mask]), Augmentation(48, (0.5, 2.0), 0.5, 60)
+    crop = random_crop(image, use, np.random.default_rng(seed), mask)
+    plain = random_crop(image, use, np.random.default_rng(seed))
+    np.testing.assert_array_equal(crop.image, plain.image)
+    assert plain.label_map is None
+    assert crop.label_map is not None
+    assert crop.label_map.dtype == np.uint8
+    pure = (crop.image[:, :, None] == colours).all(axis=-1)  # (S, S, 4)
+    assert pure.any(axis=-1).mean() > 0.1
+    np.testing.assert_array_equal(crop.label_map[pure.any(axis=-1)], np.nonzero(pure)[2])
+    y0, x0, y1, x1 = crop.content_box
+    outside = np.ones((48, 48), bool)
+    outside[y0:y1, x0:x1] = False
+    assert (crop.label_map[outside] == 255).all()
+    assert (crop.label_map[~outside] < 4).all()

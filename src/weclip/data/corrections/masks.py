@@ -102,5 +102,5 @@ def require_size(mask: NDArray[np.uint8], image: TaggedImage, path: Path) -> Non
     if mask.shape != (height, width):
         raise InputError(
             f"{path}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-            f"{image.path} is {width} x {height}; correct the image as it is now"
+            f"{image.path} is {width} x {height}; accept a mask of the image as it is now"
         )

@@ -21,38 +21,47 @@ class Applied:
     """Corrections and what they change.
 
     Attributes:
-        folder: Where they are from.
-        classes: The classes, with renamed and new ones.
-        images: The images that stay, with the tags that are right.
+        found: All that they say.
         masks: Of accepted images.
         seen: What a look at the masks gave.
-        retagged: Images whose tags are corrected, those whose mask is among them.
+        retagged: Images whose tags are corrected, those with a mask among them.
         rejected: Images that are left out.
-        widened: Images whose mask shows a class that their tags lack; it is a tag now.
     """
 
-    folder: Path
-    classes: ClassList
-    images: list[TaggedImage]
+    found: Corrections
     masks: CorrectedMasks
     seen: SeenMasks
     retagged: int
     rejected: int
-    widened: int
+
+    @property
+    def classes(self) -> ClassList:
+        """The classes, with renamed and new ones."""
+        return self.found.classes
+
+    def correct(self, images: Sequence[TaggedImage], console: Console) -> list[TaggedImage]:
+        """The images that stay, with the tags that are right: those of its mask, too."""
+        kept = [image for image in images if not self.found.of(image.name).rejected]
+        tagged = [with_tags(image, self.found) for image in kept]
+        widened = [with_shown(image, self.seen) for image in tagged]
+        count = sum(before != after for before, after in zip(tagged, widened, strict=True))
+        if count:
+            warn(console, f"{count} corrected masks show a class that is no tag; it is now")
+        return widened
 
     @property
     def line(self) -> str:
         """What they are, for people."""
         return (
             f"{len(self.seen.digests)} masks, tags of {self.retagged} images, "
-            f"{self.rejected} images left out; {self.folder}"
+            f"{self.rejected} images left out; {self.found.folder}"
         )
 
     @property
     def record(self) -> dict[str, object]:
         """The same for a record."""
         return {
-            "folder": str(self.folder),
+            "folder": str(self.found.folder),
             "masks": len(self.seen.digests),
             "tags": self.retagged,
             "rejected": self.rejected,
@@ -63,12 +72,12 @@ class Applied:
 def apply_corrections(
     config: Config, classes: ClassList, images: Sequence[TaggedImage], console: Console
 ) -> Applied | None:
-    """Correct the images of a split; every mask is read and checked.
+    """Read the corrections of a split; every mask is read and checked.
 
     Args:
         config: Resolved configuration; `data` and `loss.corrected_weight` are read.
         classes: Class list of the data, which is that of the images' tags.
-        images: The split.
+        images: The split; its tags are not looked at.
         console: Where is told what the user should know.
 
     Returns:
@@ -89,21 +98,8 @@ def apply_corrections(
     accepted = {n: each.mask for n, each in found.images.items() if each.accepted and each.mask}
     masks = CorrectedMasks(accepted, config.loss.corrected_weight, data.max_pixels)
     seen = look_at_corrected(masks, kept, found.classes.num_classes)
-    tagged = [with_tags(image, found) for image in kept]
-    widened = [with_shown(image, seen) for image in tagged]
-    applied = Applied(
-        folder=Path(data.corrected),
-        classes=found.classes,
-        images=widened,
-        masks=masks,
-        seen=seen,
-        retagged=sum(found.of(image.name).tags is not None for image in kept),
-        rejected=len(images) - len(kept),
-        widened=sum(before != after for before, after in zip(tagged, widened, strict=True)),
-    )
-    if applied.widened:
-        warn(console, f"{applied.widened} corrected masks show a class that is no tag; it is now")
-    return applied
+    retagged = sum(found.of(image.name).tags is not None for image in kept)
+    return Applied(found, masks, seen, retagged, len(images) - len(kept))
 
 
 def require_of_these(

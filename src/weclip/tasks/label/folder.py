@@ -6,7 +6,7 @@ shards need not know of each other, and the manifest is collected from the masks
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from weclip.system.files import (
 )
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
+from weclip.tasks.corrections.applied import Applied
 from weclip.tasks.load.model import LoadedModel
 
 KIND = "labelling"
@@ -47,13 +48,21 @@ DECIDES = (
 PATHS = ("label.model",)
 """Keys among them whose files count, not where these are."""
 
+CORRECTED = "corrected"
+"""Key of the recipe and of an image's line where a person corrected something."""
+
 Record = dict[str, Any]
 
 
 def make_recipe(
-    config: Config, classes: ClassList, clip: Clip, refiner: LoadedModel | None
+    config: Config,
+    classes: ClassList,
+    clip: Clip,
+    refiner: LoadedModel | None,
+    applied: Applied | None,
 ) -> Record:
     """What `label.json` holds: everything that the masks are made with."""
+    corrected = {} if applied is None else {CORRECTED: applied.record}
     return {
         "kind": KIND,
         "method": f"{config.cam.source}, {config.affinity.source}",
@@ -66,6 +75,7 @@ def make_recipe(
         "clip": {"name": clip.name, "sha256": clip.sha256, "computes": clip.computes},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
+        **corrected,
     }
 
 
@@ -80,6 +90,7 @@ class LabelFolder:
         recipe: Of `make_recipe`.
         overlays: Whether an image is done only with its overlay.
         soft: Whether it is only with its soft maps.
+        corrected: Name of an image -> digest of its corrected mask, which is its mask.
     """
 
     out: Path
@@ -88,6 +99,7 @@ class LabelFolder:
     recipe: Record
     overlays: bool
     soft: bool = False
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
         """Make the folder, or join what is there.
@@ -121,7 +133,8 @@ class LabelFolder:
         """InputError if the folder's recipe is another one; both masks in one folder would mix."""
         path = self.out / RECIPE_NAME
         try:
-            before = decisive(read_json(path, "recipe"))
+            written = read_json(path, "recipe")
+            before = decisive(written)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"{path} cannot be read; choose another --out") from None
         now = decisive(self.recipe)
@@ -137,6 +150,8 @@ class LabelFolder:
                 f"--out {self.out} holds masks that were made otherwise ({'; '.join(changed)}); "
                 "give the same, or choose another --out"
             )
+        if written.get(CORRECTED) != self.recipe.get(CORRECTED):
+            write_json(path, self.recipe)
 
     def mask_path(self, image: TaggedImage) -> Path:
         """Where an image's mask is; sub-folders are kept."""
@@ -156,6 +171,7 @@ class LabelFolder:
             record = parse_json(read_note(self.mask_path(image)) or "", "note")
             wanted = (image.name, self._tag_names(image))
             same = (record["name"], record["tags"]) == wanted
+            same = same and record.get(CORRECTED) == self.corrected.get(image.name)
             same = same and record["sha256"] == sha256_of(image.path)
         except (ValueError, KeyError, TypeError):
             return None
@@ -210,6 +226,7 @@ class LabelFolder:
             "shares": {names[i]: round(int(counts[i]) / pixels, 6) for i in ids},
             "unsure": round(int(counts[IGNORE_INDEX]) / pixels, 6),
             "confidence": round(mask.confidence, 6),
+            **({CORRECTED: self.corrected[image.name]} if image.name in self.corrected else {}),
         }
 
     def _tag_names(self, image: TaggedImage) -> list[str]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from weclip.backbones.clip.weights import Clip
@@ -20,7 +18,7 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
-from weclip.inference.label_masks import LabelMask, label_stream
+from weclip.inference.label_masks import label_stream
 from weclip.inference.stream.beside import Writer, read_ahead
 from weclip.methods.method import Method
 from weclip.system.console import QUIET
@@ -29,13 +27,14 @@ from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
+from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured, tell_precision
+from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.report import report_labels
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.load.backbones import clip_path, open_clip, require_clip_files
 from weclip.tasks.load.model import LoadedModel, load_model, model_path
-from weclip.tasks.predict import write_overlay
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
 from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import read_model_file
@@ -104,24 +103,28 @@ def _label(
     dataset = open_configured(config, console)
     images = dataset.read_split(config.data.train_split)
     require_usable(images, config, out)
-    exports = parse_exports(options.export)
-    require_names(exports, dataset.classes.names, [image.name for image in images])
+    applied = apply_corrections(config, dataset.classes, images, console)
+    classes = dataset.classes if applied is None else applied.classes
+    names = [image.name for image in images]
+    require_names(parse_exports(options.export), classes.names, names)
     crf = build_label_crf(config)
     clip = open_clip(config, console)
-    refiner = open_refiner(config, dataset.classes)
+    refiner = open_refiner(config, classes)
     learnt = None if refiner is None else refiner.method.to(default_device())
     require_same_patches(learnt, clip)
-    method = build_training_free(config, clip, dataset.classes, learnt).to(default_device())
+    method = build_training_free(config, clip, classes, learnt).to(default_device())
     folder = LabelFolder(
         out,
         root=data_folder(config),
-        classes=dataset.classes,
-        recipe=make_recipe(config, dataset.classes, clip, refiner),
+        classes=classes,
+        recipe=make_recipe(config, classes, clip, refiner, applied),
         overlays=options.overlays,
         soft=options.soft,
+        corrected={} if applied is None else applied.seen.digests,
     )
     recipe = decisive(folder.recipe)
-    agree_on_inputs(seen_in(images), **recipe | {"class_list": str(recipe["class_list"])})
+    recipe |= {"class_list": str(recipe["class_list"]), "corrected": str(folder.corrected)}
+    agree_on_inputs(seen_in(images), **recipe)
     place = connect()
     if place.is_main_process:
         joins = options.resume or shard is not None
@@ -130,15 +133,20 @@ def _label(
             remove_temporaries(out)  # no shard may be writing
     place.wait_for_everyone()
     if config.data.tags_file == AUTO:
-        given = (config, dataset.classes, images, clip, console)
+        given = (config, classes, images, clip, console)
         images, text = tagged_once(*given, stored=out / AUTO_TAGS)
         if place.is_main_process:
             write_text(out / AUTO_TAGS, text)
+    if applied is not None:
+        images = applied.correct(images, console)
+        console.print(f"corrected: {applied.line}", soft_wrap=True, markup=False, highlight=False)
     tell(images, console)
     tell_precision(config.label.precision, method.device.type, console)
     store_frozen(method, config.label.precision)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
+    if applied is not None:
+        missing = write_corrected(folder, applied.masks, missing, config.data.reading)
     reading = config.data.reading
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
@@ -150,12 +158,12 @@ def _label(
             threshold=config.label.threshold,
         )
         for (image, pixels), mask in labelled:
-            writer(_write, folder, image, pixels, mask)
+            writer(write_whole, folder, image, pixels, mask)
             progress.advance(task)
     place.wait_for_everyone()
     if not place.is_main_process:
         return 0
-    count = finish(folder, images, options, dataset.classes, console)
+    count = finish(folder, images, options, classes, console)
     report_labels(folder, images, dataset, config, options.to_list(), console)
     return count
 
@@ -265,14 +273,3 @@ def finish(
         path = EXPORTS[name](Labelled(folder.out, classes, folder.recipe["method"], done))
         console.print(f"export: {path}", soft_wrap=True, markup=False)
     return len(records)
-
-
-def _write(
-    folder: LabelFolder, image: TaggedImage, pixels: NDArray[np.uint8], mask: LabelMask
-) -> None:
-    """The mask last: where it is, all is."""
-    folder.save_soft(image, mask)
-    if folder.overlays:
-        path = folder.overlay_path(image)
-        write_overlay(pixels, mask.label_map, path, folder.classes.palette)
-    folder.save(image, mask)

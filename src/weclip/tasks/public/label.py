@@ -57,7 +57,7 @@ def label(
         plugins: Python files with parts of your own. They are run.
         overwrite: Replace an earlier output in `out`.
         overrides: Changes of the configuration: `{"label.crf": True}`, or texts as in the
-            command, `["label.crf=true"]`.
+            command, `["label.crf=true"]`; `data.corrected` is a folder whose masks are kept.
         progress: Whether a bar is shown.
         changes: The same by keyword: a section, `label={"crf": True}`.
 

@@ -77,15 +77,15 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     masked, reason = dataset.read_eval_split(data.eval_split)
     if reason is not None:
         warn(console, f"no scores during training: {reason}")
+    corrected = apply_corrections(config, classes, images, console)
+    classes = classes if corrected is None else corrected.classes
     backbones, text = open_backbones(config, console), None
     if data.tags_file == AUTO:
         clip = backbones.frozen_clip or open_clip(config, console)
         images, text = tagged_once(
             config, classes, images, clip, console, stored=stored, skip_unreadable=True
         )
-    corrected = apply_corrections(config, classes, images, console)
-    if corrected is not None:
-        images, classes = corrected.images, corrected.classes
+    images = images if corrected is None else corrected.correct(images, console)
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
     read: ReadImage = partial(read_image, reading=data.reading)
