@@ -13,6 +13,7 @@ import typer
 from weclip.cli import options
 from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
 from weclip.cli.completion import let_values_follow_keys
+from weclip.cli.correct.import_masks import import_masks
 from weclip.cli.correct.review import review
 from weclip.cli.export import export
 from weclip.cli.label import label
@@ -164,6 +165,7 @@ command()(export)
 computing()(reproduce)
 command()(bundle)
 command()(push)
+command("import-masks")(import_masks)
 
 
 @command("import")

@@ -48,7 +48,7 @@ def read_cvat(path: Path, names: object, choice: TagsChoice) -> Reading:
             its name.
     """
     refuse_control(choice, path, "CVAT")
-    root = _root(path)
+    root = cvat_root(path)
     images = root.findall("image")
     if root.find("track") is not None:
         raise InputError(f"{path}: tracks of a video (<track>); export as 'CVAT for images'")
@@ -66,7 +66,8 @@ def read_cvat(path: Path, names: object, choice: TagsChoice) -> Reading:
     return Reading(rows, f"CVAT, {joined(found)}" if found else "CVAT")
 
 
-def _root(path: Path) -> Element:
+def cvat_root(path: Path) -> Element:
+    """The top of an `annotations.xml`; InputError if the file is none."""
     root = parse_xml(read_bytes(path, "tags file"), str(path))
     if root.tag == "annotation":
         raise InputError(

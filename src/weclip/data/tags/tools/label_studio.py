@@ -42,7 +42,7 @@ def read_tasks(tasks: Sequence[Any], path: Path, choice: TagsChoice) -> Reading:
         if not isinstance(data, dict):
             raise InputError(f"{where}: 'data' must hold the task's image, not {short(data)}")
         pages = addresses(data, where)
-        annotations, left_out = _finished(task)
+        annotations, left_out = finished(task)
         for page, address in enumerate(pages):
             number += 1
             tags: list[str] = []
@@ -58,7 +58,7 @@ def read_tasks(tasks: Sequence[Any], path: Path, choice: TagsChoice) -> Reading:
     return Reading(rows, controls.source(), hint=controls.hint())
 
 
-def _finished(task: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], str | None]:
+def finished(task: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], str | None]:
     """The annotations of a task that count; where there is none, why."""
     annotations = task.get("annotations", task.get("completions")) or []
     counted = [

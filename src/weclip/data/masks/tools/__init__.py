@@ -1,0 +1,1 @@
+"""Masks that other tools wrote: one file for each tool, told by what it holds."""
