@@ -42,11 +42,11 @@ def scored(images: int) -> tuple[Tensor, Tensor]:
         return made.scores, given_tags(listed, len(dataset.classes.names))
 
 
-def spoilt(true: Tensor, kind: str, seed: int) -> Tensor:
-    """The tags with every tenth of them wrong."""
+def spoilt(true: Tensor, kind: str, seed: int, share: float = SHARE) -> Tensor:
+    """The tags with a share of them wrong."""
     rng, given = np.random.default_rng(seed), true.clone()
     places = true.nonzero().tolist()
-    for number, place in enumerate(rng.choice(len(places), int(SHARE * len(places)), False)):
+    for number, place in enumerate(rng.choice(len(places), int(share * len(places)), False)):
         image, tag = places[place]
         how = KINDS[number % 3] if kind == KINDS[3] else kind
         free = (~true[image] & ~given[image]).nonzero()[:, 0].tolist()
