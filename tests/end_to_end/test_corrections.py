@@ -9,6 +9,7 @@ import pytest
 from tests.end_to_end.worlds import train, voc_changes
 from tests.training.tiny_run import same
 
+import weclip
 from weclip.cli import app as cli
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import load_classes
@@ -70,6 +71,14 @@ def test_they_are_named_and_recorded(run, run_folder, corrected):
     assert (found["masks"], found["tags"], found["rejected"]) == (2, 3, 1)
     assert last(run).inputs["corrected masks"] == found["masks_sha256"]
     assert "corrected" not in json.loads((run_folder / "run.json").read_text())
+
+
+def test_the_card_says_it(run, run_folder, tmp_path):
+    card = (weclip.bundle(run, out=tmp_path / "one").out / "README.md").read_text()
+    assert "- 2 masks that a person corrected took the place of labels made from tags." in card
+    assert "from image-level tags and corrected masks, on a frozen CLIP" in card
+    other = (weclip.bundle(run_folder, out=tmp_path / "other").out / "README.md").read_text()
+    assert "corrected" not in other
 
 
 def test_the_screen_says_what_they_are(tmp_path, changes, capsys):

@@ -76,6 +76,8 @@ class Facts:
         versions: Of packages.
         plugins: Names of the files of plugins it needs.
         start: What its trained encoder started from, with the licence; None: it has none.
+        corrected: Masks that a person corrected and it learnt from; None: it learnt from tags
+            alone; 0: there were some, and no record says how many.
     """
 
     method: str
@@ -90,6 +92,7 @@ class Facts:
     versions: Mapping[str, str]
     plugins: Sequence[str] = ()
     start: str | None = None
+    corrected: int | None = None
 
 
 def model_card(facts: Facts, name: str = "FOLDER") -> str:
@@ -183,6 +186,7 @@ def _about(facts: Facts) -> str:
     listed = names if len(names) <= MOST_LISTED else f"{len(facts.classes) - 1} classes"
     return (
         f"Finds in an image: {inline(listed)}. Trained by `weclip` from image-level tags"
+        f"{'' if facts.corrected is None else ' and corrected masks'}"
         f"{', on a frozen CLIP' if facts.towers else ''}. This folder holds all that predictions "
         "need."
     )
@@ -239,6 +243,9 @@ def _origin(facts: Facts) -> str:
         f"- Method `{facts.method}`, {facts.steps} steps.",
         f"- Data: {inline(facts.data)}{count}, and their tags.",
     ]
+    if facts.corrected is not None:
+        many = f"{facts.corrected or 'Some'} masks"
+        lines.append(f"- {many} that a person corrected took the place of labels made from tags.")
     for name, tower in facts.towers.items():
         lines.append(
             f"- {NAMES[name]}: {inline(tower.name)}, SHA-256 `{tower.sha256}`. Here is its image "

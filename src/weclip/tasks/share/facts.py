@@ -55,6 +55,7 @@ def facts_of(
         versions=packages(),
         plugins=list(config.plugins),
         start=started_from(config),
+        corrected=corrected_in(model.path.parent, config),
     )
 
 
@@ -108,6 +109,16 @@ def images_of(run: Path, key: str) -> int | None:
     except (InputError, KeyError, TypeError):
         return None
     return count if type(count) is int and count >= 0 else None
+
+
+def corrected_in(run: Path, config: Config) -> int | None:
+    """How many corrected masks a run learnt from; None without, 0 if its record does not say."""
+    if config.data.corrected is None:
+        return None
+    try:
+        return int(read_json(run / RUN_MARKER, "record")["corrected"]["masks"])
+    except (InputError, KeyError, TypeError, ValueError):
+        return 0
 
 
 def _scored_in(run: Path) -> str | None:
