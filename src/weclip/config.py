@@ -26,10 +26,7 @@ def whole(value: WholeOrAuto, key: str = "") -> int:
 
     Args:
         value: As the configuration has it.
-        key: The key with `=`, for the message.
-
-    Raises:
-        InputError: It is `auto` still; only trainings choose.
+        key: The key with `=`, for the error that it is `auto` still; only trainings choose.
     """
     if isinstance(value, str):
         raise InputError(f"{key}{AUTO} is for trainings, which choose a number; give a number here")

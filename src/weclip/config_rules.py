@@ -147,9 +147,8 @@ def validate(config: Config) -> None:
     if config.label.crf and config.label.par:
         raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
-    _require(
-        config, "train.epochs", lambda v: v is None or 0 < v <= 10**6, "from 0 to 1000000, or null"
-    )
+    epochs = "from 0 to 1000000, or null"
+    _require(config, "train.epochs", lambda v: v is None or 0 < v <= 10**6, epochs)
     if config.train.epochs is not None and config.train.steps != AUTO:
         raise InputError(
             f"train.epochs={config.train.epochs:g} and train.steps={config.train.steps} both say "
