@@ -56,7 +56,7 @@ def all_parameters():
         pytest.param(command, each, id=f"{name} {each.name}")
         for name, command in commands.items()
         for each in command.params
-        if not getattr(each, "is_flag", False) and each.name != "seed"  # a number
+        if not getattr(each, "is_flag", False) and each.name not in ("seed", "port")  # numbers
     ]
 
 
