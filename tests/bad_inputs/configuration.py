@@ -173,7 +173,7 @@ CASES = (
         "check-wrong-key",
         "`check` with a misspelt key",
         f"{CHECK} data.class=voc",
-        "'data.class=voc': unknown key data.class; did you mean 'classes'? known under data: format, root, classes, tags_file, tags_control, untagged, train_split, eval_split, max_side, crop_size, scale_range, flip_probability, workers, max_unreadable, max_pixels, bands, range, decoded_cache",
+        "'data.class=voc': unknown key data.class; did you mean 'classes'? known under data: format, root, classes, tags_file, tags_control, untagged, corrected, train_split, eval_split, max_side, crop_size, scale_range, flip_probability, workers, max_unreadable, max_pixels, bands, range, decoded_cache",
     ),
     *(Case(name, wrong, f"{TRAIN} '{change}'", line) for name, wrong, change, line in CHANGES),
 )

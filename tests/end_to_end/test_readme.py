@@ -115,6 +115,8 @@ def test_command_runs(line: str, capsys: pytest.CaptureFixture[str]):
         worlds.write_released(Path("runs/voc"), Path(arguments[1]))
     if arguments[0] in ("train", "import"):
         arguments += worlds.SMALL
+    if "-afa" in line:
+        arguments.append("data.crop_size=64")  # a multiple of 32
     code = cli.run(arguments)
     if "eval.crf=true" in line and find_spec("pydensecrf") is None:
         assert code == 2
