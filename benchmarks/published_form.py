@@ -69,7 +69,7 @@ class PublishedForm(WeClip):
         refined = torch.full_like(scores, -torch.inf)
         for b, rows in enumerate(filled):
             refined[b, rows] = par(scores[b : b + 1, rows], guide[b : b + 1], self.labels.par)[0]
-        return PseudoLabel(cam, refined, label_map_of(refined, slots))
+        return PseudoLabel(cam, refined, label_map_of(refined, slots.index))
 
 
 def par(maps: Tensor, image: Tensor, settings: ParSettings) -> Tensor:

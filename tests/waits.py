@@ -19,9 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from weclip.data.batch import Batch
-from weclip.labels import tag_slots
+from weclip.labels import pseudo_label, tag_slots
 from weclip.labels.pixel_refine import par, portable
-from weclip.methods import afa, labelling, weclip, weclip_plus
+from weclip.methods import afa, weclip, weclip_plus
 
 ASKED = {
     *("item", "tolist", "cpu", "numpy", "__array__", "__bool__", "__int__", "__float__"),
@@ -143,7 +143,7 @@ def watch_training(device: str, patch: pytest.MonkeyPatch) -> Watch:
     watch = Watch(device)
     for module in (weclip, weclip_plus, afa):
         patch.setattr(module, "pack_tags", watch.unseen(tag_slots.pack_tags))
-    for module in (tag_slots, labelling):
+    for module in (tag_slots, pseudo_label):
         patch.setattr(module, "send", watch.unseen(tag_slots.send))
     patch.setattr(Batch, "boxes", property(watch.unseen(Batch.boxes.fget)))
     patch.setattr(par, "_implementation", lambda place: portable.spread)  # as on any device

@@ -1,14 +1,13 @@
 """A case of the golden folder of AFA, at float64 or float32."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from tests.golden.folders import GOLDEN_AFA as FOLDER
+from tests.golden.stored_case import StoredCase
 from torch import Tensor
 
 from weclip.backbones.mit.weights import read_mit
@@ -37,18 +36,9 @@ def ours(released: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @dataclass(frozen=True)
-class Case:
-    folder: Path
+class Case(StoredCase):
     kind: torch.dtype
     tolerance: float
-
-    @cached_property
-    def meta(self) -> dict:
-        return json.loads((self.folder / "meta.json").read_text())
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "expected.safetensors")
 
     @cached_property
     def config(self):

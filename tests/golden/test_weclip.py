@@ -1,6 +1,5 @@
 """Stage by stage against tensors of the published code; see the README of the golden folder."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors.torch import load_file
 from tests.configs import new_config
 from tests.golden.folders import GOLDEN as FOLDER
 from tests.golden.folders import close
+from tests.golden.stored_case import StoredCase
 from torch import Tensor
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
@@ -33,17 +33,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @dataclass(frozen=True)
-class Case:
-    folder: Path
-
-    @cached_property
-    def meta(self) -> dict:
-        return json.loads((self.folder / "meta.json").read_text())
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "expected.safetensors")
-
+class Case(StoredCase):
     @cached_property
     def config(self):
         config = new_config(faithful=True)

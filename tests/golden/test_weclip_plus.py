@@ -1,9 +1,7 @@
 """WeCLIP+ against tensors of the published code; see the README of the golden folder."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.golden.folders import GOLDEN, agree, clip_state, close
 from tests.golden.folders import GOLDEN_PLUS as FOLDER
+from tests.golden.stored_case import StoredCase
 from torch import Tensor
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
@@ -44,17 +43,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @dataclass(frozen=True)
-class Case:
-    folder: Path
-
-    @cached_property
-    def meta(self) -> dict:
-        return json.loads((self.folder / "meta.json").read_text())
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return load_file(self.folder / "expected.safetensors")
-
+class Case(StoredCase):
     @cached_property
     def config(self):
         preset = f"{self.meta['dataset']}-plus"

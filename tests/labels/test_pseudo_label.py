@@ -105,7 +105,7 @@ def test_size_may_differ_from_the_image():
 def test_label_map_of_maps_slots_to_class_ids():
     slots = slots_of([[1, 4]])
     scores = torch.tensor([[[[1.0, 0, 0]], [[0, 1, 0]], [[0, 0, 1]]]])
-    assert label_map_of(scores, slots).tolist() == [[[0, 2, 5]]]
+    assert label_map_of(scores, slots.index).tolist() == [[[0, 2, 5]]]
 
 
 def test_bf16_does_not_crash():

@@ -1,15 +1,10 @@
 """A run of AFA that is killed ends with the same weights, bit for bit; NaN can be replayed."""
 
-import random
-
 import pytest
 from tests.end_to_end import worlds
-from tests.survival import processes
-from tests.survival.test_kill import no_checkpoint_is_unreadable, results
+from tests.survival.test_kill_plus import KILLS, ends_as_one_left_alone
 
 from weclip.cli import app as cli
-
-KILLS = [2, pytest.param(12, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -17,19 +12,7 @@ def test_killed_at_random_moments(tmp_path, afa_changes, kills):
     """In each of its phases, as released: depth, dropout and batch normalisation take part."""
     few = ["train.steps=8", "train.save_every=1", "faithful=true"]
     line = ["train", "--config", "voc-afa", *afa_changes, *few, "--resume", "--out"]
-    whole, out, told = tmp_path / "whole", tmp_path / "run", tmp_path / "told.txt"
-    process = processes.start([*line, str(whole)], told)
-    process.join()
-    assert process.exitcode == 0, told.read_text()
-    chance = random.Random(3)
-    for _ in range(kills):
-        process = processes.start([*line, str(out)], told, kill_at_write=chance.randrange(2, 8))
-        process.join()
-        no_checkpoint_is_unreadable(out)
-    process = processes.start([*line, str(out)], told)
-    process.join()
-    assert process.exitcode == 0, told.read_text()
-    assert results(out) == results(whole)
+    ends_as_one_left_alone(line, tmp_path, kills)
 
 
 def test_nan_leaves_the_step_to_be_run_again(tmp_path, afa_changes, capsys):

@@ -16,7 +16,12 @@ def test_killed_at_random_moments(tmp_path, voc_world, clip_file, dino_file, kil
     few = ["train.steps=8", "train.save_every=1", "method.weclip_plus.confident_from=4"]
     changes = [*worlds.voc_changes(voc_world, clip_file), f"dino.weights={dino_file}", *few]
     line = ["train", "--config", "voc-plus", *changes, "--resume", "--out"]
-    whole, out, told = tmp_path / "whole", tmp_path / "run", tmp_path / "told.txt"
+    ends_as_one_left_alone(line, tmp_path, kills)
+
+
+def ends_as_one_left_alone(line, folder, kills):
+    """A command line that ends in `--out`: killed at writes, or left alone, it ends alike."""
+    whole, out, told = folder / "whole", folder / "run", folder / "told.txt"
     process = processes.start([*line, str(whole)], told)
     process.join()
     assert process.exitcode == 0, told.read_text()

@@ -42,3 +42,9 @@ def count_ids(ids: Ids, where: npt.NDArray[np.bool_] | None = None) -> npt.NDArr
         counted = ids[rows].ravel() if where is None else ids[rows][where[rows]]
         counts += np.bincount(counted, minlength=256)
     return counts
+
+
+def ids_in(ids: Ids) -> list[int]:
+    """The ids that there are in (H, W) uint8, ascending."""
+    found: list[int] = np.flatnonzero(count_ids(ids)).tolist()
+    return found

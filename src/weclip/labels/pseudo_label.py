@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import ParSettings, pixel_adaptive_refinement
-from weclip.labels.tag_slots import TagSlots, min_max
+from weclip.labels.tag_slots import TagSlots, min_max, send
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def make_pseudo_label(
         with_background(cam, background_power), image, par, filled
     )  # (B, 1+K, H, W)
     scores = scores.masked_fill(~filled[..., None, None], -torch.inf)
-    return PseudoLabel(cam, scores, label_map_of(scores, slots))
+    return PseudoLabel(cam, scores, label_map_of(scores, slots.index))
 
 
 def resize_cam(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float) -> Tensor:
@@ -70,9 +71,14 @@ def with_background(cam: Tensor, power: float) -> Tensor:
     return torch.cat([(1 - cam.amax(dim=1, keepdim=True)) ** power, cam], dim=1)
 
 
-def label_map_of(scores: Tensor, slots: TagSlots) -> Tensor:
-    """Class ids (B, H, W) of the best of (B, 1+K, H, W) scores, background first."""
-    class_ids = F.pad(slots.index + 1, (1, 0))  # (B, 1+K)
+def label_map_of(scores: Tensor, index: Tensor) -> Tensor:
+    """Class ids (B, H, W) of the best of (B, 1+K, H, W) scores, background first.
+
+    Args:
+        scores: Of background and slots.
+        index: (B, K) int64 class indices of the slots.
+    """
+    class_ids = F.pad(index + 1, (1, 0))  # (B, 1+K)
     best = best_of(scores)  # (B, H, W)
     return class_ids.gather(1, best.flatten(1)).view_as(best)
 
@@ -84,3 +90,12 @@ def best_of(scores: Tensor, dim: int = 1) -> Tensor:
     last.
     """
     return scores.max(dim=dim).indices
+
+
+def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
+    """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
+    y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
+    x = torch.arange(label_map.shape[2], device=label_map.device)
+    y0, x0, y1, x1 = send(content_box, label_map.device).T[..., None, None]
+    inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
+    return label_map.masked_fill(~inside, IGNORE_INDEX)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from weclip.data.batch import Batch, Share
+from weclip.labels.pseudo_label import label_map_of
 from weclip.labels.spreading import propagate, window_transition
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
 from weclip.labels.two_scores.guide import colours
@@ -24,7 +25,6 @@ from weclip.labels.two_scores.labels import (
 from weclip.labels.two_scores.mirrored import resize
 from weclip.labels.two_scores.scores import (
     Backgrounds,
-    best_label,
     both_softmax,
     tag_softmax,
     thresholded_label,
@@ -249,7 +249,7 @@ class Afa(nn.Module):
     def initial_label(self, runs: CamRuns, slots: TagSlots, guide: Tensor, batch: Batch) -> Tensor:
         """Labels (B, H, W) of maps as they are, guided by colours (B, 3, H, W)."""
         if self.settings.par_sees_padding:
-            return initial_label(runs.cam, slots, guide, batch.boxes, self.backgrounds)
+            return initial_label(runs.cam, slots, guide, batch.content_box, self.backgrounds)
         scores = both_softmax(runs.cam, slots.filled, self.backgrounds)
         return label_in_boxes(scores, slots, guide, batch.boxes, self.backgrounds)
 
@@ -282,8 +282,8 @@ class Afa(nn.Module):
         refined = refined_whole(spread, slots, guide, self.backgrounds)
         found = (
             thresholded_label(resize(runs.cam, size), slots.index, use.cam_threshold),
-            best_label(resize(spread, size), slots.index),
-            best_label(resize(refined, size), slots.index),
+            label_map_of(resize(spread, size), slots.index),
+            label_map_of(resize(refined, size), slots.index),
         )
         made = (each[0].to(torch.uint8).cpu() for each in found)
         kinds = dict(zip(LABEL_KINDS, made, strict=True))

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclip.data.batch import IGNORE_INDEX, NOT_CORRECTED, Batch
+from weclip.data.batch import NOT_CORRECTED, Batch
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_scores import Par, pixel_scores
-from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label
+from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label, without_padding
 from weclip.labels.spreading import Refined
-from weclip.labels.tag_slots import TagSlots, send
+from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
 from weclip.methods.loss_inputs import at_pixels
 
@@ -86,15 +86,6 @@ def pseudo_label_of(
         background_power=labels.background_power,
         par=labels.par,
     )
-
-
-def without_padding(label_map: Tensor, content_box: Tensor) -> Tensor:
-    """Set labels (B, H, W) outside the content boxes (B, 4) to `IGNORE_INDEX`."""
-    y = torch.arange(label_map.shape[1], device=label_map.device)[:, None]
-    x = torch.arange(label_map.shape[2], device=label_map.device)
-    y0, x0, y1, x1 = send(content_box, label_map.device).T[..., None, None]
-    inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
-    return label_map.masked_fill(~inside, IGNORE_INDEX)
 
 
 def training_label(label_map: Tensor, batch: Batch, on_padding: bool) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weclip.data.batch import IGNORE_INDEX
 from weclip.data.corrections.writing import Accepted, Writer
 from weclip.data.masks.colours import colour_text
 from weclip.data.masks.mask_files import read_mask
@@ -30,7 +31,6 @@ from weclip.review.reviewed import Item, Reviewed
 from weclip.system.errors import InputError
 
 Mask = NDArray[np.uint8]
-UNSURE = 255
 CAM, CONFIDENCE = "cam", "confidence"
 
 
@@ -171,7 +171,7 @@ class Session:
         if self.reviewed.predict is not None:
             return self._prediction(place).label_map
         if item.mask is None or not item.mask.is_file():
-            return np.full(size, UNSURE, np.uint8)
+            return np.full(size, IGNORE_INDEX, np.uint8)
         count = self.reviewed.classes.num_classes
         mask = read_mask(item.mask, num_classes=count, max_pixels=MOST_PIXELS)
         return self._fitting(place, mask)
@@ -269,6 +269,6 @@ class Session:
 
     def _require_ids(self, mask: Mask) -> None:
         known = np.zeros(256, bool)
-        known[: self._writer.classes.num_classes] = known[UNSURE] = True
+        known[: self._writer.classes.num_classes] = known[IGNORE_INDEX] = True
         if not known[mask].all():
             raise InputError("mask: a class id that no class has; reload the page")

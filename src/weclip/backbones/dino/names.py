@@ -3,13 +3,16 @@
 Stage 2.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from weclip.backbones.weight_files.names import prefix_before, without_wrappers
+from weclip.backbones.weight_files.names import (
+    prefix_before,
+    refuse_foreign,
+    without_wrappers,
+)
 from weclip.backbones.weight_files.whole import listing
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import short
@@ -65,9 +68,7 @@ def plain_names(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
 
 def refuse_others(state: Mapping[str, Tensor], file: Path) -> None:
     """Raise InputError, which names the model, if the names are those of another one."""
-    for pattern, what in FOREIGN.items():
-        if any(re.search(rf"(^|\.)({pattern})", name) for name in state):
-            raise InputError(f"{file}: {what}; {WAY_OUT}")
+    refuse_foreign(state, FOREIGN, WAY_OUT, file)
     if state.keys() <= {"weight", "bias"} and state:
         raise InputError(f"{file}: one layer, such as a classifier's head; {WAY_OUT}")
 

@@ -3,13 +3,16 @@
 Stage 2.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from weclip.backbones.weight_files.names import prefix_before, without_wrappers
+from weclip.backbones.weight_files.names import (
+    prefix_before,
+    refuse_foreign,
+    without_wrappers,
+)
 from weclip.backbones.weight_files.whole import listing
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import short
@@ -51,7 +54,7 @@ def plain_names(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
         InputError: Two names become one, it is another model, or more than one MiT.
     """
     plain = without_wrappers(state, file)
-    refuse_others(plain, file)
+    refuse_foreign(plain, FOREIGN, WAY_OUT, file)
     prefix = prefix_before(FIRST, plain, file, "models")
     kept = {name: value for name, value in plain.items() if not name.startswith(HEADS)}
     if others := [name for name in kept if not name.startswith(prefix)]:
@@ -60,10 +63,3 @@ def plain_names(state: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
             f"{listing(others)}; save the encoder alone"
         )
     return {name.removeprefix(prefix): value for name, value in kept.items()}
-
-
-def refuse_others(state: Mapping[str, Tensor], file: Path) -> None:
-    """Raise InputError, which names the model, if the names are those of another one."""
-    for pattern, what in FOREIGN.items():
-        if any(re.search(rf"(^|\.)({pattern})", name) for name in state):
-            raise InputError(f"{file}: {what}; {WAY_OUT}")

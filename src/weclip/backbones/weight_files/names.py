@@ -3,6 +3,7 @@
 Stage 2.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def prefix_before(
         found = ", ".join(repr(prefix) for prefix in prefixes[:5])
         raise InputError(f"{file}: holds {len(prefixes)} {models}, under {found}; save one alone")
     return prefixes[0] if prefixes else ""
+
+
+def refuse_foreign(
+    state: Mapping[str, Tensor], foreign: Mapping[str, str], way_out: str, file: Path
+) -> None:
+    """Raise InputError, which names the model, if the names are those of another one.
+
+    Args:
+        state: Tensors by name.
+        foreign: Patterns of parts of names, from a dot or the start on, and what has such names.
+        way_out: What to use instead.
+        file: Where they come from, for messages.
+    """
+    for pattern, what in foreign.items():
+        if any(re.search(rf"(^|\.)({pattern})", name) for name in state):
+            raise InputError(f"{file}: {what}; {way_out}")
 
 
 def join(state: Mapping[str, Tensor], names: list[str], what: str, file: Path) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.data.bands import count_ids
+from weclip.data.bands import ids_in
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.images.decoding import DECODE_ERRORS, size_of
 from weclip.data.images.reading import MAX_PIXELS
@@ -82,8 +82,7 @@ def look_at_corrected(
             continue
         mask = read_mask(path, num_classes=num_classes, max_pixels=masks.max_pixels)
         require_size(mask, image, path)
-        ids = np.flatnonzero(count_ids(mask)).tolist()
-        shown[image.name] = tuple(i - 1 for i in ids if i not in (0, IGNORE_INDEX))
+        shown[image.name] = tuple(i - 1 for i in ids_in(mask) if i not in (0, IGNORE_INDEX))
         digests[image.name] = digest_of(mask)
     return SeenMasks(shown, digests)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.data.bands import count_ids
+from weclip.data.bands import ids_in
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.corrections.class_list import (
@@ -202,8 +202,8 @@ class Writer:
         return [self.classes.names[tag] for tag in sorted(set(tags))]
 
     def _names_in(self, mask: Mask) -> list[str]:
-        ids = np.flatnonzero(count_ids(mask)).tolist()
-        return [self.classes.names[i - 1] for i in ids if 0 < i < self.classes.num_classes]
+        shown = (i for i in ids_in(mask) if 0 < i < self.classes.num_classes)
+        return [self.classes.names[i - 1] for i in shown]
 
 
 @contextmanager

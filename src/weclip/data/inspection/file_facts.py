@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from weclip.data.bands import ids_in
 from weclip.data.batch import MaskedImage
 from weclip.data.images.decoding import (
     grey_of,
@@ -28,7 +29,6 @@ from weclip.data.images.decoding import (
     to_rgb,
 )
 from weclip.data.images.reading import PLAIN, Reading
-from weclip.data.inspection.mask_content import ids_in
 from weclip.data.masks.mask_files import class_ids, read_pixels
 from weclip.system.errors import InputError
 from weclip.system.processes import cores, interrupts_wait, leave_interrupts_to_the_parent
@@ -131,7 +131,8 @@ def _read_mask(
     except InputError as error:
         return [("unreadable_masks", str(error))], None
     try:
-        ids = ids_in(class_ids(pixels, path, labels=sample.labels, num_classes=num_classes))
+        mask = class_ids(pixels, path, labels=sample.labels, num_classes=num_classes)
+        ids = frozenset(ids_in(mask))
     except InputError as error:
         found.append(("unknown_mask_ids", str(error)))
     height, width = pixels.shape

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
-from weclip.data.bands import count_ids
+from weclip.data.bands import ids_in
 from weclip.data.batch import IGNORE_INDEX, MaskedImage
 from weclip.data.images.reading import MAX_PIXELS
-from weclip.data.masks.mask_files import Ids, read_mask
+from weclip.data.masks.mask_files import read_mask
 from weclip.system.errors import InputError
 from weclip.system.processes import cores
 
@@ -22,11 +20,6 @@ Contents = Mapping[Path, frozenset[int]]
 
 LOOKED_AT = 200
 """Masks that are read before training and evaluation begin; `weclip check` reads all."""
-
-
-def ids_in(mask: Ids) -> frozenset[int]:
-    """The ids that occur in a mask, as class ids."""
-    return frozenset(np.flatnonzero(count_ids(mask)).tolist())
 
 
 def content_findings(
@@ -97,7 +90,7 @@ def look_at_masks(
             )
         except (InputError, OSError):  # evaluation says so when its turn comes, `check` at once
             return None
-        return ids_in(mask)
+        return frozenset(ids_in(mask))
 
     with ThreadPoolExecutor(cores()) as executor:
         found = list(executor.map(read, chosen))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from weclip.data.bands import bands, count_ids
+from weclip.data.bands import bands, ids_in
 from weclip.data.batch import IGNORE_INDEX, MaskLabels
 from weclip.data.images.decoding import DECODE_ERRORS, decode, open_header
 from weclip.data.images.reading import MAX_PIXELS, require_pixels
@@ -178,8 +178,7 @@ def _unknown_colours(
 
 def _require_known_ids(mask: Ids, num_classes: int, path: str | Path) -> None:
     """Raise InputError if the mask read from `path` has an id from `num_classes` on, but 255."""
-    ids = np.flatnonzero(count_ids(mask))
-    unknown = [int(i) for i in ids if num_classes <= i != IGNORE_INDEX]
+    unknown = [i for i in ids_in(mask) if num_classes <= i != IGNORE_INDEX]
     if unknown:
         raise InputError(
             f"{path}: mask has class ids {unknown}; allowed are 0 to {num_classes - 1} and "

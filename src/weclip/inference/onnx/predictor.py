@@ -96,11 +96,12 @@ class OnnxPredictor:
 
     def confident(self, logits: NDArray[np.float32], size: tuple[int, int]) -> Prediction:
         """As `label_map`, and how probable each pixel's class is."""
-        confidence = np.empty(size, np.uint8)
+        label_map, confidence = np.empty(size, np.uint8), np.empty(size, np.uint8)
         for window in windows(size, len(logits)):
-            best = softmax(resized(logits, size, window)).max(0)
-            confidence[window] = np.round(CERTAIN * best)
-        return Prediction(self.label_map(logits, size), confidence)
+            part = resized(logits, size, window)
+            label_map[window] = part.argmax(0)
+            confidence[window] = np.round(CERTAIN * softmax(part).max(0))
+        return Prediction(label_map, confidence)
 
     def softmax(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         """Class probabilities (C, H, W) of the same; RunError if a CRF has no memory for them."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
+from weclip.labels.pseudo_label import without_padding
 from weclip.labels.spreading import propagate
 from weclip.labels.tag_slots import TagSlots
 from weclip.labels.two_scores.mirrored import resize
@@ -45,20 +46,12 @@ def initial_scores(cam: Tensor, slots: TagSlots, guide: Tensor, backgrounds: Bac
 
 @torch.no_grad()
 def initial_label(
-    cam: Tensor, slots: TagSlots, guide: Tensor, boxes: Sequence[Box], backgrounds: Backgrounds
+    cam: Tensor, slots: TagSlots, guide: Tensor, content_box: Tensor, backgrounds: Backgrounds
 ) -> Tensor:
-    """Labels (B, H, W) of maps (B, K, H, W); `IGNORE_INDEX` outside the boxes, which PAR sees."""
+    """Labels (B, H, W) of maps (B, K, H, W), none on padding, which PAR sees all the same."""
     size = (guide.shape[-2], guide.shape[-1])
     scores = resize(initial_scores(cam, slots, guide, backgrounds), size)
-    return outside_ignored(agreed_label(scores, slots.index), boxes)
-
-
-def outside_ignored(labels: Tensor, boxes: Sequence[Box]) -> Tensor:
-    """Labels (B, H, W) with `IGNORE_INDEX` outside the box of each image."""
-    kept = torch.full_like(labels, IGNORE_INDEX)
-    for own, given, (y0, x0, y1, x1) in zip(kept, labels, boxes, strict=True):
-        own[y0:y1, x0:x1] = given[y0:y1, x0:x1]
-    return kept
+    return without_padding(agreed_label(scores, slots.index), content_box)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.pixel_refine import ParSettings
-from weclip.labels.pseudo_label import best_of
+from weclip.labels.pseudo_label import label_map_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +62,7 @@ def agreed_label(scores: Tensor, index: Tensor) -> Tensor:
         index: (B, K) int64 class indices of the slots.
     """
     low, high = scores.chunk(2, dim=1)
-    return agreement(best_label(low, index), best_label(high, index))
-
-
-def best_label(scores: Tensor, index: Tensor) -> Tensor:
-    """Class ids (B, H, W) of scores (B, 1+K, H, W), background first; arguments as above."""
-    best = best_of(scores)  # (B, H, W)
-    return F.pad(index + 1, (1, 0)).gather(1, best.flatten(1)).view_as(best)
+    return agreement(label_map_of(low, index), label_map_of(high, index))
 
 
 def agreement(low: Tensor, high: Tensor) -> Tensor:

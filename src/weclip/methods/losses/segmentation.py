@@ -107,10 +107,11 @@ class _CrossEntropy(torch.autograd.Function):
         )
         across = wide @ along.T  # (B, C, h, W)
         loss, gradient = wide.new_zeros(()), torch.zeros_like(across)
-        band = BAND // (width * logits.shape[1]) if wide.device.type == "cpu" else height
+        most = BAND if wide.device.type == "cpu" else wide.shape[1] * height * width
+        band = max(1, most // (width * wide.shape[1]))
         for image in range(len(wide)):
-            for top in range(0, height, max(1, band)):
-                rows = slice(top, top + max(1, band))
+            for top in range(0, height, band):
+                rows = slice(top, top + band)
                 of_band, by_band = _band(
                     down[rows] @ across[image], label_map[image, rows], weight[image, rows]
                 )

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from rich.console import Console
 
 from weclip.config import Config
-from weclip.data.bands import count_ids
+from weclip.data.bands import ids_in
 from weclip.data.batch import IGNORE_INDEX, TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.corrections.folder import UNTOUCHED, Corrections, read_corrections
@@ -156,7 +155,7 @@ def accepted(pair: Pair) -> Accepted:
     except DECODE_ERRORS as error:
         raise InputError(f"{image.path}: image cannot be read ({error})") from None
     mask = pair.mask.draw((height, width))
-    ids = np.flatnonzero(count_ids(mask)).tolist()
+    ids = ids_in(mask)
     shown = {i - 1 for i in ids if i not in (0, IGNORE_INDEX)}
     tags = shown | {*image.tags} if IGNORE_INDEX in ids else shown
     return Accepted(image, tuple(sorted(tags)), mask)

@@ -20,6 +20,7 @@ from weclip.prepare.weights.by_name import find_clip, find_dino, find_mit, pinne
 from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import read_yaml
+from weclip.tasks.load.pinned import require_pinned
 from weclip.tasks.load.start import (
     DEMO,
     mit_of_model,
@@ -96,7 +97,7 @@ def open_frozen(
 def open_clip(config: Config, console: Console = QUIET) -> Clip:
     """The CLIP of a configuration, as `open_backbones`."""
     clip = load_clip(clip_path(config, console), config.clip.activation)
-    _require_pinned("clip", config.clip, clip)
+    require_pinned("clip", config.clip, clip.sha256)
     if clip.note is not None:
         warning = f"warning: {clip.note}"
         warnings_of(console).print(warning, style="yellow", soft_wrap=True, markup=False)
@@ -106,17 +107,8 @@ def open_clip(config: Config, console: Console = QUIET) -> Clip:
 def open_dino(config: Config, console: Console = QUIET) -> Dino:
     """The second encoder of a configuration, as `open_backbones`."""
     dino = load_dino(dino_path(config, console))
-    _require_pinned("dino", config.dino, dino)
+    require_pinned("dino", config.dino, dino.sha256)
     return dino
-
-
-def _require_pinned(name: str, given: ClipConfig | DinoConfig, found: Clip | Dino) -> None:
-    """InputError if weights are not those whose SHA-256 the configuration has."""
-    if given.sha256 not in (None, found.sha256):
-        raise InputError(
-            f"{name}.weights={given.weights}: its SHA-256 is {found.sha256}, and {name}.sha256 "
-            "says another; give the file that it was, or leave it out"
-        )
 
 
 def require_clip_files(config: Config) -> None:

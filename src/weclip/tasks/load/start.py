@@ -15,6 +15,7 @@ from weclip.config import Config
 from weclip.prepare.weights.by_name import find_mit
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
+from weclip.tasks.load.pinned import require_pinned
 
 DEMO = "demo"
 """The name of the tiny weights that ship."""
@@ -38,11 +39,7 @@ def open_mit(config: Config, console: Console = QUIET) -> Mit | None:
     if not starts_from_mit(config):
         return None
     mit = read_mit(mit_path(config, console))
-    if config.mit.sha256 not in (None, mit.sha256):
-        raise InputError(
-            f"mit.weights={config.mit.weights}: its SHA-256 is {mit.sha256}, and mit.sha256 says "
-            "another; give the file that it was, or leave it out"
-        )
+    require_pinned("mit", config.mit, mit.sha256)
     return mit
 
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.config_file import load_config
 from weclip.config_schema import PART_SECTIONS
-from weclip.data.bands import count_ids
+from weclip.data.bands import ids_in
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList, parse_classes
 from weclip.data.dataset import open_dataset
@@ -249,7 +248,7 @@ def _tagged_by_masks(
         task = progress.add_task("reading masks", total=len(pairs), status="")
         for path, output in pairs:
             mask = out / "masks" / output
-            ids = np.flatnonzero(count_ids(read_mask(mask))).tolist()
+            ids = ids_in(read_mask(mask))
             tags = tuple(i - 1 for i in ids if 0 < i < classes.num_classes)
             images.append(TaggedImage(output.with_suffix("").as_posix(), path, tags))
             progress.advance(task)
