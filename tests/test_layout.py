@@ -19,6 +19,7 @@ ORDER = (
     "plugins",
     *STAGES,
     "exports",
+    "config_labels",
     "config",
     "config_schema",
     "config_rules",

@@ -19,6 +19,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 DISTRIBUTION = {
     "PIL": "pillow",
+    "skimage": "scikit-image",
     "cv2": "opencv-python-headless",
     "pydensecrf": "pydensecrf2",
     "yaml": "pyyaml",
@@ -43,7 +44,7 @@ EXTRAS = {
     extra: {normal(r) for r in requirements} - {"weclip"}
     for extra, requirements in PROJECT["optional-dependencies"].items()
 }
-OPTIONAL = ("onnx", "export", "demo", "crf", "prepare", "geo")
+OPTIONAL = ("onnx", "export", "demo", "crf", "prepare", "geo", "regions")
 SHIPPED = ("torch", "fast", "review", *OPTIONAL)
 """Extras that the package itself imports; those of `OPTIONAL` never at the top of a module."""
 

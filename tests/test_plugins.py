@@ -55,8 +55,8 @@ def affinity(body: str) -> str:
         (affinity(""), "say what it reads of the view"),
         (affinity("    reads: ClassVar = ('depth',)\n"), "reads 'depth', which no view has"),
         (
-            affinity("    reads: ClassVar = ('guide',)\n"),
-            "affinity 'mine' reads 'guide', which this configuration does not provide",
+            affinity("    reads: ClassVar = ('branches',)\n"),
+            "affinity 'mine' reads 'branches', which this configuration does not provide",
         ),
     ],
 )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from importlib import resources
+from types import ModuleType
 from typing import Any, get_type_hints
 
 from weclip import config as config_module
+from weclip import config_labels, parts
 from weclip import config_rules as rules
-from weclip import parts
-from weclip.config import Config
 from weclip.config_schema import schema
 from weclip.system.untrusted.documents import parse_yaml
 
@@ -33,6 +33,10 @@ WORDS = {
     "WholeOrAuto": "whole number or auto",
 }
 """Python's types in plain words."""
+
+
+HOMES = (config_module.__name__, config_labels.__name__)
+"""Modules that hold the sections."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,8 @@ def purpose(name: str, kind: type) -> str:
 
 
 def is_ours(kind: type) -> bool:
-    """Whether a class stands in config.py, as its comments do."""
-    return kind.__module__ == Config.__module__ and kind.__name__ in comments()
+    """Whether a class stands where the sections do, as their comments do."""
+    return kind.__module__ in HOMES and kind.__name__ in comments()
 
 
 def part_of(section_name: str) -> type | None:
@@ -137,6 +141,8 @@ def all_keys(kind: type | None = None, prefix: str = "") -> Iterator[Key]:
 def described(name: str, each: "Field[Any]", kind: type) -> Key:
     """One key with all that is known of it."""
     part = part_of(name.rpartition(".")[0])
+    if part is None and "rule" in each.metadata:
+        part = kind  # a section whose fields are declared as those of parts
     switches = {f.name: f for p in parts.shipped().values() for f in fields(p) if parts.is_quirk(f)}
     declared, source = "", ""
     if part is not None:
@@ -200,8 +206,13 @@ def _type_name(hint: Any) -> str:
 
 @cache
 def comments() -> dict[str, dict[str, tuple[str, str]]]:
-    """Class of config.py -> field -> its type as written, and the comment beside it."""
-    source = inspect.getsource(config_module)
+    """Class of a section -> field -> its type as written, and the comment beside it."""
+    return commented(config_labels) | commented(config_module)
+
+
+def commented(module: ModuleType) -> dict[str, dict[str, tuple[str, str]]]:
+    """The same of one module."""
+    source = inspect.getsource(module)
     lines = source.splitlines()
     return {
         node.name: {

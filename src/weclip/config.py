@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from omegaconf import MISSING
 
 from weclip import parts
+from weclip.config_labels import LabelConfig, MemoryConfig, RegionsConfig, TagsConfig
 from weclip.data.images.listing import AUTO
 from weclip.data.images.reading import MAX_PIXELS, Reading
 from weclip.inference.large.tiles import Tiling
@@ -206,52 +207,6 @@ class EvalConfig:
 
 
 @dataclass
-class LabelConfig:
-    """Masks from tags without training (CLIP-ES, released code)."""
-
-    crf: bool = False  # dense CRF, needs weclip[crf]; published with it: 75.0, without: 70.8
-    crf_iterations: int = 10
-    crf_gaussian_sxy: float = 1.0
-    crf_gaussian_weight: float = 3.0
-    crf_bilateral_sxy: float = 67.0
-    crf_bilateral_srgb: float = 3.0
-    crf_bilateral_weight: float = 4.0
-    par: bool = False  # PAR in place of the CRF; not in CLIP-ES
-    confidence: float | None = None  # under it a pixel is 255; null: 0.95 with CRF, else 0
-    model: str | None = None  # trained run or model file; its decoder refines, as in WeCLIP
-    scale: float = 1.0  # how much larger than it is CLIP sees an image; CLIP-ES, released code
-    max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
-    square: int | None = None  # seen as a square of this side instead; ExCEL, released code: 320
-    imagenet_normalisation: bool = False  # ImageNet's mean and deviation; ExCEL, released code
-    precision: str = "float32"  # as train.precision; published; PAR, CRF, pixels always are
-
-    @property
-    def threshold(self) -> float:
-        """`confidence`, or the released 0.95 with a CRF, and none without."""
-        if self.confidence is not None:
-            return self.confidence
-        return 0.95 if self.crf else 0.0
-
-
-@dataclass
-class TagsConfig:
-    """Tags by CLIP, of `weclip tag` and `data.tags_file=auto` (TagCLIP, released code)."""
-
-    released: bool = False  # True: TagCLIP as released, unless a key that can be null is set
-    self_attention_blocks: int | None = None  # null: 5 (ExCEL), released 0: the last one's values
-    attention_from: int = 8  # first of 12 blocks averaged, the last one apart
-    votes: int = 4  # of 12 blocks, for a pair of patches
-    reidentify: bool | None = None  # look again at crops; null: no, released yes
-    threshold: str | None = None  # split | relative; null: split (ours), released relative
-    relative_share: float = 0.5  # between lowest and highest score of an image
-    region_share: float = 0.5  # of a map's range, in the crop
-    local_weight: float = 0.5  # of patches beside crops
-    floor: float = 0.5  # of the threshold of all classes, for that of one; ours
-    max_side: int | None = 640  # as label.max_side
-    precision: str = "float32"  # as train.precision; published
-
-
-@dataclass
 class Config:
     """One run, completely described."""
 
@@ -263,6 +218,8 @@ class Config:
     mit: MitConfig = field(default_factory=MitConfig)
     cam: CamConfig = field(default_factory=CamConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
+    regions: RegionsConfig = field(default_factory=RegionsConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     par: ParConfig = field(default_factory=ParConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     method: MethodConfig = field(default_factory=MethodConfig)
@@ -280,6 +237,24 @@ class Config:
         """Whether a quirk of released code is on: its own switch, or else `faithful`."""
         switch: bool | None = getattr(self.quirks, name)
         return self.faithful if switch is None else switch
+
+    def reads(self, *, losses: bool = False) -> frozenset[str]:
+        """What chosen parts read, of `parts.READABLE`: maps, affinity, regions if these are read.
+
+        Names that no part has read nothing.
+
+        Args:
+            losses: Whether the terms of the loss count too.
+        """
+        chosen = [(parts.MAP_SOURCE, self.cam.source), (parts.AFFINITY, self.affinity.source)]
+        chosen += [(parts.LOSS, name) for name in self.loss.terms if losses]
+        found = frozenset[str]().union(*(self._reads_of(*each) for each in chosen))
+        if self.regions.files is None and ("regions" in found or self.regions.vote):
+            found |= self._reads_of(parts.REGION_SOURCE, self.regions.source)
+        return found
+
+    def _reads_of(self, kind: parts.Kind, name: str) -> frozenset[str]:
+        return frozenset(getattr(self.KNOWN.get((kind.name, name)), "reads", ()))
 
     def part(self, kind: parts.Kind, name: str) -> Any:
         """A part with the settings of its section; InputError for settings that contradict."""

@@ -75,6 +75,7 @@ CHOICES = {
     "eval.precision": PRECISIONS,
     "label.precision": PRECISIONS,
     "tags.precision": PRECISIONS,
+    "tags.threshold": (None, "split", "relative"),
     "train.tracker": (None, "tensorboard", "wandb", "mlflow"),
     "train.best_metric": ("miou", "pixel_accuracy", "mean_class_accuracy"),
 }
@@ -142,8 +143,6 @@ def validate(config: Config) -> None:
         lambda v: 0 <= (v or 0) <= 1000,
         "from 0 to 1000, or null",
     )
-    rules = (None, "split", "relative")
-    _require(config, "tags.threshold", rules.__contains__, "split, relative or null")
     if config.label.crf and config.label.par:
         raise InputError("label.crf and label.par are both true; one of them refines the masks")
     _require(config, "train.seed", lambda v: v < 2**32, "under 2**32")
@@ -186,6 +185,8 @@ def _validate_images(config: Config) -> None:
 
 def _validate_parts(config: Config) -> None:
     """The same for the parts: those chosen are there and can read what they need."""
+    for key, (ok, allowed) in parts.rules_of(type(config.memory)):
+        _require(config, f"memory.{key}", ok, allowed)
     for (kind_name, name), part in config.KNOWN.items():
         section = next(kind.section for kind in parts.KINDS if kind.name == kind_name)
         for key, (ok, allowed) in parts.rules_of(part):
@@ -223,8 +224,7 @@ def _validate_graphs(config: Config) -> None:
 def _provided(config: Config) -> tuple[str, ...]:
     """What parts may read of `parts.PROVIDED`."""
     method = config.KNOWN[parts.METHOD.name, chosen(config, parts.METHOD)[0]]
-    guide = ("guide",) if "dino" in parts.needs_of(method) else ()
-    return (*guide, *getattr(method, "provides", ()))
+    return ("guide", "regions", *getattr(method, "provides", ()))
 
 
 def chosen(config: Config, kind: parts.Kind) -> list[str]:

@@ -17,12 +17,14 @@ from weclip.config import (
     MethodConfig,
     QuirkConfig,
 )
+from weclip.config_labels import RegionsConfig
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
 
 _SECTIONS: dict[str, type] = {
     "cam": CamConfig,
     "affinity": AffinityConfig,
+    "regions": RegionsConfig,
     "loss": LossConfig,
     "method": MethodConfig,
 }

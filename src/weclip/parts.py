@@ -54,9 +54,10 @@ def is_module(file: str) -> bool:
 
 MAP_SOURCE = Kind("map source", "cam.source", "weclip.labels.maps")
 AFFINITY = Kind("affinity", "affinity.source", "weclip.labels.affinity")
+REGION_SOURCE = Kind("region source", "regions.source", "weclip.labels.regions.sources")
 LOSS = Kind("loss", "loss.terms", "weclip.methods.losses", several=True)
 METHOD = Kind("method", "method.name", "weclip.methods")
-KINDS = (MAP_SOURCE, AFFINITY, LOSS, METHOD)
+KINDS = (MAP_SOURCE, AFFINITY, REGION_SOURCE, LOSS, METHOD)
 
 OF_CLIP = ("rgb", "tokens", "attention", "last_block", "patch_embedding")
 """What every view (`labels/view.py`) has."""
@@ -82,6 +83,11 @@ def map_source(name: str) -> Callable[[Declared], Declared]:
 def affinity(name: str) -> Callable[[Declared], Declared]:
     """Declare what spreads maps: `(cam, view, feature_affinity) -> Refined`."""
     return _declare(AFFINITY, name)
+
+
+def region_source(name: str) -> Callable[[Declared], Declared]:
+    """Declare what cuts an image into regions: `(image, guide) -> Regions`."""
+    return _declare(REGION_SOURCE, name)
 
 
 def loss(name: str) -> Callable[[Declared], Declared]:
@@ -198,7 +204,9 @@ def _check(kind: Kind, name: str, part: type) -> None:
             raise InputError(f"{what}: its setting '{each.name}' has no default; give it one")
     if kind is LOSS and "weight" not in {each.name for each in fields(part)}:
         raise InputError(f"{what}: a loss has a setting 'weight', which it is multiplied by")
-    if kind in (MAP_SOURCE, AFFINITY) and not isinstance(getattr(part, "reads", None), tuple):
+    if kind in (MAP_SOURCE, AFFINITY, REGION_SOURCE) and not isinstance(
+        getattr(part, "reads", None), tuple
+    ):
         raise InputError(
             f"{what}: say what it reads of the view: reads: ClassVar = ('attention',), or ()"
         )

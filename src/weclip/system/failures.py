@@ -33,6 +33,7 @@ EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("torch", "accelerate", "tokenizers", "huggingface_hub"), "torch"),
     "onnxruntime": "onnx",
     **dict.fromkeys(("starlette", "uvicorn"), "review"),
+    **dict.fromkeys(("skimage", "transformers"), "regions"),
 }
 """What of ours a package is installed with, where the base install lacks it."""
 

@@ -71,8 +71,11 @@ TELL = {"clip": "--clip", "dino": "dino.weights=PATH"}
 
 
 def needs(config: Config) -> Sequence[str]:
-    """Names of the backbones that the configured method needs."""
-    return parts.needs_of(config.KNOWN[parts.METHOD.name, config.method.name])
+    """Names of the backbones that the configured method and its parts need."""
+    own = parts.needs_of(config.KNOWN[parts.METHOD.name, config.method.name])
+    if "clip" in own and "dino" not in own and "guide" in config.reads(losses=True):
+        return (*own, "dino")
+    return own
 
 
 def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:

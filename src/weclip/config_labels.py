@@ -1,0 +1,78 @@
+"""The sections of what makes labels: masks and tags without training, regions, memories.
+
+Sections of `weclip.config`, which holds the others.
+"""
+
+from dataclasses import dataclass
+
+from weclip.parts import setting
+
+
+@dataclass
+class LabelConfig:
+    """Masks from tags without training (CLIP-ES, released code)."""
+
+    crf: bool = False  # dense CRF, needs weclip[crf]; published with it: 75.0, without: 70.8
+    crf_iterations: int = 10
+    crf_gaussian_sxy: float = 1.0
+    crf_gaussian_weight: float = 3.0
+    crf_bilateral_sxy: float = 67.0
+    crf_bilateral_srgb: float = 3.0
+    crf_bilateral_weight: float = 4.0
+    par: bool = False  # PAR in place of the CRF; not in CLIP-ES
+    confidence: float | None = None  # under it a pixel is 255; null: 0.95 with CRF, else 0
+    model: str | None = None  # trained run or model file; its decoder refines, as in WeCLIP
+    scale: float = 1.0  # how much larger than it is CLIP sees an image; CLIP-ES, released code
+    max_side: int | None = 640  # longer images are seen smaller, for memory; COCO's longest side
+    square: int | None = None  # seen as a square of this side instead; ExCEL, released code: 320
+    imagenet_normalisation: bool = False  # ImageNet's mean and deviation; ExCEL, released code
+    precision: str = "float32"  # as train.precision; published; PAR, CRF, pixels always are
+    memory: str | None = None  # file of `weclip memory`, whose neighbours help maps that read it
+
+    @property
+    def threshold(self) -> float:
+        """`confidence`, or the released 0.95 with a CRF, and none without."""
+        if self.confidence is not None:
+            return self.confidence
+        return 0.95 if self.crf else 0.0
+
+
+@dataclass
+class TagsConfig:
+    """Tags by CLIP, of `weclip tag` and `data.tags_file=auto` (TagCLIP, released code)."""
+
+    released: bool = False  # True: TagCLIP as released, unless a key that can be null is set
+    self_attention_blocks: int | None = None  # null: 5 (ExCEL), released 0: the last one's values
+    attention_from: int = 8  # first of 12 blocks averaged, the last one apart
+    votes: int = 4  # of 12 blocks, for a pair of patches
+    reidentify: bool | None = None  # look again at crops; null: no, released yes
+    threshold: str | None = None  # split | relative; null: split (ours), released relative
+    relative_share: float = 0.5  # between lowest and highest score of an image
+    region_share: float = 0.5  # of a map's range, in the crop
+    local_weight: float = 0.5  # of patches beside crops
+    floor: float = 0.5  # of the threshold of all classes, for that of one; ours
+    max_side: int | None = 640  # as label.max_side
+    precision: str = "float32"  # as train.precision; published
+    memory: str | None = None  # as label.memory
+
+
+@dataclass
+class RegionsConfig:
+    """Regions of images: classless parts, each pixel in one of them or in none."""
+
+    source: str = "superpixels"  # a region source, where parts or `vote` read regions
+    files: str | None = None  # folder of `weclip regions`, or of id maps, in place of a source
+    vote: bool = False  # labels without training: a region's pixels get its most frequent class
+
+
+@dataclass
+class MemoryConfig:
+    """A memory of images (`weclip memory`), which lends its texts to alike regions (CorrCLIPv2)."""
+
+    max_rows: int = setting(
+        1_000_000, source="ours; rows of a memory, over which it is thinned", above=0, most=10**9
+    )
+    neighbours: int = setting(20, source="CorrCLIPv2, released code", above=0, most=10_000)
+    own_weight: float = setting(
+        0.5, source="CorrCLIPv2, released code; of an image's own features", least=0, most=1
+    )

@@ -1,0 +1,1 @@
+"""Regions of images: where they come from, and what is done inside them."""

@@ -1,0 +1,1 @@
+"""Region sources; one file each."""
