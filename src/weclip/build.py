@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, ClipImageEn
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
+from weclip.backbones.dino.weights import Dino
 from weclip.backbones.graphs.cuda import CudaRecorder
 from weclip.backbones.graphs.replayed import Graphs
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
@@ -27,6 +27,7 @@ from weclip.inference.prediction import Crf
 from weclip.inference.predictor import Predictor
 from weclip.labels.dense_crf import dense_crf, installed_crf, load_solver
 from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.regions.regions import RegionSource
 from weclip.labels.tag_maps import TagMaps
 from weclip.methods.labelling import LabelSettings
 from weclip.methods.method import Ingredients, Method
@@ -106,7 +107,16 @@ def build_maps(
         mean=IMAGENET_MEAN if imagenet else CLIP_MEAN,
         std=IMAGENET_STD if imagenet else CLIP_STD,
         guide=guide,
+        regions=region_source(config),
     )
+
+
+def region_source(config: Config) -> RegionSource | None:
+    """What cuts images into regions, where a part reads them; None where none does."""
+    if "regions" not in config.reads():
+        return None
+    source: RegionSource = config.part(parts.REGION_SOURCE, config.regions.source)
+    return source
 
 
 def label_settings(config: Config) -> LabelSettings:
@@ -121,6 +131,7 @@ def label_settings(config: Config) -> LabelSettings:
             position_width=config.par.position_width,
             position_weight=config.par.position_weight,
         ),
+        shares=bool(getattr(config.part(parts.MAP_SOURCE, config.cam.source), "shares", False)),
     )
 
 
@@ -181,11 +192,18 @@ def eval_precision(config: Config, device: torch.device | str) -> str:
 
 
 def build_training_free(
-    config: Config, clip: Clip, classes: ClassList, refiner: Method | None = None
+    config: Config,
+    clip: Clip,
+    classes: ClassList,
+    refiner: Method | None = None,
+    guide: Dino | None = None,
 ) -> TrainingFree:
-    """A method without training on a loaded CLIP, for a class list; a trained one may refine it."""
+    """A method without training on a loaded CLIP, for a class list.
+
+    A trained one may refine it, and a second encoder guide it.
+    """
     text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
-    return training_free(config, clip.image, text, refiner)
+    return training_free(config, clip.image, text, refiner, None if guide is None else guide.image)
 
 
 def training_free(
@@ -193,13 +211,14 @@ def training_free(
     image_encoder: ClipImageEncoder,
     text: TextFeatures,
     refiner: Method | None = None,
+    guide: DinoImageEncoder | None = None,
 ) -> TrainingFree:
     """A method without training, of finished parts."""
     use = config.label
     as_trained = refiner is not None and config.quirk("imagenet_normalisation")
     imagenet = use.imagenet_normalisation or as_trained
     return TrainingFree(
-        maps=build_maps(config, image_encoder, text, imagenet=imagenet),
+        maps=build_maps(config, image_encoder, text, imagenet=imagenet, guide=guide),
         settings=TrainingFreeSettings(
             scale=use.scale, max_side=use.max_side, square=use.square, par=use.par
         ),
@@ -261,11 +280,6 @@ def build_label_crf(config: Config) -> Crf | None:
         bilateral_srgb=use.crf_bilateral_srgb,
         bilateral_weight=use.crf_bilateral_weight,
     )
-
-
-def demo_weights(backbone: str) -> Path:
-    """Weights that ship for the demo, of the tiny `clip` or the tiny `dino`."""
-    return Path(str(resources.files("weclip.demo").joinpath(f"{backbone}.safetensors")))
 
 
 def check_crop(config: Config, multiple: int) -> None:

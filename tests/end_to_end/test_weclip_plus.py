@@ -130,7 +130,7 @@ def test_another_second_encoder_is_refused(run, changes, voc_world, tmp_path, ca
 def test_a_second_encoder_is_asked_for_where_it_is_needed_and_only_there(changes, tmp_path, capsys):
     none = [*changes, "dino.weights=null"]
     assert worlds.train(tmp_path / "run", *none, config="voc-plus") == 2
-    assert "needs a second encoder; add dino.weights=" in said(capsys)
+    assert "a second encoder is read here" in said(capsys)
     assert worlds.train(tmp_path / "run", *changes, config="voc") == 2
     assert "method 'weclip' has no second encoder; leave it out" in said(capsys)
     assert worlds.train(tmp_path / "run", *changes, "loss.terms=[cross]", config="voc") == 2

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load
 
 from weclip.backbones.dino.weights import load_dino
-from weclip.build import demo_weights
+from weclip.backbones.named import demo_weights
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings
 
 DEMO = resources.files("weclip.demo")

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load
 
 from weclip.backbones.mit.weights import read_mit
-from weclip.build import demo_weights
+from weclip.backbones.named import demo_weights
 
 DEMO = resources.files("weclip.demo")
 

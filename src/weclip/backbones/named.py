@@ -4,6 +4,8 @@ Stage 2.
 """
 
 from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from weclip.system.untrusted.text import printable
@@ -31,3 +33,8 @@ def backbone_of(header: Mapping[str, Any]) -> FrozenBackbone:
         ValueError: As `printable`.
     """
     return FrozenBackbone(*(printable(header[key]) for key in FrozenBackbone._fields))
+
+
+def demo_weights(backbone: str) -> Path:
+    """Weights that ship for the demo, of the tiny `clip` or the tiny `dino`."""
+    return Path(str(resources.files("weclip.demo").joinpath(f"{backbone}.safetensors")))

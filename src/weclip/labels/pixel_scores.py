@@ -48,14 +48,15 @@ class PixelScores:
         maps: (K, h, w) in [0, 1]; without any, all is background, of score 1.
         class_ids: (1+K,) uint8 class ids that the scores are of; the first is 0.
         size: (H, W) of the scores.
-        background_power: The background's score is (1 - max)^power.
+        background_power: The background's score is (1 - max)^power; None: maps are shares, and
+            it has what they leave.
         par: Refines the scores; None: nothing does.
     """
 
     maps: Tensor
     class_ids: NDArray[np.uint8]
     size: tuple[int, int]
-    background_power: float
+    background_power: float | None
     par: Par | None = None
 
     def windows(self) -> Iterator[tuple[Window, Tensor]]:
@@ -135,6 +136,7 @@ def pixel_scores(
     eps: float,
     background_power: float,
     par: Par | None = None,
+    shares: bool = False,
 ) -> PixelScores:
     """Scores of one image.
 
@@ -145,8 +147,12 @@ def pixel_scores(
         eps: Added to the maximum in the min-max scaling.
         background_power: Exponent of the background score; more than 1 gives larger objects.
         par: Refines the scores; None: nothing does.
+        shares: Whether maps are shares of a pixel, which are kept as they are.
     """
     filled = slots.filled[0]
     ids = [0, *(slots.index[0, filled] + 1).tolist()]
-    scaled = min_max(maps[0, filled].float(), eps)
-    return PixelScores(scaled, np.array(ids, np.uint8), size, background_power, par)
+    kept = maps[0, filled].float()
+    class_ids = np.array(ids, np.uint8)
+    if shares:
+        return PixelScores(kept, class_ids, size, None, par)
+    return PixelScores(min_max(kept, eps), class_ids, size, background_power, par)

@@ -39,6 +39,7 @@ def make_pseudo_label(
     eps: float,
     background_power: float,
     par: ParSettings,
+    shares: bool = False,
 ) -> PseudoLabel:
     """Scale, resize, refine and decide.
 
@@ -50,25 +51,37 @@ def make_pseudo_label(
         eps: Added to the maximum in the min-max scaling.
         background_power: Exponent of the background score; more than 1 gives larger objects.
         par: Constants of PAR.
+        shares: Whether maps are shares of a pixel, which are kept as they are.
     """
-    cam = resize_cam(cam, slots, size, eps)  # (B, K, H, W)
+    cam = resize_cam(cam, slots, size, None if shares else eps)  # (B, K, H, W)
     filled = F.pad(slots.filled, (1, 0), value=True)
     scores = pixel_adaptive_refinement(
-        with_background(cam, background_power), image, par, filled
+        with_background(cam, None if shares else background_power), image, par, filled
     )  # (B, 1+K, H, W)
     scores = scores.masked_fill(~filled[..., None, None], -torch.inf)
     return PseudoLabel(cam, scores, label_map_of(scores, slots.index))
 
 
-def resize_cam(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float) -> Tensor:
-    """Scale maps (B, K, h, w) to [0, 1] and resize them to (B, K, H, W); 0 in empty slots."""
-    cam = F.interpolate(min_max(cam, eps), size=size, mode="bilinear", align_corners=False)
+def resize_cam(cam: Tensor, slots: TagSlots, size: tuple[int, int], eps: float | None) -> Tensor:
+    """Scale maps (B, K, h, w) to [0, 1] and resize them to (B, K, H, W); 0 in empty slots.
+
+    `eps` None: they are shares, which are not scaled.
+    """
+    scaled = cam if eps is None else min_max(cam, eps)
+    cam = F.interpolate(scaled, size=size, mode="bilinear", align_corners=False)
     return cam * slots.filled[..., None, None]
 
 
-def with_background(cam: Tensor, power: float) -> Tensor:
-    """Scores (B, 1+K, H, W) of maps (B, K, H, W): first (1 - max)^power for background."""
-    return torch.cat([(1 - cam.amax(dim=1, keepdim=True)) ** power, cam], dim=1)
+def with_background(cam: Tensor, power: float | None) -> Tensor:
+    """Scores (B, 1+K, H, W) of maps (B, K, H, W), background first.
+
+    Its score is (1 - max)^power; with `power` None the maps are shares, and it has what they leave.
+    """
+    if power is None:
+        background = (1 - cam.sum(dim=1, keepdim=True)).clamp(min=0)
+    else:
+        background = (1 - cam.amax(dim=1, keepdim=True)) ** power
+    return torch.cat([background, cam], dim=1)
 
 
 def label_map_of(scores: Tensor, index: Tensor) -> Tensor:

@@ -14,9 +14,11 @@ from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.graphs.replayed import Graphs
+from weclip.labels.regions.of_batch import region_maps
+from weclip.labels.regions.regions import RegionSource
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_slots import TagSlots
-from weclip.labels.view import Seen, View
+from weclip.labels.view import Provider, Seen, View
 from weclip.parts import not_provided
 from weclip.system.errors import InputError
 
@@ -27,7 +29,8 @@ class MapSource(Protocol):
     """Where maps come from."""
 
     reads: ClassVar[Any]
-    """Names of `view.READABLE`."""
+    """Names of `view.READABLE`. One that sets `shares` gives the shares that its tags have of each
+    place; the rest of a place is background's, and nothing is scaled afterwards."""
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1] of the tags; 0 in empty slots."""
@@ -53,6 +56,7 @@ class TagMaps(nn.Module):
         mean: RGB mean of the input normalisation, in 0..1.
         std: RGB standard deviation of it.
         guide: Frozen second encoder, RGB (B, 3, H, W) in 0..255 to a `Guide`; None: there is none.
+        regions: What cuts images into regions; None: nothing does.
 
     Attributes:
         graphs: What training steps replay instead of launching it anew; None: nothing.
@@ -68,12 +72,14 @@ class TagMaps(nn.Module):
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         guide: DinoImageEncoder | None = None,
+        regions: RegionSource | None = None,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.source = source
         self.affinity = affinity
         self.guide = guide
+        self.regions = regions
         self.scale = text.scale
         self.graphs: Graphs | None = None
         self.register_buffer("class_text", text.classes, persistent=False)
@@ -96,6 +102,11 @@ class TagMaps(nn.Module):
         if self.guide is None:
             raise InputError(not_provided("a part", "guide"))
         return self.guide
+
+    @property
+    def shares(self) -> bool:
+        """Whether maps are shares of a place (`MapSource`)."""
+        return bool(getattr(self.source, "shares", False))
 
     def normalise(self, image: Tensor) -> Tensor:
         """RGB (B, 3, H, W) in 0..255, any type, to what the encoder expects."""
@@ -136,9 +147,17 @@ class TagMaps(nn.Module):
             normalised=normalised,
             texts=TextFeatures(self.class_text, self.background_text, self.scale),
             formed=formed,
-            providers={} if self.guide is None else {"guide": self.guide},
+            providers=self._providers(),
             skipped=skipped,
         )
+
+    def _providers(self) -> dict[str, Provider]:
+        provided: dict[str, Provider] = {}
+        if self.guide is not None:
+            provided["guide"] = self.guide
+        if self.regions is not None:
+            provided["regions"] = partial(region_maps, self.regions, guide=self.guide)
+        return provided
 
     def run(self, function: Callable[..., Result], view: View, *given: Any) -> Result:
         """`function(view, *given)`, once a training step, from a graph where these are in use.

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from weclip import parts
@@ -177,6 +178,15 @@ class View:
         """Patch features of the second encoder."""
         guide: Guide = self._provided("guide")
         return guide
+
+    @cached_property
+    def guide_on_patches(self) -> Tensor:
+        """(B, N, D') unit rows, the guide's features on CLIP's own grid."""
+        features = F.normalize(self.guide.features.float(), dim=-1).transpose(1, 2)
+        maps = torch.unflatten(features, 2, self.guide.patch_grid)
+        if self.guide.patch_grid != self.patch_grid:
+            maps = F.interpolate(maps, self.patch_grid, mode="bilinear", align_corners=False)
+        return F.normalize(maps.flatten(2).transpose(1, 2), dim=-1)
 
     @cached_property
     def regions(self) -> Tensor:

@@ -4,6 +4,7 @@ Stage 4.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from weclip.labels.spreading import Refined
 from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
 from weclip.methods.loss_inputs import at_pixels
+from weclip.system.errors import InputError
 
 LABEL_KINDS = ("cam", "refined_cam", "pseudo_label")
 """Label maps that tags lead to, each made of the one before."""
@@ -61,11 +63,23 @@ class LabelSettings:
         min_max_eps: Added to the maximum where maps are scaled.
         background_power: Exponent of the background score.
         par: Constants of PAR.
+        shares: Whether maps are shares of a pixel (`MapSource.shares`): they are not scaled, and
+            background has what they leave.
     """
 
     min_max_eps: float
     background_power: float
     par: ParSettings
+    shares: bool = False
+
+
+def require_scaled(labels: LabelSettings) -> None:
+    """InputError for maps that are shares, where WeCLIP+ weighs maps by predictions."""
+    if labels.shares:
+        raise InputError(
+            "cam.source: its maps are shares of a place, which method 'weclip_plus' cannot weigh "
+            "by predictions; add method.weclip_plus.refine_from=-1, or take cam.source=gradcam"
+        )
 
 
 def par_guide(view: View, *, normalised: bool) -> Tensor:
@@ -85,6 +99,7 @@ def pseudo_label_of(
         eps=labels.min_max_eps,
         background_power=labels.background_power,
         par=labels.par,
+        shares=labels.shares,
     )
 
 
@@ -122,7 +137,8 @@ def label_maps_of(
         guide: (3, H', W'), whose colours guide PAR of the pseudo-label; None: no PAR.
     """
     par = None if guide is None else Par(labels.par, guide)
-    use = {"eps": labels.min_max_eps, "background_power": labels.background_power}
+    use: dict[str, Any] = {"eps": labels.min_max_eps, "background_power": labels.background_power}
+    use["shares"] = labels.shares
     steps = ((cam, None), (refined, None), (refined, par))
     with torch.autocast(cam.device.type, enabled=False):
         made = [pixel_scores(maps, slots, size, par=by, **use).label_map() for maps, by in steps]

@@ -5,7 +5,7 @@ Text-Driven Approach for Weakly Supervised Semantic Segmentation", CVPR 2023. Wh
 and what spreads them are parts (`labels/tag_maps.py`). The dense CRF that may follow is stage 6's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from weclip.data.windows import whole
 from weclip.labels.pixel_scores import Par, PixelScores, pixel_scores
+from weclip.labels.regions.of_batch import seen_regions
 from weclip.labels.resizing import planes, resized
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, tag_slots
@@ -111,18 +112,37 @@ class TrainingFree(nn.Module):
 
     @torch.no_grad()
     def together(
-        self, images: Sequence[NDArray[np.uint8]], tags: Sequence[tuple[int, ...]]
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        tags: Sequence[tuple[int, ...]],
+        regions: Sequence[NDArray[np.int32]] | None = None,
     ) -> list[TrainingFreeMaps]:
-        """As `forward` of images that are seen at one size; most of CLIP runs on all at once."""
+        """As `forward` of images that are seen at one size; most of CLIP runs on all at once.
+
+        Args:
+            images: The images.
+            tags: The tags of each.
+            regions: Region numbers (H, W) of each; None: they are made where a part reads them.
+        """
         if not any(tags):
             return [self._all_background(image) for image in images]
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1
         seen = torch.cat([self._seen(image) for image in images]).to(self.device)  # (B, 3, H', W')
-        view = self.maps.see(seen, refined=self.refine is not None)
+        views = self._views(seen, regions)  # (1, 3, H', W') each
         return [
-            self._scored(view.of_image(i), image, own) if own else self._all_background(image)
-            for i, (image, own) in enumerate(zip(images, tags, strict=True))
+            self._scored(view, image, own) if own else self._all_background(image)
+            for view, image, own in zip(views, images, tags, strict=True)
         ]
+
+    def _views(self, seen: Tensor, regions: Sequence[NDArray[np.int32]] | None) -> Iterator[View]:
+        """The view of each image of a batch (B, 3, H', W'), with its regions if they are known."""
+        size, device = (seen.shape[2], seen.shape[3]), self.device
+        view = self.maps.see(seen, refined=self.refine is not None)
+        for index in range(len(seen)):
+            one = view.of_image(index)
+            if regions is not None:
+                one.regions = seen_regions(regions[index], size, device)
+            yield one
 
     def _seen(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, 3, H', W') float32 in 0..255."""
@@ -154,6 +174,7 @@ class TrainingFree(nn.Module):
             eps=self.labels.min_max_eps,
             background_power=self.labels.background_power,
             par=Par(self.labels.par, guide) if use.par else None,
+            shares=self.labels.shares,
         )  # (1+K, H, W)
         return TrainingFreeMaps(cam[0], refined[0], scores)
 

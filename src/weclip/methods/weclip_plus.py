@@ -28,6 +28,7 @@ from weclip.methods.labelling import (
     label_maps_of,
     par_guide,
     pseudo_label_of,
+    require_scaled,
     training_label,
 )
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
@@ -107,6 +108,8 @@ class WeClipPlusSettings:
     def __call__(self, given: Ingredients) -> "WeClipPlus":
         """The method with a new decoder that fits the encoders and the classes."""
         require_blocks(given.maps.image_encoder, 2 + self.cam_skips_block)
+        if self.refine_from >= 0:
+            require_scaled(given.labels)
         decoder = TwoBranchDecoder(
             clip_width=given.maps.image_encoder.width,
             guide_width=given.maps.second_encoder.width,

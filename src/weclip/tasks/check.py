@@ -84,7 +84,7 @@ def examine(
 
 def _require_suspects(config: Config, path: Path) -> None:
     """What the list of doubtful tags needs, said before anything is read; PyTorch comes here."""
-    from weclip.tasks.load.backbones import require_clip_files
+    from weclip.tasks.load.for_labels import require_clip_files
     from weclip.tasks.tag.suspects import require_free
 
     require_free(path)

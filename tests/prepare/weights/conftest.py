@@ -4,7 +4,7 @@ import pytest
 from huggingface_hub import constants
 from tests.prepare.weights.hub_server import HubServer
 
-from weclip.build import demo_weights
+from weclip.backbones.named import demo_weights
 
 
 @pytest.fixture

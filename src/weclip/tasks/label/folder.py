@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from weclip.backbones.clip.weights import Clip
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.bands import count_ids
@@ -34,6 +34,7 @@ from weclip.system.files import (
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
 from weclip.tasks.corrections.applied import Applied
+from weclip.tasks.load.backbones import frozen_backbones
 from weclip.tasks.load.model import LoadedModel
 
 KIND = "labelling"
@@ -41,7 +42,7 @@ RECIPE_NAME = "label.json"
 MANIFEST_NAME = "manifest.jsonl"
 DECIDES = (
     "faithful quirks. data.format data.train_split clip.prompt_template clip.more_templates "
-    "clip.description_ cam. affinity. par. label."
+    "clip.description_ cam. affinity. regions. memory. par. label."
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
 
@@ -57,7 +58,7 @@ Record = dict[str, Any]
 def make_recipe(
     config: Config,
     classes: ClassList,
-    clip: Clip,
+    backbones: LoadedBackbones,
     refiner: LoadedModel | None,
     applied: Applied | None,
 ) -> Record:
@@ -72,7 +73,7 @@ def make_recipe(
         },
         "classes": list(classes.names_with_background),
         "class_list": as_parsed(asdict(classes)),
-        "clip": {"name": clip.name, "sha256": clip.sha256, "computes": clip.computes},
+        **{name: each._asdict() for name, each in frozen_backbones(backbones).items()},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
         **corrected,
@@ -251,5 +252,6 @@ def decisive(recipe: Mapping[str, Any]) -> Record:
         "class_list": recipe["class_list"],
         "CLIP's SHA-256": recipe["clip"]["sha256"],
         "CLIP's computations": recipe["clip"]["computes"],
+        "the second encoder's SHA-256": recipe.get("dino", {}).get("sha256"),
         **config,
     }

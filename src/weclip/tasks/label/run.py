@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from weclip.backbones.clip.weights import Clip
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build import build_label_crf, build_training_free
 from weclip.config import Config
@@ -33,7 +34,8 @@ from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.report import report_labels
 from weclip.tasks.label.scored import Scored
-from weclip.tasks.load.backbones import clip_path, open_clip, require_clip_files
+from weclip.tasks.load.backbones import clip_path, open_clip
+from weclip.tasks.load.for_labels import open_guide, require_clip_files
 from weclip.tasks.load.model import LoadedModel, load_model, model_path
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
 from weclip.tasks.train.inputs import read_paths
@@ -112,12 +114,13 @@ def _label(
     refiner = open_refiner(config, classes)
     learnt = None if refiner is None else refiner.method.to(default_device())
     require_same_patches(learnt, clip)
-    method = build_training_free(config, clip, classes, learnt).to(default_device())
+    guide = open_guide(config, console)
+    method = build_training_free(config, clip, classes, learnt, guide).to(default_device())
     folder = LabelFolder(
         out,
         root=data_folder(config),
         classes=classes,
-        recipe=make_recipe(config, classes, clip, refiner, applied),
+        recipe=make_recipe(config, classes, LoadedBackbones(clip, guide), refiner, applied),
         overlays=options.overlays,
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,

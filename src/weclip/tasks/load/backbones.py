@@ -11,9 +11,8 @@ from weclip import parts
 from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.backbones.dino.weights import Dino, load_dino
 from weclip.backbones.loaded import LoadedBackbones
-from weclip.backbones.named import FrozenBackbone
+from weclip.backbones.named import FrozenBackbone, demo_weights
 from weclip.backbones.weight_files.folder import find_weights
-from weclip.build import demo_weights
 from weclip.config import ClipConfig, Config, DinoConfig, MitConfig
 from weclip.data.images.listing import AUTO
 from weclip.prepare.weights.by_name import find_clip, find_dino, find_mit, pinned
@@ -114,21 +113,8 @@ def open_dino(config: Config, console: Console = QUIET) -> Dino:
     return dino
 
 
-def require_clip_files(config: Config) -> None:
-    """InputError if a file that CLIP needs is not there; said before data are read or told.
-
-    For what is made by CLIP alone: parts may read no second encoder, and none is given.
-    """
-    chosen = ((parts.MAP_SOURCE, config.cam.source), (parts.AFFINITY, config.affinity.source))
-    for kind, name in chosen:
-        reads = getattr(config.KNOWN.get((kind.name, name)), "reads", ())
-        parts.require_readable(f"{kind.name} '{name}'", reads)
-    if config.label.model is None:
-        _require_no_dino(config, "CLIP alone is read here")
-    _require_clip_files(config)
-
-
-def _require_clip_files(config: Config) -> None:
+def require_clip(config: Config) -> None:
+    """InputError if CLIP, or its file of descriptions, is not there."""
     find_weights(clip_path(config))
     path = config.clip.descriptions
     if path and not Path(path).is_file():
@@ -144,14 +130,14 @@ def require_files(config: Config) -> None:
 def require_frozen_files(config: Config) -> None:
     """The same of the frozen backbones."""
     if "clip" in needs(config) or config.data.tags_file == AUTO:
-        _require_clip_files(config)
+        require_clip(config)
     if "dino" in needs(config):
         find_weights(dino_path(config))
     else:
-        _require_no_dino(config, f"method '{config.method.name}' has no second encoder")
+        require_no_dino(config, f"method '{config.method.name}' has no second encoder")
 
 
-def _require_no_dino(config: Config, why: str) -> None:
+def require_no_dino(config: Config, why: str) -> None:
     """InputError if a second encoder is given; a preset's own, the demo's, does not count."""
     for key, given in (("weights", config.dino.weights), ("sha256", config.dino.sha256)):
         if given not in (None, DEMO):
@@ -182,7 +168,7 @@ def dino_path(config: Config, console: Console = QUIET) -> Path:
     given = config.dino.weights
     if given is None:
         raise InputError(
-            f"method '{config.method.name}' needs a second encoder; add "
+            "a second encoder is read here (by the method, map source, affinity or regions); add "
             "dino.weights=dinov2_vits14, or the path of DINOv2 weights"
         )
     return demo_weights("dino") if given == DEMO else find_dino(given, console=console)
@@ -247,7 +233,7 @@ def open_needed(
             "method.name as it was trained with"
         )
     if "dino" not in file.backbones:
-        _require_no_dino(config, "the model has no second encoder")
+        require_no_dino(config, "the model has no second encoder")
     for name, find in (("clip", clip_path), ("dino", dino_path)):
         here = getattr(towers, name) is None and name in file.backbones
         if here and not find(config).exists():

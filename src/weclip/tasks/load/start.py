@@ -9,8 +9,8 @@ from torch import Tensor
 from weclip import parts
 from weclip.backbones.mit.weights import Mit, read_mit
 from weclip.backbones.mit.whole import settings_of
+from weclip.backbones.named import demo_weights
 from weclip.backbones.weight_files.folder import find_weights
-from weclip.build import demo_weights
 from weclip.config import Config
 from weclip.prepare.weights.by_name import find_mit
 from weclip.system.console import QUIET

@@ -26,7 +26,8 @@ from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.datasets import open_configured, tags_choice
-from weclip.tasks.load.backbones import open_clip, require_clip_files
+from weclip.tasks.load.backbones import open_clip
+from weclip.tasks.load.for_labels import require_clip_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table, with_tags_precision
 
 KIND = "tags by CLIP"

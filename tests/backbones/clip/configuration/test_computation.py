@@ -16,8 +16,8 @@ from tests.backbones.tiny_clip import (
 
 from weclip.backbones.clip.configuration.computation import KNOWN, settle
 from weclip.backbones.clip.weights import load_clip
+from weclip.backbones.named import demo_weights
 from weclip.backbones.transformer import BlockSettings
-from weclip.build import demo_weights
 from weclip.prepare.sources import PUBLISHED
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
