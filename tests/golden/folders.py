@@ -1,10 +1,11 @@
 """Where golden tensors lie, and which cases are there.
 
-`WECLIP_GOLDEN`, `WECLIP_GOLDEN_LABEL`, `WECLIP_GOLDEN_PLUS` and `WECLIP_GOLDEN_AFA` name other
-folders than those beside the project; tests run on every case that they find, and skip with a
-reason where there is none.
+`WECLIP_GOLDEN`, `WECLIP_GOLDEN_LABEL`, `WECLIP_GOLDEN_PLUS`, `WECLIP_GOLDEN_AFA` and
+`WECLIP_GOLDEN_REGIONS` name other folders than those beside the project; tests run on every case
+that they find, and skip with a reason where there is none.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -18,6 +19,14 @@ GOLDEN = Path(os.environ.get("WECLIP_GOLDEN", BESIDE / "golden"))
 GOLDEN_LABEL = Path(os.environ.get("WECLIP_GOLDEN_LABEL", BESIDE / "golden_label"))
 GOLDEN_PLUS = Path(os.environ.get("WECLIP_GOLDEN_PLUS", BESIDE / "golden_plus"))
 GOLDEN_AFA = Path(os.environ.get("WECLIP_GOLDEN_AFA", BESIDE / "golden_afa"))
+
+GOLDEN_REGIONS = Path(os.environ.get("WECLIP_GOLDEN_REGIONS", BESIDE / "golden_regions"))
+
+
+def region_cases(method: str) -> list[Path]:
+    """Folders of `GOLDEN_REGIONS` whose `meta.json` names the method."""
+    metas = sorted(GOLDEN_REGIONS.glob("*/meta.json"))
+    return [path.parent for path in metas if json.loads(path.read_text())["method"] == method]
 
 
 def label_cases(method: str) -> list[Path]:

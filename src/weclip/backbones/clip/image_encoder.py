@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from weclip.backbones.clip.last_block import LastBlock
+from weclip.backbones.positions import Resize, bilinear
 from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
 HEAD_WIDTH = 64
@@ -104,11 +105,12 @@ class ClipImageEncoder(Frozen):
         """Number of blocks L."""
         return len(self.transformer.blocks)
 
-    def embed(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    def embed(self, image: Tensor, resize: Resize = bilinear) -> tuple[Tensor, tuple[int, int]]:
         """Cut a normalised image into tokens, with positions added.
 
         Args:
             image: (B, 3, H, W) normalised; pixels beyond the last whole patch are dropped.
+            resize: Fits the positions to the patch grid.
 
         Returns:
             Tokens (B, 1+N, D) after `ln_pre`, and the patch grid (h, w).
@@ -118,22 +120,11 @@ class ClipImageEncoder(Frozen):
         x = x.flatten(2).transpose(1, 2)  # (B, N, D)
         class_token = self.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
         x = torch.cat([class_token, x], dim=1)  # (B, 1+N, D)
-        return self.ln_pre(x + self.positions(grid).to(x.dtype)), grid
+        return self.ln_pre(x + self.positions(grid, resize).to(x.dtype)), grid
 
-    def positions(self, grid: tuple[int, int]) -> Tensor:
-        """Positional embedding (1+N, D) for a patch grid (h, w).
-
-        Resized bilinearly (half-pixel centres), as the released WeCLIP code does.
-        """
-        exporting = torch.compiler.is_exporting()  # then the grid is free
-        if not exporting and grid == (self.native_grid, self.native_grid):
-            return self.positional_embedding
-        native = self.positional_embedding[1:].view(1, self.native_grid, self.native_grid, -1)
-        resized = F.interpolate(
-            native.permute(0, 3, 1, 2).float(), size=grid, mode="bilinear", align_corners=False
-        )
-        patches = resized.flatten(2)[0].T.to(self.positional_embedding.dtype)  # (N, D)
-        return torch.cat([self.positional_embedding[:1], patches])
+    def positions(self, grid: tuple[int, int], resize: Resize = bilinear) -> Tensor:
+        """Positional embedding (1+N, D) for a patch grid (h, w)."""
+        return resize(self.positional_embedding, grid)
 
     @torch.no_grad()
     def forward(self, image: Tensor, maps: int | None = None) -> ImageFeatures:

@@ -5,10 +5,11 @@ Stage 2. What a file leaves out is Transformers' default.
 
 from pathlib import Path
 
-from weclip.backbones.dino.image_encoder import EPS, OFFSET
+from weclip.backbones.dino.image_encoder import EPS
 from weclip.backbones.dino.names import WAY_OUT
 from weclip.backbones.dino.whole import Sizes
 from weclip.backbones.imagenet import require_processor
+from weclip.backbones.positions import OFFSET
 from weclip.backbones.weight_files.folder import read_object
 from weclip.backbones.weight_files.section import GENERIC, Section, require_sizes
 

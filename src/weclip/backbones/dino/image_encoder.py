@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from weclip.backbones.guide import Guide
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD, per_channel
-from weclip.backbones.positions import bicubic_matrix
+from weclip.backbones.positions import OFFSET, bicubic, bicubic_antialiased, bicubic_matrix
 from weclip.backbones.transformer import BlockSettings, Frozen, LayerNorm, Transformer, normal
 
 HEAD_WIDTH = 64
@@ -21,9 +21,6 @@ HEAD_WIDTH = 64
 
 EPS = 1e-6
 """Of every layer normalisation; CLIP's is 1e-5."""
-
-OFFSET = 0.1
-"""Added to a grid before its scale is taken; released code, models without registers."""
 
 
 class DinoImageEncoder(Frozen):
@@ -100,19 +97,11 @@ class DinoImageEncoder(Frozen):
         Resized bicubically: without registers by a scale factor that `OFFSET` shifts, with
         registers to the size, with antialiasing. So did the published models.
         """
-        native = self.native_grid
         if torch.compiler.is_exporting():
             return self._free_positions(grid)
-        if grid == (native, native):
-            return self.positional_embedding
-        stored = self.positional_embedding[1:].float().view(1, native, native, -1)
-        stored = stored.permute(0, 3, 1, 2)  # (1, D, M, M)
-        if len(self.registers):
-            resized = F.interpolate(stored, size=grid, mode="bicubic", antialias=True)
-        else:
-            factor = ((grid[0] + OFFSET) / native, (grid[1] + OFFSET) / native)
-            resized = F.interpolate(stored, scale_factor=factor, mode="bicubic")
-        return torch.cat([self.positional_embedding[:1], resized.flatten(2)[0].T])
+        if not len(self.registers):
+            return bicubic(self.positional_embedding, grid)
+        return bicubic_antialiased(self.positional_embedding, grid)
 
     def _free_positions(self, grid: tuple[int, int]) -> Tensor:
         """As `positions`, for a grid that is free."""
@@ -137,6 +126,24 @@ class DinoImageEncoder(Frozen):
         first = torch.cat([self.class_token + positions[0], self.registers.flatten()])
         first = first.to(x.dtype).view(1, -1, self.width).expand(len(x), -1, -1)
         return torch.cat([first, x], dim=1)
+
+    @torch.no_grad()
+    def query_key(self, image: Tensor) -> Guide:
+        """Queries plus keys of the last block, heads side by side, made unit.
+
+        CorrCLIP's guide (Zhang, Liu, Tang, ICCV 2025); as in its released code with bias.
+
+        Args:
+            image: (B, 3, H, W), RGB in 0..255, any type.
+        """
+        *blocks, last = self.transformer.blocks
+        tokens = self.embed(self.prepare(image))
+        for block in blocks:
+            tokens = block(tokens)
+        query, key, _ = last.attn.project(last.ln_1(tokens))  # (B, heads, T, D/heads)
+        both = (query + key)[:, :, 1 + len(self.registers) :].transpose(1, 2).flatten(2)
+        unit = F.normalize(both.float(), dim=-1)
+        return Guide(unit, self.grid_of((image.shape[2], image.shape[3])))
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Guide:

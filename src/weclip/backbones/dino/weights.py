@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from weclip.backbones.dino.configuration import require_computed
-from weclip.backbones.dino.image_encoder import EPS, OFFSET, DinoImageEncoder, build_dino
+from weclip.backbones.dino.image_encoder import EPS, DinoImageEncoder, build_dino
 from weclip.backbones.dino.layouts import fold_layer_scale, hub_names, is_hugging_face, our_names
 from weclip.backbones.dino.names import plain_names, refuse_older
 from weclip.backbones.dino.whole import check_state
+from weclip.backbones.positions import OFFSET
 from weclip.backbones.weight_files.folder import WeightFiles, find_weights
 from weclip.backbones.weight_files.whole import finite
 

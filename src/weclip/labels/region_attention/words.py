@@ -1,0 +1,44 @@
+"""From cosines with words to scores of classes, each of which may have many words.
+
+Stage 3. Zhang, Liu, Tang, "CorrCLIP", ICCV 2025, as in its released code.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def word_scores(
+    cosine: Tensor,
+    class_of_word: Sequence[int],
+    *,
+    scale: float,
+    allowed: Sequence[int] | None = None,
+) -> Tensor:
+    """Softmax over all words; a class's score is the maximum over its words.
+
+    Args:
+        cosine: (Q, ...) of Q words.
+        class_of_word: (Q,) class ids from 0 on; each of the C classes has a word.
+        scale: Factor of the cosines.
+        allowed: Class ids that may be there; words of all others are left out of the softmax.
+            None: all.
+
+    Returns:
+        (C, ...) in [0, 1]; 0 for a class that is not allowed.
+    """
+    logits = scale * cosine
+    words = torch.tensor(class_of_word, device=cosine.device)
+    if allowed is not None:
+        out = ~torch.isin(words, torch.tensor(sorted(allowed), device=cosine.device))
+        logits[out] = -torch.inf
+    probability = logits.softmax(dim=0)
+    classes = range(max(class_of_word) + 1)
+    return torch.stack([probability[words == each].amax(dim=0) for each in classes])
+
+
+def best_classes(scores: Tensor, *, threshold: float) -> Tensor:
+    """Class ids (...) uint8 of the best scores (C, ...); 0 where the best is below `threshold`."""
+    best, label = scores.max(dim=0)
+    return label.masked_fill(best < threshold, 0).to(torch.uint8)
