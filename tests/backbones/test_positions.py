@@ -1,10 +1,10 @@
-"""Matrices resize as PyTorch's bicubic filters do."""
+"""Positions fit any grid; matrices resize as PyTorch's bicubic filters do."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from weclip.backbones.positions import bicubic_matrix
+from weclip.backbones.positions import bicubic, bicubic_by_count, bicubic_matrix, bilinear
 
 LENGTHS = [1, 3, 7, 16, 20, 37, 50]
 
@@ -20,3 +20,19 @@ def test_they_resize_as_pytorch_does(native, length):
     factor = (length + 0.1) / native
     expected = F.interpolate(given[None], scale_factor=(factor, factor), mode="bicubic")[0]
     torch.testing.assert_close(plain @ given @ plain.T, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("resize", [bilinear, bicubic, bicubic_by_count])
+def test_positions_of_the_stored_grid_are_as_stored(resize):
+    stored = torch.randn(1 + 16, 5, generator=torch.Generator().manual_seed(0))
+    assert resize(stored, (4, 4)) is stored
+    other = resize(stored, (3, 7))
+    assert other.shape == (1 + 21, 5)
+    assert torch.equal(other[0], stored[0])
+
+
+def test_only_the_number_of_patches_is_compared_as_released():
+    stored = torch.randn(1 + 16, 5, generator=torch.Generator().manual_seed(0))
+    assert bicubic_by_count(stored, (2, 8)) is stored
+    assert not torch.allclose(bicubic(stored, (2, 8)), stored, atol=0.1)
+    assert torch.equal(bicubic_by_count(stored, (3, 5)), bicubic(stored, (3, 5)))

@@ -94,13 +94,34 @@ def patch_tokens(state, image):
     """(N, D) after the last normalisation, of a normalised image (3, H, W) of whole patches."""
     x = embed(state, image)
     for index in range(len([name for name in state if name.endswith("norm1.weight")])):
-        block = f"blocks.{index}."
-        attended = attend(state, block, normed(state, f"{block}norm1", x))
-        x = x + scale(state, f"{block}ls1") * attended
-        widened = widen(state, block, normed(state, f"{block}norm2", x))
-        x = x + scale(state, f"{block}ls2") * widened
-    registers = state["register_tokens"].shape[1] if "register_tokens" in state else 0
-    return normed(state, "norm", x)[1 + registers :]
+        x = through(state, f"blocks.{index}.", x)
+    return normed(state, "norm", x)[1 + registers_of(state) :]
+
+
+def query_key(state, image):
+    """(N, D) unit rows of queries plus keys of the last block, of a normalised image."""
+    x = embed(state, image)
+    count = len([name for name in state if name.endswith("norm1.weight")])
+    for index in range(count - 1):
+        x = through(state, f"blocks.{index}.", x)
+    block = f"blocks.{count - 1}."
+    x = normed(state, f"{block}norm1", x)
+    qkv = x @ state[f"{block}attn.qkv.weight"].double().T + state[f"{block}attn.qkv.bias"]
+    width = x.shape[1]
+    both = qkv[:, :width] + qkv[:, width : 2 * width]
+    return torch.stack([row / row.norm() for row in both[1 + registers_of(state) :]])
+
+
+def registers_of(state):
+    return state["register_tokens"].shape[1] if "register_tokens" in state else 0
+
+
+def through(state, block, x):
+    """Tokens (T, D) after a block."""
+    attended = attend(state, block, normed(state, f"{block}norm1", x))
+    x = x + scale(state, f"{block}ls1") * attended
+    widened = widen(state, block, normed(state, f"{block}norm2", x))
+    return x + scale(state, f"{block}ls2") * widened
 
 
 def scale(state, name):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tests.backbones.tiny_dino import TINY, tiny_dino
-from tests.literal.dino import patch_tokens, positions
+from tests.literal.dino import patch_tokens, positions, query_key
 
 from weclip.backbones.dino.weights import load_dino
 
@@ -45,6 +45,17 @@ def test_patch_tokens(registers, tmp_path):
     assert tokens.shape == (1, 12, TINY["width"])
     expected = patch_tokens(as_stored(state), encoder.prepare(image)[0])
     torch.testing.assert_close(tokens[0].double(), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+def test_queries_and_keys(registers, tmp_path):
+    state = {name: weighing(name) * value for name, value in tiny_dino(registers).items()}
+    encoder = load(state, tmp_path)
+    image = torch.randint(256, (1, 3, 14, 17), generator=torch.Generator().manual_seed(1))
+    found = encoder.query_key(image.byte())
+    assert found.patch_grid == (3, 4)
+    expected = query_key(as_stored(state), encoder.prepare(image)[0])
+    torch.testing.assert_close(found.features[0].double(), expected, atol=1e-4, rtol=0)
 
 
 def test_whole_patches_are_only_normalised(dino, tmp_path):

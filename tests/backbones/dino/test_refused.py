@@ -48,7 +48,8 @@ OTHERS = {
     ),
     "the first dino": (
         lambda s: without(s, "gamma", "mask_token"),
-        "a ViT without LayerScale and mask_token, such as the first DINO, an MAE or a supervised",
+        "a ViT without LayerScale and mask_token, such as a DINO of 2021, an MAE or a "
+        "supervised one, not a DINOv2; .* published name: dino_deitsmall16_pretrain or dino",
     ),
     "clip": (lambda s: tiny_state(), "a CLIP, which is given as clip.weights"),
     "clip of Transformers": (

@@ -17,9 +17,11 @@ from tests.backbones.tiny_dino import (
     tiny_dino,
     to_hugging_face,
 )
+from tests.literal.dino import patch_tokens
 
 from weclip.backbones.dino.weights import load_dino
 from weclip.backbones.dino.whole import check_state
+from weclip.system.errors import InputError
 
 
 def under(prefix, state):
@@ -126,6 +128,50 @@ def test_published_sizes_are_read_from_the_weights(width, blocks, registers, par
     sizes = check_state(state, Path("meta"))
     assert (sizes.width, sizes.blocks, sizes.registers) == (width, blocks, registers)
     assert (sizes.patch, sizes.grid, sizes.heads) == (14, 37, width // 64)
+
+
+def first_dino(*, width, blocks, patch):
+    """Names and shapes of a DINO of 2021: no LayerScale, no mask token, images of 224."""
+    shapes = hub_shapes(width=width, blocks=blocks, patch=patch, grid=224 // patch)
+    return {n: s for n, s in shapes.items() if n != "mask_token" and not n.endswith("gamma")}
+
+
+@pytest.mark.parametrize(
+    ("width", "patch", "parameters"),
+    [
+        pytest.param(384, 8, 21_670_272, id="S/8"),
+        pytest.param(384, 16, 21_665_664, id="S/16"),
+        pytest.param(768, 8, 85_807_872, id="B/8"),
+        pytest.param(768, 16, 85_798_656, id="B/16"),
+    ],
+)
+def test_published_sizes_of_the_first_dino(width, patch, parameters):
+    shapes = first_dino(width=width, blocks=12, patch=patch)
+    assert sum(math.prod(shape) for shape in shapes.values()) == parameters
+    state = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    sizes = check_state(state, Path("meta"))
+    assert (sizes.width, sizes.blocks, sizes.registers) == (width, 12, 0)
+    assert (sizes.patch, sizes.grid) == (patch, 224 // patch)
+
+
+@pytest.mark.parametrize(
+    ("file", "patch"), [("any.pth", 8), ("dino_vitbase16_pretrain.pth", 16), ("any.pth", 16)]
+)
+def test_a_first_dino(file, patch, tmp_path):
+    """Patches of 16 are those of an MAE too: there, the published name tells."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = first_dino(width=64, blocks=2, patch=patch)
+    state = {name: 0.1 * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    torch.save(state, tmp_path / file)
+    if (file, patch) == ("any.pth", 16):
+        with pytest.raises(InputError, match="told from the others by its published name"):
+            load_dino(tmp_path / file)
+        return
+    encoder = load_dino(tmp_path / file).image
+    image = torch.randint(256, (1, 3, 3 * patch, 2 * patch), generator=generator)
+    expected = patch_tokens(state, encoder.prepare(image)[0])
+    found = encoder(image).features[0].double()
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def golden():

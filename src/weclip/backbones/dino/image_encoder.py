@@ -2,7 +2,9 @@
 
 Stage 2. Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024;
 registers: Darcet et al., ICLR 2024. Every size is read from the weights (ViT-S, B and L). The
-factors of LayerScale are folded into the layers before them when weights are read (`layouts.py`).
+factors of LayerScale are folded into the layers before them when weights are read (`layouts.py`);
+without them it is DINO: Caron et al., "Emerging Properties in Self-Supervised Vision Transformers",
+ICCV 2021.
 """
 
 from collections.abc import Mapping

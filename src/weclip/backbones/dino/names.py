@@ -22,6 +22,12 @@ FIRST = ("patch_embed.proj.weight", "embeddings.patch_embeddings.projection.weig
 
 WAY_OUT = "use a DINOv2 ViT-S, B or L of torch.hub or Hugging Face"
 
+DINO_PATCH, DINO_GRID = 8, 28
+"""Of the published DINO ViT-S/8 and ViT-B/8 (Caron et al., ICCV 2021)."""
+
+DINO_FILES = ("dino_deitsmall16_pretrain", "dino_vitbase16_pretrain")
+"""How the names of the published files of DINO ViT-S/16 and ViT-B/16 begin."""
+
 FOREIGN = {
     r"(clip_head|guide_head|segmenter|fusion)\.": "a trained model of weclip, not an encoder",
     r"dino_encoder\.": "a checkpoint of the published WeCLIP+, not a DINOv2 alone",
@@ -73,15 +79,23 @@ def refuse_others(state: Mapping[str, Tensor], file: Path) -> None:
         raise InputError(f"{file}: one layer, such as a classifier's head; {WAY_OUT}")
 
 
-def refuse_older(state: Mapping[str, Tensor], file: Path) -> None:
-    """Raise InputError for a plain ViT: a DINOv2 has LayerScale, or a mask token, or both.
+def refuse_plain(state: Mapping[str, Tensor], file: Path) -> None:
+    """Raise InputError for a plain ViT that is not known to be a DINO.
 
-    Without both, a DINO of 2021, an MAE and a supervised ViT have the same names, and resize
-    positions and normalise images each in its own way.
+    A DINOv2 has LayerScale, or a mask token, or both. Without both, a DINO of 2021, an MAE and a
+    supervised ViT have the same names, and resize positions and normalise images each in its own
+    way. Patches of 8 are published of DINO alone; those of 16 are known by DINO's file name.
     """
     scaled = any(name.endswith((".ls1.gamma", ".ls2.gamma")) for name in state)
-    if FIRST[0] in state and not scaled and "mask_token" not in state:
+    if FIRST[0] not in state or scaled or "mask_token" in state:
+        return
+    patch = state[FIRST[0]].shape[-1:]
+    positions = state["pos_embed"].shape[1:2] if "pos_embed" in state else ()
+    if (*patch, *positions) == (DINO_PATCH, 1 + DINO_GRID**2):
+        return
+    if not file.name.startswith(DINO_FILES):
         raise InputError(
-            f"{file}: a ViT without LayerScale and mask_token, such as the first DINO, an MAE or a "
-            f"supervised one, not a DINOv2; {WAY_OUT}"
+            f"{file}: a ViT without LayerScale and mask_token, such as a DINO of 2021, an MAE or a "
+            f"supervised one, not a DINOv2; {WAY_OUT}. A DINO with patches of 16 is told from the "
+            f"others by its published name: {' or '.join(DINO_FILES)}..."
         )

@@ -1,4 +1,4 @@
-"""A frozen DINOv2 from weights in whatever format they are published.
+"""A frozen DINOv2, or DINO, from weights in whatever format they are published.
 
 Stage 2. Read the tensors, bring their names to those of torch.hub, check every name and shape,
 compare with the configuration beside them, fold LayerScale, build the encoder. No code in a weight
@@ -15,7 +15,7 @@ from torch import Tensor
 from weclip.backbones.dino.configuration import require_computed
 from weclip.backbones.dino.image_encoder import EPS, DinoImageEncoder, build_dino
 from weclip.backbones.dino.layouts import fold_layer_scale, hub_names, is_hugging_face, our_names
-from weclip.backbones.dino.names import plain_names, refuse_older
+from weclip.backbones.dino.names import plain_names, refuse_plain
 from weclip.backbones.dino.whole import check_state
 from weclip.backbones.positions import OFFSET
 from weclip.backbones.weight_files.folder import WeightFiles, find_weights
@@ -41,7 +41,7 @@ class Dino:
 
 
 def load_dino(path: str | PathLike[str]) -> Dino:
-    """Read a DINOv2 in float32 on the CPU. All sizes are read from the weights.
+    """Read a DINOv2, or a DINO of 2021, in float32 on the CPU. Sizes are read from the weights.
 
     Args:
         path: A state dict saved by `torch.save`, such as the files of torch.hub; a safetensors
@@ -65,7 +65,7 @@ def read_dino(files: WeightFiles) -> dict[str, Tensor]:
     theirs = is_hugging_face(state)
     if theirs:
         state = hub_names(state, file)
-    refuse_older(state, file)
+    refuse_plain(state, file)
     sizes = check_state(state, file)
     if theirs:
         require_computed(file, sizes)
