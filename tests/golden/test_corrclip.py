@@ -17,12 +17,12 @@ from weclip.backbones.positions import bicubic_by_count
 from weclip.labels.region_attention.branches import spatial_blocks
 from weclip.labels.region_attention.embedding import RegionAttentionSettings
 from weclip.labels.region_attention.ids import nearest_ids
-from weclip.labels.region_attention.words import word_scores
+from weclip.labels.region_attention.words import Words, word_scores
 from weclip.labels.regions.vote import vote
 from weclip.methods.windows.averaged import WindowedRegionAttention
 from weclip.methods.windows.cutting import WindowSettings, resized_levels
 from weclip.methods.windows.guides import WHOLE, WINDOW, whole_features
-from weclip.methods.windows.labels import label_map
+from weclip.methods.windows.labels import label_image, label_map
 
 MEAN = torch.tensor([122.771, 116.746, 104.094]).view(3, 1, 1)
 STD = torch.tensor([68.501, 66.632, 70.323]).view(3, 1, 1)
@@ -42,14 +42,10 @@ pytestmark = pytest.mark.skipif(
 @dataclass(frozen=True)
 class Case(StoredCase):
     @cached_property
-    def words(self) -> tuple[int, ...]:
-        """The class of each word."""
-        return tuple(i for i, words in enumerate(self.meta["names"]) for _ in words)
-
-    @cached_property
-    def allowed(self) -> list[int]:
-        """Background and the tags, as class ids."""
-        return [0, *(tag + 1 for tag in self.meta["tags"])]
+    def words(self) -> Words:
+        classes = tuple(i for i, words in enumerate(self.meta["names"]) for _ in words)
+        scale, threshold = self.meta["logit_scale"], self.meta["threshold"]
+        return Words(self.expected["text"], classes, scale, threshold)
 
     @cached_property
     def encoders(self):
@@ -107,9 +103,8 @@ class Case(StoredCase):
         assert found == self.meta["windows"]
         return cuts[self.meta["shown_window"]]
 
-    def label(self, cosine, **more):
-        use = {"scale": self.meta["logit_scale"], **more}
-        return label_map(cosine, tuple(self.ids.shape), self.words, **use)
+    def label(self, cosine, tags=None):
+        return label_map(cosine, tuple(self.ids.shape), self.words, tags)
 
     def corrected(self, label):
         return vote(label, self.ids, least_id_is_none=True)
@@ -186,18 +181,18 @@ def test_labels_without_tags(case, key, guide):
     size = tuple(case.ids.shape)
     logits = F.interpolate(cosine[None], size, mode="bilinear", align_corners=False)[0]
     close(logits, expected[f"{key}.logits"])
-    label = case.label(cosine, threshold=case.meta["threshold"])
+    label = case.label(cosine)
     agree(label, expected[f"{key}.prediction"])
     agree(case.corrected(label), expected[f"{key}.corrected"])
 
 
 def test_labels_with_tags(case):
-    expected = case.expected
-    scores = word_scores(
-        expected["window.logits"], case.words, scale=case.meta["logit_scale"], allowed=case.allowed
-    )
+    expected, words, tags = case.expected, case.words, case.meta["tags"]
+    allowed = [0, *(tag + 1 for tag in tags)]
+    cosine = expected["window.logits"]
+    scores = word_scores(cosine, words.classes, scale=words.scale, allowed=allowed)
     close(scores, expected["window.probability_tags"])
-    label = case.label(expected["window.logits"], allowed=case.allowed)
+    label = case.label(cosine, tags)
     agree(label, expected["window.prediction_tags"])
     agree(case.corrected(label), expected["window.corrected_tags"])
 
@@ -205,8 +200,7 @@ def test_labels_with_tags(case):
 def test_tags_at_the_images_own_size(case):
     """The pseudo-masks of ModuSeg."""
     method = case.method(WINDOW, short_side=None)
-    cosine = method.cosines(case.image, case.ids, case.expected["text"])
-    label = case.corrected(case.label(cosine, allowed=case.allowed))
+    label = label_image(method, case.image, case.ids, case.words, case.meta["tags"])
     agree(label, case.expected["native.corrected_tags"])
 
 

@@ -15,11 +15,11 @@ from weclip.backbones.positions import bicubic
 from weclip.data.windows import windows
 from weclip.labels.region_attention.embedding import RegionAttentionSettings
 from weclip.labels.region_attention.ids import PADDING
-from weclip.labels.region_attention.words import best_classes, word_scores
+from weclip.labels.region_attention.words import Words, best_classes, word_scores
 from weclip.methods.windows.averaged import WindowedRegionAttention
 from weclip.methods.windows.cutting import WindowSettings, resized_levels, sliding_windows
 from weclip.methods.windows.guides import GUIDES, WHOLE, WINDOW, at_pixels, whole_features
-from weclip.methods.windows.labels import label_map
+from weclip.methods.windows.labels import label_image, label_map
 
 CUT = WindowSettings(short_side=None, long_side=2048, side=42, stride=14, multiple=14, ragged=False)
 ATTENTION = RegionAttentionSettings(
@@ -163,17 +163,42 @@ def test_the_whole_images_guide_on_a_window():
     torch.testing.assert_close(found.features[0], fine[0].flatten(1).T, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("allowed", [None, [0, 2]])
-def test_a_label_map_in_parts(monkeypatch, allowed):
+@pytest.mark.parametrize(("tags", "there"), [(None, [0, 1, 2]), ([1], [0, 2]), ([], [0])])
+def test_a_label_map_in_parts(monkeypatch, tags, there):
     """That of all class scores at once, which a large image has no memory for."""
-    words = (0, 0, 1, 2)
+    words = Words(torch.zeros(4, JOINT), (0, 0, 1, 2), 40.0, 0.6)
     cosine = torch.rand(4, 9, 12, generator=torch.Generator().manual_seed(0)) * 0.2
     whole = F.interpolate(cosine[None], (40, 60), mode="bilinear")[0]
-    scores = word_scores(whole, words, scale=40, allowed=allowed)
-    expected = best_classes(scores, threshold=0.6)
-    assert len(expected.unique()) > 1
+    if tags is None:
+        scores = word_scores(whole, words.classes, scale=40)
+        expected = best_classes(scores, threshold=0.6)
+    else:  # background is always allowed, and there is no threshold
+        scores = word_scores(whole, words.classes, scale=40, allowed=[0, *(t + 1 for t in tags)])
+        expected = best_classes(scores, threshold=0.0)
+    assert expected.unique().tolist() == there
     parts = partial(windows, most=1000)
     assert len(list(parts((40, 60), 4))) > 4
     monkeypatch.setattr("weclip.methods.windows.labels.windows", parts)
-    found = label_map(cosine, (40, 60), words, scale=40, threshold=0.6, allowed=allowed)
+    found = label_map(cosine, (40, 60), words, tags)
     assert (found == expected).float().mean() > 0.999
+
+
+@pytest.mark.parametrize("least", [False, True])
+def test_an_image_whose_regions_vote(least):
+    image, ids = an_image()
+    ids = ids + 1  # all are in regions: as released, the first one has no vote
+    method = a_method()
+    method.attention = replace(ATTENTION, least_id_is_none=least)
+    features = method.features(image, ids).flatten(1).T  # words like what makes pixels differ
+    text = F.normalize(features[[0, 1700, 3400]] - features.mean(dim=0), dim=1)
+    found = label_image(method, image, ids, Words(text, (0, 1, 2), 100.0, 0.0))
+    assert found.shape == (50, 70)
+    kinds = [len(found[ids == region].unique()) for region in (1, 2, 3, 4)]
+    assert kinds[1:] == [1, 1, 1]
+    assert (kinds[0] > 1) == least
+
+
+def test_regions_of_another_size_are_refused():
+    image, ids = an_image()
+    with pytest.raises(ValueError, match=r"regions of \(40, 70\), but an image of \(50, 70\)"):
+        a_method().features(image, ids[:40])

@@ -4,9 +4,28 @@ Stage 3. Zhang, Liu, Tang, "CorrCLIP", ICCV 2025, as in its released code.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Words:
+    """What patches are compared with: a class may have many words.
+
+    Attributes:
+        text: (Q, J) unit rows.
+        classes: Class id of each of the Q words; 0 is background. Every class up to the highest has
+            a word.
+        scale: Factor of the cosines before the softmax over words.
+        threshold: Where the best score is below it, there is background; only without known tags.
+    """
+
+    text: Tensor
+    classes: tuple[int, ...]
+    scale: float
+    threshold: float
 
 
 def word_scores(

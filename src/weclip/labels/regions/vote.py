@@ -9,6 +9,9 @@ from torch import Tensor
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.region_attention.ids import no_region_id, numbered
 
+NEAR = 2**14
+"""Between the lowest and the highest id: up to here, rows of ids that are not there cost little."""
+
 
 def vote(
     label_map: Tensor, ids: Tensor, *, least_id_is_none: bool = False, fill_ignored: bool = False
@@ -31,17 +34,30 @@ def vote(
     """
     if label_map.shape != ids.shape:
         raise ValueError(f"label map {tuple(label_map.shape)}, but regions {tuple(ids.shape)}")
-    present, place = numbered(ids)  # (R,), (H, W)
     labels = label_map.long()
-    counts = torch.bincount((place * 256 + labels).flatten(), minlength=256 * len(present))
-    counts = counts.view(len(present), 256)
-    counts[:, IGNORE_INDEX] = 0
-    smaller_first = torch.arange(255, -1, -1, device=counts.device)
-    voted = (256 * counts + smaller_first).argmax(dim=1)[place]
-    keep = (counts.sum(dim=1) == 0)[place]
+    voting = labels != IGNORE_INDEX
+    place = _places(ids)
+    counts = _votes(place, labels, voting)  # (R, C)
+    smaller_first = torch.arange(counts.shape[1] - 1, -1, -1, device=counts.device)
+    winner = (counts.shape[1] * counts + smaller_first).argmax(dim=1)  # (R,)
+    changed = counts.any(dim=1)[place]  # (H, W): regions of ignored pixels alone have none
     none = no_region_id(ids, least=least_id_is_none)
     if none is not None:
-        keep |= ids == none
+        changed &= ids != none
     if not fill_ignored:
-        keep |= labels == IGNORE_INDEX
-    return torch.where(keep, labels, voted).to(label_map.dtype)
+        changed &= voting
+    return torch.where(changed, winner[place], labels).to(label_map.dtype)
+
+
+def _votes(place: Tensor, labels: Tensor, voting: Tensor) -> Tensor:
+    """(R, C) int64: how many pixels of each region have each class."""
+    classes = 1 + int(labels.masked_fill(~voting, 0).max())
+    regions = 1 + int(place.max())
+    pairs = (place * classes + labels)[voting]
+    return torch.bincount(pairs, minlength=regions * classes).view(regions, classes)
+
+
+def _places(ids: Tensor) -> Tensor:
+    """Row numbers from 0 on for ids; sorted out only where they are far apart, which takes long."""
+    lowest, highest = int(ids.min()), int(ids.max())
+    return ids - lowest if highest - lowest < NEAR else numbered(ids)[1]

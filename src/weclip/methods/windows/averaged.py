@@ -89,6 +89,9 @@ class WindowedRegionAttention(nn.Module):
             image: (H, W, 3) uint8, RGB.
             ids: (H, W) int64 of regions; 0: in none.
             text: The texts.
+
+        Raises:
+            ValueError: Image and regions differ in size.
         """
         return self._of_image(image, ids, lambda made: made.unit() @ text.T)
 
@@ -97,7 +100,10 @@ class WindowedRegionAttention(nn.Module):
         return self._of_image(image, ids, lambda made: made.features)
 
     def _of_image(self, image: NDArray[np.uint8], ids: Tensor, read: Read) -> Tensor:
-        size = self.windows.seen_size((image.shape[0], image.shape[1]))
+        own = (image.shape[0], image.shape[1])
+        if tuple(ids.shape) != own:
+            raise ValueError(f"regions of {tuple(ids.shape)}, but an image of {own}")
+        size = self.windows.seen_size(own)
         rgb = resized_levels(image, size).to(self.mean.device)
         seen = nearest_ids(ids.to(self.mean.device), size)
         return self.averaged(rgb, seen, self.guide_of(image), read)
@@ -126,7 +132,8 @@ class WindowedRegionAttention(nn.Module):
         count = torch.zeros(rgb.shape[1:], device=rgb.device)
         for part in self.cuts(rgb, ids):
             made = self.embedding(part, guide)
-            maps = resized(made.planes(read(made)), part.size, part.inner)  # (K, rows, columns)
+            with torch.autocast(rgb.device.type, enabled=False):
+                maps = resized(made.planes(read(made)), part.size, part.inner)  # (K, rows, columns)
             if total is None:
                 total = maps.new_zeros(len(maps), *count.shape)
             total[:, part.window[0], part.window[1]] += maps
