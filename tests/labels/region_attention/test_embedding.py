@@ -12,6 +12,7 @@ from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.region_tokens import block_inputs
 from weclip.backbones.positions import bicubic, bicubic_by_count
 from weclip.labels.region_attention.embedding import RegionAttentionSettings, region_embedding
+from weclip.labels.region_attention.ids import PADDING
 
 BLOCKS, WIDTH, HEADS = 6, 128, 2
 AS_RELEASED = RegionAttentionSettings(
@@ -182,8 +183,9 @@ def test_regions_that_clips_grid_misses(clip):
 
 def test_ids_above_those_of_merging(clip):
     """What is in no region keeps an id that no merged region has."""
-    ids = some_ids() + 20_000
-    found = made_by(clip, an_image(), a_guide((9, 13)), (9, 13), ids)
-    low = made_by(clip, an_image(), a_guide((9, 13)), (9, 13), some_ids())
+    grid, guide = (9, 13), a_guide((9, 13), some_ids())
+    low = made_by(clip, an_image(), guide, grid, some_ids())
+    assert len(low.ids.unique()) > 2
+    found = made_by(clip, an_image(), guide, grid, some_ids() + PADDING + 1)
     assert torch.equal(found.scope, low.scope)
     torch.testing.assert_close(found.features, low.features)
