@@ -79,6 +79,9 @@ class View:
         one = replace(self, rgb=self.rgb[part], normalised=self.normalised[part])
         one._precision = self._precision
         one.features = self.features.of_image(index)
+        for name in ("guide", "regions"):  # those of all images, where they are known
+            if name in vars(self):
+                setattr(one, name, _of_image(getattr(self, name), index))
         return one
 
     def backward_precision(self) -> torch.autocast:
@@ -103,6 +106,12 @@ class View:
     def tokens(self) -> tuple[Tensor, ...]:
         """L-1 outputs (B, 1+N, D) of blocks 1..L-1, class token first."""
         return self.features.tokens
+
+    @property
+    def entering(self) -> tuple[Tensor, ...]:
+        """L inputs (B, 1+N, D) of blocks 1..L."""
+        with torch.no_grad(), self.precision():
+            return (self.encoder.embed(self.normalised)[0], *self.tokens)
 
     @property
     def patch_grid(self) -> tuple[int, int]:
@@ -199,3 +208,11 @@ class View:
             raise InputError(parts.not_provided("a part", name))
         with self.precision():
             return self.providers[name](self.rgb)
+
+
+def _of_image(whole: Guide | Tensor, index: int) -> Guide | Tensor:
+    """A guide's features, or region numbers, of one image of a batch."""
+    part = slice(index, index + 1)
+    if isinstance(whole, Guide):
+        return Guide(whole.features[part], whole.patch_grid)
+    return whole[part]
