@@ -7,8 +7,9 @@ import pytest
 from pycocotools import mask as coco_mask
 from tests.prepare.builders import instance, rectangle
 
+from weclip.data.masks.run_lengths import decompressed
 from weclip.prepare.coco import _make_mask, _read_instances, mask_of_instances
-from weclip.prepare.coco_shapes import decompressed, require_size
+from weclip.prepare.coco_shapes import require_size
 from weclip.system.errors import InputError
 
 SIZE = (5, 8)

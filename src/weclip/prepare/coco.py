@@ -17,8 +17,9 @@ from weclip.data.batch import IGNORE_INDEX
 from weclip.data.images.file_names import require_usable
 from weclip.data.images.listing import image_name, list_names
 from weclip.data.masks.mask_files import save_mask
+from weclip.data.masks.run_lengths import require_runs
 from weclip.prepare.archives import Archives
-from weclip.prepare.coco_shapes import polygons_of, require_area, require_runs, require_size
+from weclip.prepare.coco_shapes import polygons_of, require_area, require_size
 from weclip.prepare.extra import require_extra
 from weclip.prepare.parallel import for_each
 from weclip.prepare.unpack import unpack_once

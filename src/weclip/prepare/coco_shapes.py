@@ -81,53 +81,6 @@ def outline(polygon: Sequence[float]) -> float:
     return float(edges.sum())
 
 
-def require_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> None:
-    """ValueError unless run lengths, compressed or not, are those of an image (H, W).
-
-    Counts that do not fill the image leave what is drawn undefined.
-    """
-    given = segmentation.get("size")
-    if not isinstance(given, list) or given != list(size) or any(type(n) is not int for n in given):
-        raise ValueError(f"run lengths of an image of size {_short(given)}")
-    counts = segmentation.get("counts")
-    if isinstance(counts, bytes):
-        counts = counts.decode("ascii", "replace")
-    if isinstance(counts, str):
-        counts = decompressed(counts)
-    if not isinstance(counts, list) or any(type(each) is not int or each < 0 for each in counts):
-        raise ValueError("run lengths that are not whole numbers from 0 on")
-    if sum(counts) != size[0] * size[1]:
-        raise ValueError(f"run lengths of {_short(sum(counts))} pixels for {size[0] * size[1]}")
-
-
-def decompressed(text: str) -> list[int]:
-    """Run lengths of COCO's text: differences to the last but one, five bits a letter.
-
-    Raises:
-        ValueError: It has another letter, or ends within a number.
-
-    >>> decompressed("52203")
-    [5, 2, 2, 2, 5]
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        if not 0 <= bits < 64 or shift > 30:
-            raise ValueError(f"run lengths with the letter {_short(letter)}")
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-        value = shift = 0
-    if shift:
-        raise ValueError("run lengths that end within a number")
-    return counts
-
-
 def _short(value: object) -> str:
     """A value for a message, at most 40 characters."""
     if isinstance(value, int) and abs(value) > 2**64:

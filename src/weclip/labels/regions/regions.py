@@ -4,8 +4,8 @@ Stage 3. A region has no class.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,3 +56,32 @@ class RegionSource(Protocol):
 
     def __call__(self, image: NDArray[np.uint8], guide: GuideOf | None) -> Regions:
         """Regions of an image (H, W, 3) uint8, RGB."""
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A region source that needs packages or weights, and can say so before the long work."""
+
+    def open(self) -> str | None:
+        """Get them, and return the SHA-256 of the weights; None where there are none."""
+
+
+PLACES = ("weights",)
+"""Settings that say where something lies, which records leave out."""
+
+
+def described(name: str, source: RegionSource, sha256: str | None = None) -> dict[str, Any]:
+    """What a record says of a region source.
+
+    Args:
+        name: The part's name.
+        source: The part.
+        sha256: Of its weights, as `Opens.open` returns it.
+    """
+    settings = {each.name: getattr(source, each.name) for each in fields(source)}  # type: ignore[arg-type]
+    return {
+        "source": name,
+        "settings": {key: value for key, value in settings.items() if key not in PLACES},
+        "saw_human_masks": source.saw_human_masks,
+        "sha256": sha256,
+    }

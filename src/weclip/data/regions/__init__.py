@@ -1,0 +1,1 @@
+"""Regions of images in files: id maps, and masks that overlap."""
