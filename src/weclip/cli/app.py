@@ -15,6 +15,9 @@ from weclip.cli.command import ComputingCommand, PlainCommand, PlainGroup
 from weclip.cli.completion import let_values_follow_keys
 from weclip.cli.correct.import_masks import import_masks
 from weclip.cli.correct.review import review
+from weclip.cli.data.convert import convert
+from weclip.cli.data.prepare import prepare
+from weclip.cli.data.regions import regions
 from weclip.cli.export import export
 from weclip.cli.label import label
 from weclip.cli.options import (
@@ -160,12 +163,15 @@ def evaluate(
 computing()(predict)
 computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
+computing()(regions)
 computing()(review)
 command()(export)
 computing()(reproduce)
 command()(bundle)
 command()(push)
 command("import-masks")(import_masks)
+command()(convert)
+command()(prepare)
 
 
 @command("import")
@@ -194,55 +200,6 @@ def import_(
     resolved = load_config(config, changes or (), plugins=plugin or ())
     path = import_published(checkpoint, resolved, out, overwrite=overwrite)
     screen().print(f"model: {path}", soft_wrap=True)
-
-
-@command()
-def convert(
-    source: options.TagsSource,
-    target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
-    classes: Annotated[
-        str, typer.Option("--classes", help="Class list: voc, coco, demo or a YAML file.")
-    ],
-    control: options.TagsControl = None,
-    untagged: options.Untagged = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the tags file if it exists.")
-    ] = False,
-) -> None:
-    """Write the tags of another format as a tags file; nothing in a pickle is executed.
-
-    For example: weclip convert cls_labels_onehot.npy tags.csv --classes voc
-    """
-    from weclip.data.tags.reading import TagsChoice
-    from weclip.tasks.convert import convert as run
-    from weclip.tasks.convert import summary
-
-    choice = TagsChoice(control, untagged)
-    read = run(source, target, classes=classes, choice=choice, overwrite=overwrite)
-    for line in summary(read, target):
-        screen().print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-@command()
-def prepare(
-    what: options.Prepared,
-    root: options.Root,
-    given: options.Given = None,
-    name: options.WeightsName = None,
-    void_border: options.VoidBorder = False,
-) -> int:
-    """Fetch VOC with SBD, COCO 2014, or weights of CLIP, DINOv2 or MiT; again to continue.
-
-    For example: weclip prepare voc --root data
-    """
-    from weclip.tasks.prepare import prepare as run
-
-    console = screen()
-    command, exit_code = run(
-        what, root, console=console, given=given or (), name=name, void_border=void_border
-    )
-    console.print(command, soft_wrap=True, markup=False, highlight=False)
-    return exit_code
 
 
 @computing()

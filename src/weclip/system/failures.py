@@ -52,6 +52,7 @@ ADVICE: Mapping[str, str] = {
     "label": (
         f"lower label.max_side or label.scale, leave out label.crf and label.par, or {SCALE_DOWN}"
     ),
+    "regions": f"lower regions.graph.max_side and the like, or {SCALE_DOWN}",
     "tag": f"lower tags.max_side, or {SCALE_DOWN}",
     "demo": "it needs about 1 GB: close other programs",
 }

@@ -46,12 +46,14 @@ def test_what_is_written_is_read(path):
     read = read_mask_list(path, (7, 5))
     assert (read[0] == masks).all()
     assert (read[1] == scores).all()
+    assert read[2]
     assert json.loads(path.read_text())["annotations"][0]["area"] == masks[0].sum()
 
 
 def test_the_form_of_sa_1b_and_a_plain_list(path):
     path.write_text(json.dumps({"image": {}, "annotations": [entry(predicted_iou=0.5, id=7)]}))
-    masks, scores = read_mask_list(path, SIZE)
+    masks, scores, surer = read_mask_list(path, SIZE)
+    assert not surer
     assert masks.tolist() == [[[False, True, False], [True, False, False]]]
     assert scores.tolist() == [0.5]
     path.write_text(json.dumps([entry(), entry()]))

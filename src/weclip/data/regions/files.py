@@ -31,11 +31,13 @@ class StoredRegions:
         id_map: (H, W) int32 numbers of regions, 0 for none; None where only masks are there.
         masks: (P, H, W) bool that may overlap; None where there are none.
         scores: (P,) float32 of the masks.
+        surer_on_top: Whether, where masks overlap, the one of the larger score lies on top.
     """
 
     id_map: IdMap | None
     masks: Masks | None = None
     scores: Scores | None = None
+    surer_on_top: bool = False
 
 
 @dataclass
@@ -94,13 +96,14 @@ class RegionFiles:
         """
         map_file, masks_file = self.files_of(name)
         id_map = masks = scores = None
+        surer = False
         try:
             if map_file is not None:
                 id_map = read_id_map(map_file, max_pixels=self.max_pixels)
                 if id_map.shape != size:
-                    raise WrongSizeError(map_file, *id_map.shape, size)
+                    raise WrongSizeError(map_file, len(id_map), id_map.shape[1], size)
             if masks_file is not None:
-                masks, scores = read_mask_list(masks_file, size)
+                masks, scores, surer = read_mask_list(masks_file, size)
         except WrongSizeError as error:
             if error.given == size[::-1] and _lies_on_its_side(image):
                 raise InputError(
@@ -109,7 +112,7 @@ class RegionFiles:
                     f"says, to {size[0]} x {size[1]}: turn the regions too, or make them again"
                 ) from None
             raise
-        return StoredRegions(id_map, masks, scores)
+        return StoredRegions(id_map, masks, scores, surer)
 
 
 def _find(listings: Listings, file: str) -> Path | None:

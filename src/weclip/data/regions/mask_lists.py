@@ -2,7 +2,8 @@
 
 Stage 1. A JSON list of `{"segmentation": {"size": [H, W], "counts": ...}, "predicted_iou": ...}`,
 or that list as `annotations` of an object, as in SA-1B. A score is `score` or `predicted_iou`;
-where no mask has one, all are 1.
+where no mask has one, all are 1. `score` also says that surer masks lie on top; else larger ones
+do, as SAM's masks are painted.
 """
 
 import json
@@ -33,8 +34,8 @@ MOST_PIXELS = 2**32
 SCORES = ("score", "predicted_iou")
 
 
-def read_mask_list(path: Path, size: Size) -> tuple[Masks, Scores]:
-    """Masks (P, H, W) and scores (P,) of an image.
+def read_mask_list(path: Path, size: Size) -> tuple[Masks, Scores, bool]:
+    """Masks (P, H, W) and scores (P,) of an image, and whether surer ones lie on top.
 
     Args:
         path: The JSON file.
@@ -59,12 +60,13 @@ def read_mask_list(path: Path, size: Size) -> tuple[Masks, Scores]:
             scores[number] = _score(entry)
         except ValueError as error:
             raise InputError(f"{path}, mask {number + 1}: {error}; write it again") from None
-    if len({_key_of_score(entry) for entry in entries}) > 1:
+    keys = {_key_of_score(entry) for entry in entries}
+    if len(keys) > 1:
         raise InputError(
             f"{path}: its masks do not all have the same score ({' or '.join(SCORES)}); give it to "
             "all, or to none"
         )
-    return masks, scores
+    return masks, scores, keys == {"score"}
 
 
 def write_mask_list(path: Path, masks: Masks, scores: Scores) -> None:

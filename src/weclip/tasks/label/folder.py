@@ -21,19 +21,11 @@ from weclip.data.classes import ClassList
 from weclip.data.images.listing import AUTO
 from weclip.data.masks.mask_files import read_note, save_mask
 from weclip.inference.label_masks import LabelMask
-from weclip.system.errors import InputError
-from weclip.system.files import (
-    RUN_MARKER,
-    claim_folder,
-    is_output,
-    sha256_of,
-    write_atomically,
-    write_json,
-    write_text,
-)
+from weclip.system.files import sha256_of, write_atomically, write_json, write_text
 from weclip.system.provenance import versions
-from weclip.system.untrusted.documents import as_parsed, parse_json, read_json
+from weclip.system.untrusted.documents import as_parsed, parse_json
 from weclip.tasks.corrections.applied import Applied
+from weclip.tasks.label.joining import make_or_join, require_same
 from weclip.tasks.load.backbones import frozen_backbones
 from weclip.tasks.load.model import LoadedModel
 
@@ -113,44 +105,16 @@ class LabelFolder:
         Raises:
             InputError: As `claim_folder`; or what is there was made with another recipe.
         """
-        if not (joins and is_output(self.out, KIND)):
-            try:
-                claim_folder(self.out, KIND, overwrite=overwrite, inputs=inputs)
-            except InputError:
-                if not joins or not self.out.is_dir():
-                    raise
-                if not is_output(self.out, KIND):  # else another shard was faster
-                    raise InputError(
-                        f"--out {self.out} holds no masks of weclip label to go on with; "
-                        "choose another folder"
-                    ) from None
-        recipe = self.out / RECIPE_NAME
-        if not recipe.exists():
-            write_json(self.out / RUN_MARKER, {"kind": KIND, "versions": versions()})
-            write_json(recipe, self.recipe)
-        self._require_same()
-
-    def _require_same(self) -> None:
-        """InputError if the folder's recipe is another one; both masks in one folder would mix."""
         path = self.out / RECIPE_NAME
-        try:
-            written = read_json(path, "recipe")
-            before = decisive(written)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"{path} cannot be read; choose another --out") from None
-        now = decisive(self.recipe)
-        changed = [
-            f"{key} was {before.get(key)}, now {now.get(key)}"
-            if key not in LONG
-            else f"other {key}"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key)
-        ]
-        if changed:
-            raise InputError(
-                f"--out {self.out} holds masks that were made otherwise ({'; '.join(changed)}); "
-                "give the same, or choose another --out"
-            )
+        make_or_join(
+            path,
+            self.recipe,
+            what="masks of weclip label",
+            joins=joins,
+            overwrite=overwrite,
+            inputs=inputs,
+        )
+        written = require_same(path, self.recipe, decisive, what="masks", long=LONG)
         if written.get(CORRECTED) != self.recipe.get(CORRECTED):
             write_json(path, self.recipe)
 

@@ -1,6 +1,5 @@
 """`weclip label`: masks of images with tags, from a frozen CLIP alone."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
+from weclip.tasks.label.joining import shard_of
 from weclip.tasks.label.report import report_labels
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.load.backbones import clip_path, open_clip
@@ -212,15 +212,7 @@ def require_same_patches(refiner: Method | None, clip: Clip) -> None:
 def check_options(options: LabelOptions) -> tuple[int, int] | None:
     """The shard (i, n); InputError for options that are unknown or contradict each other."""
     parse_exports(options.export)
-    if options.overwrite and (options.resume or options.shard):
-        other = "--resume" if options.resume else "--shard"
-        raise InputError(f"{other} and --overwrite contradict each other; give one of them")
-    if options.shard is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", options.shard)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise InputError(f"--shard {options.shard}: give i/n with i from 1 to n, such as 2/4")
-    return int(found[1]), int(found[2])
+    return shard_of(options.shard, resume=options.resume, overwrite=options.overwrite)
 
 
 def require_usable(images: Sequence[TaggedImage], config: Config, out: Path) -> None:

@@ -71,7 +71,7 @@ def masks_of_points(
         together: Points that are decoded together.
     """
     found: list[_Candidate] = []
-    for points in point_grid(side).split(together):
+    for points in torch.split(point_grid(side), together):
         found += _candidates(*decode(points), size, thresholds)
     kept = [found[place] for place in suppressed(found, thresholds.box_iou)]
     masks = np.zeros((len(kept), *size), np.bool_)
@@ -130,7 +130,8 @@ def box_iou(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
     both = (high - low).clip(min=0).prod(axis=1)
     areas = (others[:, 2:] - others[:, :2]).prod(axis=1) + (one[2:] - one[:2]).prod() - both
-    return np.divide(both, areas, out=np.zeros_like(both), where=areas > 0)
+    ious: NDArray[np.float64] = np.divide(both, areas, out=np.zeros_like(both), where=areas > 0)
+    return ious
 
 
 def _enlarged(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -103,7 +103,7 @@ def _configuration(path: Path) -> Any:
     found = read_object(path)
     if found.get("model_type") not in TYPES:
         raise InputError(f"{path}: model_type {short(found.get('model_type'))}, no SAM 2; {FETCH}")
-    sections = {name: found.get(name) or {} for name in SECTIONS}
+    sections: dict[str, Any] = {name: found.get(name) or {} for name in SECTIONS}
     _require_bounded(sections, path)
     backbone = sections["vision_config"].get("backbone_config") or {}
     if backbone.get("model_type", BACKBONE) != BACKBONE:
@@ -116,7 +116,7 @@ def _configuration(path: Path) -> Any:
         "backbone_config": {**backbone, "model_type": BACKBONE},
     }
     try:
-        config = Sam2Config(**sections)
+        config: Any = Sam2Config(**sections)
         _require_square(config, path)
         if sum(config.vision_config.backbone_config.blocks_per_stage) > MOST_BLOCKS:
             raise ValueError(f"over {MOST_BLOCKS} blocks")
@@ -163,7 +163,8 @@ def _model(config: Any, files: WeightFiles) -> Any:
             f"{files.file}: config.json beside it describes no SAM 2 ({one_line(error)}); {FETCH}"
         ) from None
     _require_fitting(state, expected, files.file)
-    model = Sam2Model(config).float().eval().requires_grad_(False)
+    model: Any = Sam2Model(config)
+    model.float().eval().requires_grad_(False)
     model.load_state_dict(
         finite({name: state[name].float() for name in expected}, files.file), strict=True
     )

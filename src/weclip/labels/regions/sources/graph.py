@@ -30,7 +30,7 @@ def by_colours(
 
     least = round(least_share * image.shape[0] * image.shape[1])
     found = felzenszwalb(image, scale, sigma, max(1, least), channel_axis=-1)
-    return found.astype(np.int32)
+    return np.asarray(found, np.int32)
 
 
 @region_source("graph")

@@ -68,7 +68,7 @@ class Merged:
 def at_pixels(guide: Guide, size: tuple[int, int]) -> NDArray[Any]:
     """(H, W, D) unit features of one image, bilinear, of a guide's grid."""
     rows = F.normalize(guide.features.float(), dim=-1)
-    grid = rows.transpose(1, 2).unflatten(2, guide.patch_grid)
+    grid = rows.transpose(1, 2).reshape(1, -1, *guide.patch_grid)
     wide = F.interpolate(grid, size, mode="bilinear", align_corners=False)
     found: NDArray[Any] = wide[0].permute(1, 2, 0).cpu().numpy()
     return found

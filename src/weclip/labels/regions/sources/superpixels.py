@@ -49,4 +49,4 @@ class Superpixels:
         from skimage.segmentation import slic
 
         found = slic(image, self.count, self.compactness, start_label=1, channel_axis=-1)
-        return found.astype(np.int32)
+        return np.asarray(found, np.int32)

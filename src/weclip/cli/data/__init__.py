@@ -1,0 +1,1 @@
+"""Commands that make what others read: tags files, data sets, regions."""

@@ -1,0 +1,1 @@
+"""`weclip regions`, and regions for the other commands."""
