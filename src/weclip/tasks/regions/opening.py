@@ -73,6 +73,7 @@ def guide_by(encoder: DinoImageEncoder) -> GuideOf:
 
     @torch.no_grad()
     def see(image: NDArray[np.uint8]) -> Guide:
-        return encoder(planes(image)[None].to(device).float())
+        guide: Guide = encoder(planes(image)[None].to(device).float())
+        return guide
 
     return see
