@@ -41,10 +41,10 @@ def build_method(config: Config, backbones: LoadedBackbones, classes: ClassList)
     """The configured method on loaded backbones, for a class list."""
     clip, dino = backbones.frozen_clip, backbones.dino
     check_crop(config, crop_multiple(config, backbones))
-    if clip is None:
-        return compose(config, classes.num_classes, mit=backbones.mit)
-    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     guide = None if dino is None else dino.image
+    if clip is None:
+        return compose(config, classes.num_classes, mit=backbones.mit, guide=guide)
+    text = encode_classes(config.clip, clip.text, classes, scale=clip.scale)
     return assemble(config, clip.image, text, classes.num_classes, guide)
 
 
@@ -67,6 +67,7 @@ def compose(
     *,
     maps: TagMaps | None = None,
     mit: Mit | None = None,
+    guide: DinoImageEncoder | None = None,
 ) -> Method:
     """The configured method of what it is made of, for C classes with background."""
     part = config.part(parts.METHOD, config.method.name)
@@ -77,6 +78,8 @@ def compose(
             labels=label_settings(config),
             losses={name: config.part(parts.LOSS, name) for name in config.loss.terms},
             mit=mit,
+            guide=guide,
+            regions=config.part(parts.REGION_SOURCE, config.regions.source),
         )
     )
     return method
@@ -296,4 +299,6 @@ def crop_multiple(config: Config, backbones: LoadedBackbones) -> int:
     """Pixels that a training crop's side is a multiple of."""
     part = config.KNOWN[parts.METHOD.name, config.method.name]
     own: int | None = getattr(part, "crop_multiple", None)
-    return backbones.clip.image.patch_size if own is None else own
+    if own is not None or backbones.frozen_clip is not None:
+        return own or backbones.clip.image.patch_size
+    return 1  # a method without crops

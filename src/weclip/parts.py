@@ -224,6 +224,11 @@ def start_of(method: type) -> str | None:
     return start
 
 
+def fills(method: type) -> bool:
+    """Whether the training of a method has no steps, but fills a bank."""
+    return bool(getattr(method, "fills", False))
+
+
 def require_readable(what: str, reads: Iterable[str], provided: Iterable[str] = ()) -> None:
     """InputError if a part reads what no view has, or none of this configuration.
 

@@ -16,9 +16,9 @@ from weclip.labels.spreading import propagate
 from weclip.labels.tag_slots import tag_slots
 from weclip.labels.two_scores.mirrored import resize
 from weclip.labels.two_scores.scores import tag_softmax
+from weclip.methods.heads.published import read_published
 from weclip.methods.heads.released import whole_state
 from weclip.methods.method import total_of_one
-from weclip.methods.published import read_published
 from weclip.tasks.load.start import mit_of_model
 
 pytestmark = NEEDS_CASES

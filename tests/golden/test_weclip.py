@@ -21,7 +21,7 @@ from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
 from weclip.labels.maps.gradcam import softmax_gradcam
-from weclip.methods.published import decoder_key, decoder_state
+from weclip.methods.heads.published import decoder_key, decoder_state
 from weclip.methods.weclip import WeClipSettings
 from weclip.training.schedule import build_optimizer, learning_rate
 

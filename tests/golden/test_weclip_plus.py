@@ -23,12 +23,12 @@ from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
 from weclip.inference.predictor import multi_scale_logits
 from weclip.labels.maps.gradcam import softmax_gradcam
+from weclip.methods.heads.published import decoder_key, decoder_state
 from weclip.methods.labelling import class_probability, confident_classes
 from weclip.methods.losses.affinity import affinity_labels
 from weclip.methods.losses.cross import predicted_labels
 from weclip.methods.losses.dice import dice_loss, overlap_sums
 from weclip.methods.losses.segmentation import segmentation_loss
-from weclip.methods.published import decoder_key, decoder_state
 from weclip.methods.weclip_plus import WeClipPlusSettings
 from weclip.training.schedule import build_optimizer, learning_rate
 

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from tests.end_to_end.worlds import released_name
 
 from weclip.methods.decoder import Decoder, TwoBranchDecoder
-from weclip.methods.published import (
+from weclip.methods.heads.published import (
     decoder_key,
     decoder_of,
     decoder_state,

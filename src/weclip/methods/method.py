@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.mit.weights import Mit
 from weclip.data.batch import Batch
+from weclip.labels.regions.regions import RegionSource
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
 from weclip.methods.labelling import LabelMaps, LabelSettings
@@ -148,6 +150,8 @@ class Ingredients:
         labels: Constants of the pseudo-labels.
         losses: Terms of the loss by name, in the order of the configuration.
         mit: What the trained MiT starts from; None for methods without it.
+        guide: The frozen second encoder; None where there is none.
+        regions: What cuts images into regions; None for methods that read none.
     """
 
     num_classes: int
@@ -155,6 +159,8 @@ class Ingredients:
     labels: LabelSettings
     losses: Mapping[str, Loss]
     mit: Mit | None = None
+    guide: DinoImageEncoder | None = None
+    regions: RegionSource | None = None
 
     @property
     def maps(self) -> TagMaps:

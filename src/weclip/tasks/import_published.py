@@ -11,7 +11,7 @@ from weclip import parts
 from weclip.build import build_method, load_trained
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
-from weclip.methods.published import (
+from weclip.methods.heads.published import (
     decoder_of,
     read_published,
     require_same_encoders,

@@ -84,7 +84,7 @@ def _bank_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> FeatureBan
     """The bank of a file's content; ValueError and the like where it is none."""
     keys, values, image = tensors["keys"], tensors["values"], tensors["image"]
     rows = len(keys)
-    _require(keys.dim() == 2 and keys.dtype == torch.float16 and rows > 0, "keys")
+    _require(keys.dim() == 2 and keys.dtype == torch.float16, "keys")
     _require(bool(((keys.float().norm(dim=1) - 1).abs() < UNIT).all()), "lengths of keys")
     ids = values.dim() == 1 and values.dtype == torch.uint8
     features = values.dim() == 2 and values.dtype == torch.float16
@@ -92,7 +92,7 @@ def _bank_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> FeatureBan
     _require(ids or bool(values.isfinite().all()), "numbers of values")
     names = _text(tensors["names"]).split("\n")
     _require(image.dtype == torch.int32 and tuple(image.shape) == (rows,), "images of rows")
-    _require(int(image.min()) >= 0 and int(image.max()) < len(names), "images of rows")
+    _require(bool(((image >= 0) & (image < len(names))).all()), "images of rows")
     digests = _bytes(tensors["digests"])
     _require(len(digests) == DIGEST_BYTES * len(names), "digests")
     starts = range(0, len(digests), DIGEST_BYTES)

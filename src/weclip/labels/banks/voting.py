@@ -49,6 +49,9 @@ def count_votes(
         num_classes: C.
         allowed: Class ids whose votes count; None: all.
     """
+    if classes.shape[1] == 0:
+        nobody = similarity.new_zeros(len(classes), num_classes)
+        return Votes(nobody, classes.new_zeros(len(classes)), nobody[:, 0])
     ballot = F.one_hot(classes, num_classes).float()  # (P, k, C)
     if allowed is not None:
         out = torch.ones(num_classes, dtype=torch.bool, device=classes.device)

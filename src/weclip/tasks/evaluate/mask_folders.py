@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from weclip.data.batch import MaskedImage, MaskLabels
+from weclip.data.batch import MaskedImage, MaskLabels, TaggedImage
 from weclip.data.images.file_names import bare_name
 from weclip.data.images.full_images import EvalDataset
 from weclip.data.images.listing import Listings, existing_folder, list_names
@@ -127,7 +127,7 @@ def find_masks(
     return scenes, left_out
 
 
-def find_files(masks: Path, samples: Sequence[MaskedImage]) -> dict[str, Path]:
+def find_files(masks: Path, samples: Sequence[MaskedImage | TaggedImage]) -> dict[str, Path]:
     """The predicted mask of each image that has one, by the image's name."""
     listings = Listings(existing_folder(masks, OPTION))
     bare = _BareNames(masks)

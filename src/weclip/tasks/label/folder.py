@@ -21,6 +21,7 @@ from weclip.data.classes import ClassList
 from weclip.data.images.listing import AUTO
 from weclip.data.masks.mask_files import read_note, save_mask
 from weclip.inference.label_masks import LabelMask
+from weclip.methods.retrieval import Retrieval
 from weclip.system.files import sha256_of, write_atomically, write_json, write_text
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json
@@ -58,7 +59,7 @@ def make_recipe(
     corrected = {} if applied is None else {CORRECTED: applied.record}
     return {
         "kind": KIND,
-        "method": f"{config.cam.source}, {config.affinity.source}",
+        "method": _method_of(config, refiner),
         "files": {
             "label.model": refiner and sha256_of(refiner.path),
             "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
@@ -70,6 +71,12 @@ def make_recipe(
         "versions": versions(),
         **corrected,
     }
+
+
+def _method_of(config: Config, refiner: LoadedModel | None) -> str:
+    if refiner is not None and isinstance(refiner.method, Retrieval):
+        return refiner.config.method.name
+    return f"{config.cam.source}, {config.affinity.source}"
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _overview(
     note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
     return Overview(
         title=f"Masks from tags: {folder.out.name}",
-        lead=f"Masks made by a frozen CLIP ({folder.recipe['method']}), without training. They "
+        lead=f"Masks made by frozen encoders ({folder.recipe['method']}), without training. They "
         "hold the classes of an image's tags only; nothing here is scored.",
         headline=[
             ("images", f"{len(scenes):,}", f"of split {config.data.train_split}"),

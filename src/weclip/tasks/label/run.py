@@ -18,9 +18,11 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
-from weclip.inference.label_masks import label_stream
+from weclip.inference.label_masks import Scorer, label_stream
 from weclip.inference.stream.beside import Writer, read_ahead
 from weclip.methods.method import Method
+from weclip.methods.retrieval import Retrieval
+from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
@@ -32,6 +34,7 @@ from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.joining import shard_of
+from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.report import report_labels
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.load.backbones import clip_path, open_clip
@@ -116,6 +119,7 @@ def _label(
     require_same_patches(learnt, clip)
     guide = open_guide(config, console)
     method = build_training_free(config, clip, classes, learnt, guide).to(default_device())
+    scorer = open_scorer(method, refiner, options, config.label.precision)
     folder = LabelFolder(
         out,
         root=data_folder(config),
@@ -154,12 +158,7 @@ def _label(
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, lambda image: as_rgb(image.path, reading=reading))
-        labelled = label_stream(
-            Scored(method, soft=options.soft, precision=config.label.precision),
-            read,
-            crf=crf,
-            threshold=config.label.threshold,
-        )
+        labelled = label_stream(scorer, read, crf=crf, threshold=config.label.threshold)
         for (image, pixels), mask in labelled:
             writer(write_whole, folder, image, pixels, mask)
             progress.advance(task)
@@ -196,6 +195,15 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
             f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
         )
     return model
+
+
+def open_scorer(
+    method: TrainingFree, refiner: LoadedModel | None, options: LabelOptions, precision: str
+) -> Scorer:
+    """What makes scores: the method, or a run of retrieval in its place; errors as there."""
+    if refiner is not None and isinstance(refiner.method, Retrieval):
+        return open_relabelled(refiner, soft=options.soft, precision=precision)
+    return Scored(method, soft=options.soft, precision=precision)
 
 
 def require_same_patches(refiner: Method | None, clip: Clip) -> None:

@@ -15,6 +15,7 @@ from weclip.exports.models.formats import Format, format_of
 from weclip.exports.models.graph import Graph
 from weclip.exports.models.verify import verify
 from weclip.inference.onnx.header import LOGITS, OUTPUTS, PRECISIONS, OnnxHeader
+from weclip.parts import METHOD, fills
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, RunError
 from weclip.system.files import require_writable, write_atomically
@@ -71,6 +72,7 @@ def export(
     kind = _checked(out, options)
     with working_on(out, "export"):
         model = model_at.open()
+        require_a_network(model)
         header = header_of_model(model, options)
         console.print(f"exporting to {options.format}, and running it to compare", highlight=False)
         method = cast(nn.Module, model.method)
@@ -101,6 +103,16 @@ def told_in_one_line(format: str) -> Iterator[None]:
         raise RunError(
             f"PyTorch cannot export this model as {format} ({one_line(error)}); nothing is kept"
         ) from error
+
+
+def require_a_network(model: LoadedModel) -> None:
+    """InputError for a method that no graph of tensors computes."""
+    name = model.config.method.name
+    if fills(model.config.KNOWN[METHOD.name, name]):
+        raise InputError(
+            f"{model.path}: method '{name}' cuts images into regions and searches a bank, which no "
+            "exported graph does; weclip bundle makes a folder to share"
+        )
 
 
 def _checked(out: Path, options: ExportOptions) -> Format:

@@ -20,6 +20,7 @@ from weclip.inference.report.overview.classes import ClassRow, class_rows
 from weclip.inference.report.overview.page import REPORT_NAME, Overview, write_overview
 from weclip.inference.report.overview.scene import most_doubtful, worst_scored
 from weclip.inference.scores.evaluate import EvaluationResult
+from weclip.methods.method import Method
 from weclip.system.distributed import connect, default_device
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.model import MODEL_NAME
@@ -29,7 +30,6 @@ from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.evaluation import quick_predictor
 from weclip.tasks.train.inputs import Inputs
-from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, read_model_file
 from weclip.training.runlog import LOG_NAME, read_log
 from weclip.training.signals import StopAtOnce
@@ -44,7 +44,7 @@ Rows = Sequence[Mapping[str, float]]
 
 
 def report_training(
-    out: Path, config: Config, inputs: Inputs, trainer: Trainer, began: int, console: Console
+    out: Path, config: Config, inputs: Inputs, method: Method, console: Console, *, again: bool
 ) -> Path | None:
     """Write `report.html` and `scenes.csv` of a finished run; an error is one line of warning.
 
@@ -52,10 +52,9 @@ def report_training(
         out: Run folder, with model and log.
         config: Resolved configuration.
         inputs: What was learnt from.
-        trainer: The trainer; its method has the weights of the model file afterwards.
-        began: The step that this command began after; where that was the last one, a report that
-            is there is kept.
+        method: The method, which has the weights of the model file afterwards.
         console: Where a failure is told.
+        again: Whether this command had nothing left to train; then a report that is there is kept.
 
     Returns:
         The page; None in other processes, or where it failed.
@@ -66,15 +65,13 @@ def report_training(
     path = out / REPORT_NAME
     if not connect().is_main_process:
         return None
-    if began >= trainer.settings.steps and path.is_file():
+    if again and path.is_file():
         return path
     console.print(
         f"looking at images for the report, {SECONDS / 60:.0f} minutes at most of each split",
         highlight=False,
     )
     with StopAtOnce(STOPPED), harmless(console, REPORT_NAME):
-        method = trainer.method
-        method.trained = trainer.accelerator.unwrap_model(method.trained)
         file = read_model_file(out / MODEL_NAME)
         load_trained(method, file.trained, out / MODEL_NAME)
         predictor = quick_predictor(config, method)

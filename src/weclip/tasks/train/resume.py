@@ -11,17 +11,27 @@ from rich.console import Console
 
 from weclip.build import crop_multiple
 from weclip.config import Config
-from weclip.config_file import flatten
+from weclip.config_file import flatten, to_yaml
 from weclip.data.images.listing import AUTO
 from weclip.system.console import warn
 from weclip.system.distributed import from_first
 from weclip.system.errors import InputError
-from weclip.system.files import is_output
+from weclip.system.files import (
+    RUN_MARKER,
+    claim_folder,
+    is_output,
+    remove_temporaries,
+    write_json,
+    write_text,
+)
+from weclip.system.provenance import versions
+from weclip.system.untrusted.documents import read_json
 from weclip.system.untrusted.files import read_text
 from weclip.tasks.load.backbones import CALLED
+from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
-from weclip.tasks.train.inputs import Inputs
-from weclip.training.checkpoint import Checkpoint, latest_checkpoint
+from weclip.tasks.train.inputs import Inputs, read_paths
+from weclip.training.checkpoint import Checkpoint, keep_checkpoints, latest_checkpoint
 from weclip.training.loop import Trainer
 from weclip.training.run_folder import CHECKPOINTS
 
@@ -79,6 +89,39 @@ def find_checkpoint(out: Path, console: Console) -> Checkpoint | None:
     if checkpoint is None:
         console.print(f"no checkpoint in {out}; starting", soft_wrap=True, markup=False)
     return checkpoint
+
+
+def enter_folder(
+    config: Config,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    inputs: Inputs,
+    precisions: Mapping[str, str],
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
+    made_with = versions()
+    if resume and is_output(out, KIND):
+        made_with = read_json(out / RUN_MARKER, "record").get("versions", made_with)
+    else:
+        claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
+    counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
+    record = {"kind": KIND, "versions": made_with, "precision": dict(precisions), **counted}
+    record["cuda_graphs"] = config.train.cuda_graphs
+    if inputs.corrected is not None:
+        record["corrected"] = inputs.corrected.record
+    write_json(out / RUN_MARKER, record)
+    remove_temporaries(out)
+    keep_checkpoints(
+        out / CHECKPOINTS,
+        until=checkpoint.step if checkpoint else 0,
+        count=config.train.keep_last,
+    )
+    write_text(out / CONFIG_NAME, to_yaml(config))
+    if inputs.auto_tags is not None:
+        write_text(out / AUTO_TAGS, inputs.auto_tags)
 
 
 def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:

@@ -12,6 +12,7 @@ from accelerate.utils import set_seed
 from rich.console import Console
 from torch import Tensor
 
+from weclip import parts
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build import build_method, eval_precision, replay_steps
 from weclip.config import Config, whole
@@ -23,23 +24,14 @@ from weclip.methods.method import Method
 from weclip.system.console import QUIET, warn
 from weclip.system.distributed import connect, default_device, from_first, make_accelerator
 from weclip.system.errors import InputError
-from weclip.system.files import (
-    RUN_MARKER,
-    claim_folder,
-    is_output,
-    remove_temporaries,
-    write_json,
-    write_text,
-)
+from weclip.system.files import claim_folder, is_output
 from weclip.system.locks import working_in
-from weclip.system.provenance import versions
-from weclip.system.untrusted.documents import read_json
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.load.backbones import frozen_backbones, with_pinned_backbones
 from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, with_tags_precision
 from weclip.tasks.train.evaluation import make_evaluate
-from weclip.tasks.train.inputs import Inputs, make_loader, read_inputs, read_paths
+from weclip.tasks.train.inputs import Inputs, make_loader, read_inputs
 from weclip.tasks.train.report import report_training
 from weclip.tasks.train.result import TrainResult, read_result
 from weclip.tasks.train.resume import (
@@ -47,6 +39,7 @@ from weclip.tasks.train.resume import (
     KIND,
     changes,
     digests,
+    enter_folder,
     find_checkpoint,
     require_same,
     resume_from,
@@ -55,11 +48,10 @@ from weclip.tasks.train.resume import (
 )
 from weclip.tasks.train.shown import StepView, show_start
 from weclip.tasks.train.trackers import open_tracker, require_tracker
-from weclip.training.checkpoint import Checkpoint, keep_checkpoints
 from weclip.training.loop import Trainer
 from weclip.training.model_file import ModelFile, save_model_file
 from weclip.training.plan import FitSettings, Hooks
-from weclip.training.run_folder import CHECKPOINTS, RunFolder
+from weclip.training.run_folder import RunFolder
 from weclip.training.runlog import LOG_NAME, RunLog
 from weclip.training.schedule import build_optimizer, learning_rate
 
@@ -91,6 +83,10 @@ def train(
         RunError: The run ended early (`Trainer.fit`).
     """
     with working_in(out, KIND, first=connect().is_main_process):
+        if parts.fills(config.KNOWN[parts.METHOD.name, config.method.name]):
+            from weclip.tasks.banks.filling import fill  # it reads what lies beside this
+
+            return fill(config, out, console=console, resume=resume, overwrite=overwrite)
         return _train(
             config,
             out,
@@ -170,42 +166,11 @@ def _train(
         trainer.fit(batches, log, view)
     if loader.unreadable:
         warn(console, f"{len(loader.unreadable)} training images could not be read")
-    report_training(out, config, inputs, trainer, checkpoint.step if checkpoint else 0, console)
+    method.trained = accelerator.unwrap_model(method.trained)
+    done = checkpoint is not None and checkpoint.step >= trainer.settings.steps
+    report_training(out, config, inputs, method, console, again=done)
     accelerator.wait_for_everyone()
     return read_result(out, config, [image.path for image in inputs.images])
-
-
-def enter_folder(
-    config: Config,
-    out: Path,
-    checkpoint: Checkpoint | None,
-    inputs: Inputs,
-    precisions: Mapping[str, str],
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> None:
-    """Make the run folder, or clear away what an interrupted run left behind the checkpoint."""
-    made_with = versions()
-    if resume and is_output(out, KIND):
-        made_with = read_json(out / RUN_MARKER, "record").get("versions", made_with)
-    else:
-        claim_folder(out, KIND, overwrite=overwrite, inputs=read_paths(config))
-    counted = {"images": len(inputs.images), "scored_images": len(inputs.masked)}
-    record = {"kind": KIND, "versions": made_with, "precision": dict(precisions), **counted}
-    record["cuda_graphs"] = config.train.cuda_graphs
-    if inputs.corrected is not None:
-        record["corrected"] = inputs.corrected.record
-    write_json(out / RUN_MARKER, record)
-    remove_temporaries(out)
-    keep_checkpoints(
-        out / CHECKPOINTS,
-        until=checkpoint.step if checkpoint else 0,
-        count=config.train.keep_last,
-    )
-    write_text(out / CONFIG_NAME, to_yaml(config))
-    if inputs.auto_tags is not None:
-        write_text(out / AUTO_TAGS, inputs.auto_tags)
 
 
 def seed_everything(config: Config) -> None:
