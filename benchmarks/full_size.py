@@ -7,7 +7,7 @@ import torch
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
-from weclip.build import assemble, build_method
+from weclip.build.method import assemble, build_method
 from weclip.config import Config, whole
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
@@ -19,7 +19,7 @@ def full_size_afa() -> tuple[Any, Config]:
     """A preset for VOC on a random MiT-B1."""
     from weclip.backbones.mit.image_encoder import SIZES, MitEncoder  # older versions have none
     from weclip.backbones.mit.weights import Mit
-    from weclip.build import compose
+    from weclip.build.method import compose
 
     config = load_config("voc-afa", ["data.root=.", "mit.weights=."])
     start = Mit(SIZES["b1"], MitEncoder(SIZES["b1"]).state_dict(), "", "random")

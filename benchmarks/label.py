@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from full_size import full_size_method
 from measuring import device, seconds, show, write
 from weclip.backbones.clip.text_features import TextFeatures
-from weclip.build import training_free
+from weclip.build.without_training import training_free
 from weclip.config_file import label_methods, load_config
 from weclip.inference.label_masks import Scores, label_mask
 from weclip.methods.training_free import TrainingFree

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from measuring import device, show, write
-from weclip.build import build_label_crf, build_training_free
+from weclip.build.without_training import build_label_crf, build_training_free
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.images.full_images import EvalItem, full_images

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from measuring import show, write
-from weclip.build import build_method
+from weclip.build.method import build_method
 from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
 from weclip.data.masks.mask_files import save_mask

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from measuring import device, seconds, show, write
 from published_form import par as published
-from weclip.build import label_settings
+from weclip.build.maps import label_settings
 from weclip.config import Config
 from weclip.labels.pixel_refine import pixel_adaptive_refinement, portable
 from weclip.system.memory import keep_freed_memory

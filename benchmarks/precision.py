@@ -27,7 +27,8 @@ from measuring import device, now, show, write
 from step import full_size_method
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.precision import DTYPES, FLOAT32, computing_in
-from weclip.build import build_predictor, build_tag_clip, build_training_free, tag_clip
+from weclip.build.predictor import build_predictor
+from weclip.build.without_training import build_tag_clip, build_training_free, tag_clip
 from weclip.config_file import label_methods, load_config
 from weclip.data.images.full_images import EvalItem, full_images
 from weclip.inference.predictor import Predictor

@@ -14,7 +14,7 @@ import torch
 from full_size import full_size_method, random_batch
 from measuring import device, seconds, show, write
 from par import natural_image
-from weclip.build import label_settings
+from weclip.build.maps import label_settings
 from weclip.config import Config, whole
 from weclip.labels.pixel_refine import pixel_adaptive_refinement
 from weclip.labels.tag_slots import pack_tags

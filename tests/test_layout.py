@@ -72,7 +72,7 @@ def lines_of(function: FunctionNode) -> int:
 
 
 def part_of(path: Path) -> str:
-    """`data` for weclip/data/layouts/voc.py, `build` for weclip/build.py."""
+    """`data` for weclip/data/layouts/voc.py, `plugins` for weclip/plugins.py."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 

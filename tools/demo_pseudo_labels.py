@@ -8,7 +8,7 @@ from demo_captions import Pool
 from demo_composition import LabelledPool
 from weclip.backbones.clip.weights import load_clip
 from weclip.backbones.loaded import LoadedBackbones
-from weclip.build import build_method
+from weclip.build.method import build_method
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
 from weclip.labels.tag_slots import pack_tags

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD
 from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.backbones.named import demo_weights
-from weclip.build import encode_classes
+from weclip.class_texts import encode_classes
 from weclip.config import ClipConfig
 from weclip.data.classes import load_classes
 from weclip.demo.sprites import CLASS_DRAWINGS, seen_drawings

@@ -1,7 +1,7 @@
 """Every knob of the product: typed dataclasses, each number with its source.
 
 Read from presets and files by `config_file.py`, checked by `config_rules.py`. Parts never see it:
-`build.py` translates. The settings of a part stand beside the part (`weclip.parts`), and
+`build/` translates. The settings of a part stand beside the part (`weclip.parts`), and
 `config_schema.py` gives each a section of its own here, such as `affinity.attention`.
 """
 

@@ -8,7 +8,7 @@ from tests.methods.tiny_weclip import clip_state, text_features, tiny_config, ti
 from weclip.backbones import precision
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.precision import DTYPES, chosen_precision, computing_in
-from weclip.build import tag_clip, training_free
+from weclip.build.without_training import tag_clip, training_free
 from weclip.config_file import load_config, presets
 from weclip.config_rules import PRECISIONS
 from weclip.data.images.full_images import EvalItem

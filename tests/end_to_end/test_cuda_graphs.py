@@ -8,7 +8,7 @@ from tests.configs import new_config
 from tests.end_to_end.worlds import train, voc_changes
 from tests.fake_graphs import StaleRecorder, fake_graphs
 
-from weclip.build import replay_steps
+from weclip.build.method import replay_steps
 from weclip.config_rules import validate
 from weclip.system.errors import InputError
 from weclip.tasks.train import run

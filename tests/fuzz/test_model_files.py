@@ -19,7 +19,7 @@ from tests.methods.tiny_weclip import tiny_weclip
 from tests.training.tiny_run import make_trainer
 
 from weclip.backbones.named import FrozenBackbone
-from weclip.build import load_trained
+from weclip.build.method import load_trained
 from weclip.data.classes import ClassList
 from weclip.training.checkpoint import MAGIC, load_checkpoint, step_path
 from weclip.training.model_file import ModelFile, read_model_file, save_model_file

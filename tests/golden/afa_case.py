@@ -11,7 +11,7 @@ from tests.golden.stored_case import StoredCase
 from torch import Tensor
 
 from weclip.backbones.mit.weights import read_mit
-from weclip.build import compose
+from weclip.build.method import compose
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.labels.tag_slots import pack_tags

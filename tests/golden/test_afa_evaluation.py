@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from tests.golden.afa_case import FOLDER, KINDS, NEEDS_CASES, Case
 
-from weclip.build import compose, load_trained
+from weclip.build.method import compose, load_trained
 from weclip.config_file import load_config
 from weclip.inference.prediction import fitted_size
 from weclip.inference.predictor import multi_scale_logits

@@ -11,7 +11,7 @@ from tests.golden.folders import agree, clip_state, close, images_of, label_case
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
 from weclip.backbones.clip.text_features import enrich
-from weclip.build import training_free
+from weclip.build.without_training import training_free
 from weclip.class_texts import encode_classes
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes

@@ -11,7 +11,7 @@ from tests.golden.folders import agree, clip_state, close, images_of, label_case
 from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
-from weclip.build import build_tag_clip
+from weclip.build.without_training import build_tag_clip
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
 from weclip.labels.auto_tags import dual_masked_attention, min_max, relative_choice

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
-from weclip.build import assemble
+from weclip.build.method import assemble
 from weclip.class_texts import encode_classes
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes

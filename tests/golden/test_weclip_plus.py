@@ -16,7 +16,7 @@ from torch import Tensor
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
 from weclip.backbones.dino.weights import load_dino
-from weclip.build import assemble
+from weclip.build.method import assemble
 from weclip.class_texts import encode_classes
 from weclip.config_file import load_config
 from weclip.data.batch import Batch

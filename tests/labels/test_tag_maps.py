@@ -88,7 +88,13 @@ def test_a_large_temperature_leaves_the_attention(rows):
 
 
 @pytest.fixture(
-    params=[(m, a) for m in MAP_SOURCE.file_names() for a in AFFINITY.file_names()], ids="+".join
+    params=[
+        (m, a)
+        for m in MAP_SOURCE.file_names()
+        for a in AFFINITY.file_names()
+        if m != "region_attention" or a == "none"  # another grid
+    ],
+    ids="+".join,
 )
 def parts(request):
     config = tiny_config()
@@ -104,11 +110,14 @@ def test_every_source_trains(parts):
     assert output.cam.shape == output.detail.refined.cam.shape == (3, 2, 4, 6)
     assert output.cam.amin() >= 0
     assert output.cam.amax() <= 1
-    assert output.cam[0].flatten(1).amax(1).min() > 0.9
+    if method.maps.shares:
+        assert output.cam.sum(dim=1).max() <= 1 + 1e-6
+    else:
+        assert output.cam[0].flatten(1).amax(1).min() > 0.9
     assert not output.cam[1].any()
     other = tiny_config()
-    swapped = {"gradcam": "patch_text", "patch_text": "gradcam"}
-    other.cam.source, other.affinity.source = swapped[parts.cam.source], parts.affinity.source
+    other.cam.source = "gradcam" if parts.cam.source != "gradcam" else "patch_text"
+    other.affinity.source = parts.affinity.source
     theirs = tiny_weclip(other, dropout=0.0).training_step(batch, step=0)
     assert not torch.allclose(output.cam[0], theirs.cam[0], atol=0.05)
 
@@ -128,13 +137,14 @@ def test_the_transition_is_what_spreads(source):
     config = tiny_config()
     config.affinity.source, config.affinity.attention.box_threshold = source, 0.0
     config.affinity.attention.power = config.affinity.class_distribution.power = 3
+    config.affinity.guide.power = 3
     config.cam.source = "patch_text"
     output = tiny_weclip(config).training_step(make_batch(), step=0)
     cam, refined = output.cam.flatten(2), output.detail.refined
     everywhere = (refined.transition @ cam.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(refined.cam.flatten(2)[0], everywhere[0], rtol=1e-4, atol=1e-5)
     one_step = refined.affinity
-    if source == "class_distribution":
+    if source in ("class_distribution", "guide"):
         torch.testing.assert_close(refined.transition, one_step @ one_step @ one_step)
     if source == "none":
         assert torch.equal(refined.cam, output.cam)

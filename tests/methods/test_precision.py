@@ -6,7 +6,8 @@ import torch
 from tests.methods.tiny_weclip import make_batch, tiny_weclip
 
 from weclip.backbones.precision import computing_in
-from weclip.build import build_method, build_training_free
+from weclip.build.method import build_method
+from weclip.build.without_training import build_training_free
 from weclip.config_file import label_methods, load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes

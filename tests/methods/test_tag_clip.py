@@ -14,7 +14,7 @@ from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.region_embedding import region_embedding
 from weclip.backbones.clip.text_features import imagenet_templates
 from weclip.backbones.clip.weights import Clip, load_clip
-from weclip.build import build_tag_clip, tag_threshold
+from weclip.build.without_training import build_tag_clip, tag_threshold
 from weclip.class_texts import released_texts
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes

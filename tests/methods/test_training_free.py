@@ -8,7 +8,7 @@ from tests.literal.par import par as literal_par
 from tests.methods.tiny_weclip import BLOCKS, CLASSES, PATCH, clip_state, text_features
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
-from weclip.build import training_free
+from weclip.build.without_training import training_free
 from weclip.config_file import label_methods, load_config
 from weclip.methods.labelling import LABEL_KINDS
 from weclip.methods.training_free import as_batch, fit_to_patches

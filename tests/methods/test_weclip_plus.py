@@ -15,7 +15,7 @@ from tests.methods.tiny_weclip import (
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from weclip.build import assemble
+from weclip.build.method import assemble
 from weclip.data.batch import IGNORE_INDEX
 from weclip.labels.boxes import box_mask
 from weclip.labels.spreading import Refined, propagate

@@ -5,7 +5,7 @@ from tests.methods.tiny_weclip import CLASSES, tiny_config
 
 from weclip.backbones.mit.image_encoder import MitEncoder, MitSettings
 from weclip.backbones.mit.weights import Mit
-from weclip.build import compose
+from weclip.build.method import compose
 
 SIZES = MitSettings(
     widths=(8, 16, 16, 16), depths=(1, 1, 1, 2), heads=(1, 2, 2, 4), reductions=(4, 2, 1, 1)

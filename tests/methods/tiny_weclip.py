@@ -10,7 +10,7 @@ from tests.configs import new_config
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
-from weclip.build import assemble
+from weclip.build.method import assemble
 from weclip.data.batch import IGNORE_INDEX, NOT_CORRECTED, Batch, Corrected
 
 PATCH, BLOCKS, WIDTH, JOINT, CLASSES = 8, 3, 64, 32, 6
@@ -61,7 +61,9 @@ def tiny_weclip(config=None, *, dropout=0.1):
     use = config.method.weclip
     use.width, use.blocks, use.heads, use.dropout = 16, 1, 2, dropout
     encoder = build_image_encoder(clip_state())
-    return assemble(config, encoder, text_features(), CLASSES)
+    guide = dino_encoder() if "guide" in config.reads() else None
+    torch.manual_seed(0)
+    return assemble(config, encoder, text_features(), CLASSES, guide)
 
 
 def dino_encoder():

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from weclip.build import build_predictor
+from weclip.build.predictor import build_predictor
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import MaskedImage

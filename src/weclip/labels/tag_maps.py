@@ -29,8 +29,12 @@ class MapSource(Protocol):
     """Where maps come from."""
 
     reads: ClassVar[Any]
-    """Names of `view.READABLE`. One that sets `shares` gives the shares that its tags have of each
-    place; the rest of a place is background's, and nothing is scaled afterwards."""
+    """Names of `view.READABLE`.
+
+    Beside it a source may set `shares`: its maps are the shares that tags have of each place, the
+    rest is background's, and nothing is scaled afterwards. And `on_guide_grid`: they lie on the
+    patches of the second encoder.
+    """
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Maps (B, K, h, w) in [0, 1] of the tags; 0 in empty slots."""

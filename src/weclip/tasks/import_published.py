@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from weclip import parts
-from weclip.build import build_method, load_trained
+from weclip.build.method import build_method, load_trained
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.methods.heads.published import (

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from weclip.build import build_method, load_trained
+from weclip.build.method import build_method, load_trained
 from weclip.config_file import from_yaml, override
 from weclip.data.batch import Batch
 from weclip.methods.method import StepOutput

@@ -14,6 +14,9 @@ from weclip.labels.spreading import Refined, attention_affinity, propagate
 from weclip.labels.view import View
 from weclip.parts import affinity, setting
 
+EPS = 1e-6
+"""The least deviation of cosines; that of rounding is smaller."""
+
 
 @affinity("guide")
 @dataclass(frozen=True, kw_only=True)
@@ -65,5 +68,5 @@ def guide_similarity(guide: Tensor, sharpness: float) -> Tensor:
         (B, N, N).
     """
     cosine = guide @ guide.transpose(1, 2)
-    deviation = cosine.flatten(1).std(dim=1).clamp(min=torch.finfo(cosine.dtype).tiny)
+    deviation = cosine.flatten(1).std(dim=1).clamp(min=EPS)
     return (sharpness * cosine / deviation[:, None, None]).softmax(dim=-1)

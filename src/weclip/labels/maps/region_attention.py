@@ -29,6 +29,7 @@ class RegionAttention:
 
     reads: ClassVar = ("tokens", "guide", "regions")
     shares: ClassVar = True
+    on_guide_grid: ClassVar = True
 
     temperature: float = setting(4.0, source="CorrCLIP, released code; factor of cosines", above=0)
     spatial_weight: float = setting(1.0, source="CorrCLIP, released code", least=0)

@@ -12,7 +12,8 @@ from rich.console import Console
 from torch import Tensor
 
 from weclip.backbones.precision import FLOAT32
-from weclip.build import build_method, eval_precision
+from weclip.build.method import build_method
+from weclip.build.predictor import eval_precision
 from weclip.config import Config
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.data.batch import TaggedImage

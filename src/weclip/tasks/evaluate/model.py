@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from weclip.build import build_predictor, eval_precision
+from weclip.build.predictor import build_predictor, eval_precision
 from weclip.config import DataConfig
 from weclip.config_file import from_yaml, to_yaml
 from weclip.data.batch import MaskedImage

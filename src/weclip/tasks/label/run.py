@@ -9,7 +9,7 @@ from rich.console import Console
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.precision import chosen_precision, store_frozen
-from weclip.build import build_label_crf, build_training_free
+from weclip.build.without_training import build_label_crf, build_training_free
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from weclip.backbones.loaded import LoadedBackbones
-from weclip.build import build_method, load_trained
+from weclip.build.method import build_method, load_trained
 from weclip.config import Config
 from weclip.config_changes import Change
 from weclip.config_file import from_yaml, override

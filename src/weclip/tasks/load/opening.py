@@ -124,7 +124,7 @@ def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -
             )
         path = Path(at_home(str(place.run_or_file)))
         return open_onnx(path, place.overrides, None if device is None else str(device))
-    from weclip.build import build_predictor
+    from weclip.build.predictor import build_predictor
     from weclip.tasks.load.model import usable_device
 
     model = place.open()

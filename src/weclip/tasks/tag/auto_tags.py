@@ -17,7 +17,7 @@ from torch import Tensor
 
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.precision import chosen_precision, computing_in
-from weclip.build import build_tag_clip, tag_threshold
+from weclip.build.without_training import build_tag_clip, tag_threshold
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList

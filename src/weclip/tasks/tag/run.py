@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from weclip.backbones.clip.weights import Clip
-from weclip.build import tag_threshold
+from weclip.build.without_training import tag_threshold
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.batch import TaggedImage

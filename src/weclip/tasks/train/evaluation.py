@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from rich.progress import Progress
 
-from weclip.build import eval_precision
+from weclip.build.predictor import eval_precision
 from weclip.config import Config
 from weclip.data.images.full_images import full_images
 from weclip.inference.predictor import Predictor

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from weclip.build import eval_precision, load_trained
+from weclip.build.method import load_trained
+from weclip.build.predictor import eval_precision
 from weclip.config import Config, whole
 from weclip.config_file import flatten, to_yaml
 from weclip.inference.report.overview import advice

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from weclip.build import crop_multiple
+from weclip.build.method import crop_multiple
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.images.listing import AUTO

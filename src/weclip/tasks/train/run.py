@@ -14,7 +14,8 @@ from torch import Tensor
 
 from weclip import parts
 from weclip.backbones.precision import chosen_precision, store_frozen
-from weclip.build import build_method, eval_precision, replay_steps
+from weclip.build.method import build_method, replay_steps
+from weclip.build.predictor import eval_precision
 from weclip.config import Config, whole
 from weclip.config_file import to_yaml, with_whole_paths
 from weclip.data.images.listing import AUTO
