@@ -14,7 +14,17 @@ from weclip.cli.options import require_new_spelling
 from weclip.config_file import load_config
 from weclip.tasks.datasets import split_changes
 
-COMMANDS = ("train", "evaluate", "predict", "label", "tag", "bundle", "reproduce", "demo")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "label",
+    "tag",
+    "regions",
+    "bundle",
+    "reproduce",
+    "demo",
+)
 
 
 def test_the_command_lists_its_commands(capsys):

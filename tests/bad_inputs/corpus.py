@@ -15,6 +15,7 @@ from tests.bad_inputs import (
     layouts,
     outputs,
     predicted_masks,
+    region_sources,
     runs,
     second_encoder,
     tagging,
@@ -40,6 +41,7 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Output folders and inputs of prediction": outputs.CASES,
     "Masks without training": labelling.CASES + label_parts.CASES,
     "Tags by CLIP": tagging.CASES,
+    "Regions": region_sources.CASES,
     "Convert and prepare": converted.CASES,
 }
 CASES = tuple(case for cases in AREAS.values() for case in cases)

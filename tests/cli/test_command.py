@@ -12,6 +12,7 @@ COMPUTING = {
     "train",
     "label",
     "tag",
+    "regions",
     "predict",
     "evaluate",
     "demo",

@@ -11,7 +11,7 @@ from tests.survival import processes
 pytest.importorskip("skimage", reason="needs the extra 'regions'")
 
 NO_RESULTS = {"run.json", "regions.json", ".lock"}
-KILLS = [2, pytest.param(12, marks=pytest.mark.long)]
+KILLS = [pytest.param(12, marks=pytest.mark.long)]
 WRITES = {"masks": 2, "an overlay": 3, "an id map": 13}
 """How many files are written before the one that is cut off: run.json, regions.json, then three of
 each image."""

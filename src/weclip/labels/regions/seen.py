@@ -29,14 +29,14 @@ def cut_smaller(image: NDArray[np.uint8], longest: int, cut: Cut) -> NDArray[np.
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
     ids = cut(small)
-    rows, columns = (_nearest(*each) for each in zip(ids.shape, (height, width), strict=True))
+    rows, columns = (nearest(*each) for each in zip(ids.shape, (height, width), strict=True))
     return ids[rows[:, None], columns]
 
 
-def _nearest(given: int, wanted: int) -> NDArray[np.intp]:
+def nearest(given: int, wanted: int) -> NDArray[np.intp]:
     """Of each of `wanted` pixels the one of `given` that its centre lies in.
 
-    >>> _nearest(2, 5).tolist()
+    >>> nearest(2, 5).tolist()
     [0, 0, 1, 1, 1]
     """
     return ((np.arange(wanted) * 2 + 1) * given // (2 * wanted)).astype(np.intp)

@@ -73,7 +73,7 @@ def guide_by(encoder: DinoImageEncoder) -> GuideOf:
 
     @torch.no_grad()
     def see(image: NDArray[np.uint8]) -> Guide:
-        guide: Guide = encoder(planes(image)[None].to(device).float())
-        return guide
+        seen: Guide = encoder(planes(image)[None].to(device).float())
+        return seen
 
     return see
