@@ -16,6 +16,7 @@ from weclip.cli.completion import let_values_follow_keys
 from weclip.cli.correct.import_masks import import_masks
 from weclip.cli.correct.review import review
 from weclip.cli.data.convert import convert
+from weclip.cli.data.memory import memory
 from weclip.cli.data.prepare import prepare
 from weclip.cli.data.regions import regions
 from weclip.cli.export import export
@@ -163,6 +164,7 @@ def evaluate(
 computing()(predict)
 computing(epilog=options.PARTS_HELP)(label)
 computing()(tag)
+computing()(memory)
 computing()(regions)
 computing()(review)
 command()(export)

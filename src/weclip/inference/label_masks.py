@@ -19,6 +19,7 @@ from weclip.inference.prediction import Crf
 from weclip.inference.stream.batches import in_batches
 from weclip.inference.stream.beside import in_processes
 from weclip.labels.dense_crf import require_memory
+from weclip.labels.regions.vote import vote
 
 
 class Pixels(Protocol):
@@ -76,10 +77,12 @@ class Scores(NamedTuple):
     Attributes:
         pixels: Scores of its pixels.
         soft: (K, h, w) uint8, the maps of `soft_maps`; None where they are not asked for.
+        regions: (H, W) numbers of regions that vote; None: nothing does.
     """
 
     pixels: Pixels
     soft: NDArray[np.uint8] | None = None
+    regions: NDArray[np.int32] | None = None
 
 
 Named = tuple[TaggedImage, NDArray[np.uint8]]
@@ -136,7 +139,7 @@ def label_mask(
 
     The probability of a class is its score divided by the sum of the pixel's scores, and with a
     CRF what the CRF makes of these. Without a CRF it is not calibrated: it says by how much the
-    best class leads, and of an image with one tag it is at least a half.
+    best class leads, and of an image with one tag it is at least a half. Regions vote at the end.
 
     Args:
         image: (H, W, 3) uint8, RGB.
@@ -157,7 +160,11 @@ def label_mask(
         ids[best < threshold] = IGNORE_INDEX
         label_map[window] = ids
         total += float(best.sum(dtype=np.float64))
-    return LabelMask(label_map, total / label_map.size, scores.soft)
+    confidence = total / label_map.size
+    if scores.regions is not None:
+        regions = torch.from_numpy(scores.regions).long()
+        label_map = vote(torch.from_numpy(label_map), regions).numpy()
+    return LabelMask(label_map, confidence, scores.soft)
 
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,7 +196,7 @@ def label_stream(
             yield named, label_mask(named[1], scores, None, threshold)
         return
     calls = (
-        (named, partial(label_mask, named[1], Scores(hold(s.pixels), s.soft), crf, threshold))
+        (named, partial(label_mask, named[1], s._replace(pixels=hold(s.pixels)), crf, threshold))
         for named, s in scored
     )
     yield from in_processes(calls, processes)

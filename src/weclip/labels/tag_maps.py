@@ -14,6 +14,7 @@ from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.graphs.replayed import Graphs
+from weclip.labels.banks.memory import Memory
 from weclip.labels.regions.of_batch import region_maps
 from weclip.labels.regions.regions import RegionSource
 from weclip.labels.spreading import Refined
@@ -64,6 +65,7 @@ class TagMaps(nn.Module):
 
     Attributes:
         graphs: What training steps replay instead of launching it anew; None: nothing.
+        memory: What lends its texts to alike regions; None: nothing does.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class TagMaps(nn.Module):
         self.affinity = affinity
         self.guide = guide
         self.regions = regions
+        self.memory: Memory | None = None
         self.scale = text.scale
         self.graphs: Graphs | None = None
         self.register_buffer("class_text", text.classes, persistent=False)
@@ -153,6 +156,7 @@ class TagMaps(nn.Module):
             formed=formed,
             providers=self._providers(),
             skipped=skipped,
+            memory=self.memory,
         )
 
     def _providers(self) -> dict[str, Provider]:

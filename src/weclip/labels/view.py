@@ -18,6 +18,7 @@ from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
 from weclip.backbones.clip.last_block import LastBlock
 from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
 from weclip.backbones.guide import Guide
+from weclip.labels.banks.memory import Memory
 from weclip.labels.spreading import patch_attention
 from weclip.system.errors import InputError
 
@@ -50,6 +51,8 @@ class View:
         providers: What else there is, of `parts.PROVIDED`.
         skipped: How many blocks before block L it leaves out; WeCLIP+ as released leaves out one.
         encode: Runs blocks 1..L-1 in the encoder's place, such as from a graph; None: it does.
+        memory: What lends its texts to alike regions; None: nothing does.
+        digest: `digest_of` the one image that this is of, whose own rows it does not get back.
     """
 
     encoder: ClipImageEncoder
@@ -60,6 +63,8 @@ class View:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     skipped: int = 0
     encode: Callable[[Tensor, int], ImageFeatures] | None = None
+    memory: Memory | None = None
+    digest: bytes | None = None
 
     def __post_init__(self) -> None:
         device = self.normalised.device.type
@@ -157,6 +162,24 @@ class View:
     def patch_embedding(self, self_self_blocks: int) -> Tensor:
         """(B, N, J) unit rows of these tokens in the joint space."""
         return self.encoder.to_joint(self.patch_tokens(self_self_blocks))
+
+    def remember(self, embedding: Tensor, patch_grid: tuple[int, int]) -> Tensor:
+        """Patches (B, N, J) in the joint space, mixed with what the memory, if any, says of them.
+
+        Args:
+            embedding: The patches.
+            patch_grid: (h, w), with h * w = N.
+        """
+        if self.memory is None:
+            return embedding
+        seen = zip(embedding, self.guide.features, self.regions, strict=True)
+        mixed = [
+            self.memory.remember(
+                rows, patch_grid, Guide(guide[None], self.guide.patch_grid), ids, but=self.digest
+            )
+            for rows, guide, ids in seen
+        ]
+        return torch.stack(mixed)
 
     @property
     def class_text(self) -> Tensor:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from weclip.data.windows import whole
+from weclip.labels.banks.feature_bank import digest_of
 from weclip.labels.pixel_scores import Par, PixelScores, pixel_scores
 from weclip.labels.regions.of_batch import seen_regions
 from weclip.labels.resizing import planes, resized
@@ -127,14 +128,19 @@ class TrainingFree(nn.Module):
         if not any(tags):
             return [self._all_background(image) for image in images]
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1
-        seen = torch.cat([self._seen(image) for image in images]).to(self.device)  # (B, 3, H', W')
-        views = self._views(seen, regions)  # (1, 3, H', W') each
+        seen = torch.cat([self.seen(image) for image in images]).to(self.device)  # (B, 3, H', W')
+        views = self._views(seen, images, regions)  # (1, 3, H', W') each
         return [
             self._scored(view, image, own) if own else self._all_background(image)
             for view, image, own in zip(views, images, tags, strict=True)
         ]
 
-    def _views(self, seen: Tensor, regions: Sequence[NDArray[np.int32]] | None) -> Iterator[View]:
+    def _views(
+        self,
+        seen: Tensor,
+        images: Sequence[NDArray[np.uint8]],
+        regions: Sequence[NDArray[np.int32]] | None,
+    ) -> Iterator[View]:
         """The view of each image of a batch (B, 3, H', W'), with its regions if they are known."""
         size, device = (seen.shape[2], seen.shape[3]), self.device
         view = self.maps.see(seen, refined=self.refine is not None)
@@ -142,9 +148,11 @@ class TrainingFree(nn.Module):
             one = view.of_image(index)
             if regions is not None:
                 one.regions = seen_regions(regions[index], size, device)
+            if view.memory is not None:
+                one.digest = digest_of(images[index])
             yield one
 
-    def _seen(self, image: NDArray[np.uint8]) -> Tensor:
+    def seen(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, 3, H', W') float32 in 0..255."""
         use = self.settings
         if use.square is not None:

@@ -1,5 +1,6 @@
 """Banks, their files, and what a memory leaves out."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from weclip.backbones.guide import Guide
 from weclip.backbones.named import FrozenBackbone
-from weclip.labels.banks.bank_file import FORMAT, read_bank, save_bank
+from weclip.labels.banks.bank_file import FORMAT, HEADER, read_bank, save_bank
 from weclip.labels.banks.feature_bank import FeatureBank, digest_of, joined
 from weclip.labels.banks.memory import Memory, require_made_alike
 from weclip.system.errors import InputError
@@ -47,6 +48,12 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path, classes: bool):
         torch.uint8,
         torch.int32,
     }
+
+
+def test_a_file_is_the_same_every_time(tmp_path: Path):
+    for name in ("one", "other"):
+        save_bank(tmp_path / name, a_bank())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_too_many_rows(tmp_path: Path):
@@ -85,7 +92,7 @@ def _of(name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:
 def test_a_damaged_file(tmp_path: Path, changed: dict[str, torch.Tensor], what: str):
     path = tmp_path / "bank.safetensors"
     save_bank(path, a_bank())
-    metadata = {"format": FORMAT, "encoders": "{}", "made": ""}
+    metadata = {HEADER: json.dumps({"format": FORMAT, "encoders": {}, "made": ""})}
     save_file(load_file(path) | changed, path, metadata)
     with pytest.raises(InputError, match=rf"damaged bank \(.*{what}.*\); make it again"):
         read_bank(path, most_rows=6, key="")

@@ -4,7 +4,6 @@ Stage 3. Nothing in the file can execute; all of it is checked before use.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from weclip.system.untrusted.documents import parse_json
 from weclip.system.untrusted.text import one_line, printable
 
 FORMAT = "weclip-bank-1"
+HEADER = "weclip-bank"
 UNIT = 1e-2
 """How far a key's length may be from 1; half precision is off by less."""
 
@@ -39,7 +39,8 @@ def save_bank(path: Path, bank: FeatureBank) -> None:
         "digests": torch.from_numpy(np.frombuffer(b"".join(bank.digests), np.uint8).copy()),
     }
     encoders = {name: each._asdict() for name, each in bank.encoders.items()}
-    metadata = {"format": FORMAT, "encoders": json.dumps(encoders), "made": bank.made}
+    # One entry: several are written in an order that varies.
+    metadata = {HEADER: json.dumps({"format": FORMAT, "encoders": encoders, "made": bank.made})}
     content = save({n: t.cpu().contiguous() for n, t in tensors.items()}, metadata=metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
@@ -62,14 +63,15 @@ def read_bank(path: Path, *, most_rows: int, key: str) -> FeatureBank:
     except (SafetensorError, OSError) as error:
         reason = what_it_is(path) or one_line(error)
         raise InputError(f"{path}: not a safetensors file ({reason})") from None
-    if metadata.get("format") != FORMAT:
-        found = one_line(repr(metadata.get("format")))
+    header = _header(metadata, path)
+    if header.get("format") != FORMAT:
+        found = one_line(repr(header.get("format")))
         raise InputError(
             f"{path}: not a bank (its format is {found}, not '{FORMAT}'); give a file of weclip "
             "memory, or bank.safetensors of a run of retrieval"
         )
     try:
-        bank = _bank_of(tensors, metadata)
+        bank = _bank_of(tensors, header)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = one_line(str(error) or repr(error))
         raise InputError(f"{path}: damaged bank ({reason}); make it again") from None
@@ -80,7 +82,7 @@ def read_bank(path: Path, *, most_rows: int, key: str) -> FeatureBank:
     return bank
 
 
-def _bank_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> FeatureBank:
+def _bank_of(tensors: dict[str, Tensor], header: dict[str, Any]) -> FeatureBank:
     """The bank of a file's content; ValueError and the like where it is none."""
     keys, values, image = tensors["keys"], tensors["values"], tensors["image"]
     rows = len(keys)
@@ -102,18 +104,20 @@ def _bank_of(tensors: dict[str, Tensor], metadata: dict[str, str]) -> FeatureBan
         image,
         names,
         [digests[start : start + DIGEST_BYTES] for start in starts],
-        _mapped(metadata["encoders"], backbone_of),
-        printable(metadata["made"]),
+        {printable(name): backbone_of(each) for name, each in header["encoders"].items()},
+        printable(header["made"]),
     )
+
+
+def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    """What a file says of itself; empty where it is none of ours."""
+    header = parse_json(metadata.get(HEADER, "{}"), str(path))
+    return header if isinstance(header, dict) else {}
 
 
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise ValueError(f"its {what} are wrong")
-
-
-def _mapped(text: str, read: Callable[[Any], Any]) -> dict[str, Any]:
-    return {printable(name): read(each) for name, each in parse_json(text, "encoders").items()}
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -11,7 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from weclip.labels.maps.text_probability import tag_shares
+from weclip.labels.embedded import Embedded, remembered
+from weclip.labels.maps.text_probability import shares_of
 from weclip.labels.region_attention.embedding import (
     RegionAttentionSettings,
     RegionEmbedding,
@@ -59,16 +60,17 @@ class RegionAttention:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Shares (B, K, h', w') in [0, 1] on the guide's grid; 0 in empty slots."""
-        embedding = self.embedding(view)
-        shares = tag_shares(
-            embedding, slots, view.class_text, view.background_text, scale=self.scale
-        )
-        return torch.unflatten(shares, 2, view.guide.patch_grid)
+        return shares_of(remembered(self, view), view, slots, self.scale)
 
-    def embedding(self, view: View) -> Tensor:
-        """(B, N', J) unit rows, of the guide's patches."""
+    def embedded(self, view: View) -> Embedded:
+        """CorrCLIP's features, of the guide's patches."""
         rows = [self.of_image(view.of_image(index)).unit() for index in range(len(view.rgb))]
-        return torch.stack(rows)
+        return Embedded(torch.stack(rows), view.guide.patch_grid)
+
+    @property
+    def embedding_name(self) -> str:
+        """As in `embedding_of`."""
+        return f"region attention, {self.settings}"
 
     def of_image(self, view: View) -> RegionEmbedding:
         """CorrCLIP's features of one image."""

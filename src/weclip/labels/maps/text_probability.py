@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from weclip.labels.embedded import Embedded, of_blocks, remembered
 from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
 from weclip.parts import map_source, setting
@@ -30,11 +31,22 @@ class TextProbability:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Shares (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        embedding = view.patch_embedding(self.self_self_blocks)  # (B, N, J)
-        shares = tag_shares(
-            embedding, slots, view.class_text, view.background_text, scale=self.scale
-        )
-        return torch.unflatten(shares, 2, view.patch_grid)
+        return shares_of(remembered(self, view), view, slots, self.scale)
+
+    def embedded(self, view: View) -> Embedded:
+        """Patches after self-self attention."""
+        return Embedded(view.patch_embedding(self.self_self_blocks), view.patch_grid)
+
+    @property
+    def embedding_name(self) -> str:
+        """As in `embedding_of`."""
+        return of_blocks(self.self_self_blocks)
+
+
+def shares_of(made: Embedded, view: View, slots: TagSlots, scale: float) -> Tensor:
+    """Shares (B, K, h, w) of the tags at each patch."""
+    shares = tag_shares(made.rows, slots, view.class_text, view.background_text, scale=scale)
+    return torch.unflatten(shares, 2, made.patch_grid)
 
 
 @torch.no_grad()

@@ -22,13 +22,14 @@ from weclip.data.images.listing import AUTO
 from weclip.data.masks.mask_files import read_note, save_mask
 from weclip.inference.label_masks import LabelMask
 from weclip.methods.retrieval import Retrieval
-from weclip.system.files import sha256_of, write_atomically, write_json, write_text
+from weclip.system.files import at_home, sha256_of, write_atomically, write_json, write_text
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json
 from weclip.tasks.corrections.applied import Applied
 from weclip.tasks.label.joining import make_or_join, require_same
 from weclip.tasks.load.backbones import frozen_backbones
 from weclip.tasks.load.model import LoadedModel
+from weclip.tasks.regions.reading import RegionReader
 
 KIND = "labelling"
 RECIPE_NAME = "label.json"
@@ -39,7 +40,7 @@ DECIDES = (
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
 
-PATHS = ("label.model",)
+PATHS = ("label.model", "label.memory", "regions.files")
 """Keys among them whose files count, not where these are."""
 
 CORRECTED = "corrected"
@@ -54,6 +55,7 @@ def make_recipe(
     backbones: LoadedBackbones,
     refiner: LoadedModel | None,
     applied: Applied | None,
+    regions: RegionReader | None,
 ) -> Record:
     """What `label.json` holds: everything that the masks are made with."""
     corrected = {} if applied is None else {CORRECTED: applied.record}
@@ -63,12 +65,14 @@ def make_recipe(
         "files": {
             "label.model": refiner and sha256_of(refiner.path),
             "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
+            "label.memory": config.label.memory and sha256_of(at_home(config.label.memory)),
         },
         "classes": list(classes.names_with_background),
         "class_list": as_parsed(asdict(classes)),
         **{name: each._asdict() for name, each in frozen_backbones(backbones).items()},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
+        **({} if regions is None else {"regions": regions.record}),
         **corrected,
     }
 
@@ -224,5 +228,6 @@ def decisive(recipe: Mapping[str, Any]) -> Record:
         "CLIP's SHA-256": recipe["clip"]["sha256"],
         "CLIP's computations": recipe["clip"]["computes"],
         "the second encoder's SHA-256": recipe.get("dino", {}).get("sha256"),
+        "regions": str(recipe.get("regions")),
         **config,
     }

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from weclip.backbones.clip.weights import Clip
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.precision import chosen_precision, store_frozen
 from weclip.build.without_training import build_label_crf, build_training_free
@@ -18,28 +17,30 @@ from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
 from weclip.exports.names import require_names
 from weclip.inference.given_image import as_rgb
-from weclip.inference.label_masks import Scorer, label_stream
+from weclip.inference.label_masks import label_stream
 from weclip.inference.stream.beside import Writer, read_ahead
-from weclip.methods.method import Method
-from weclip.methods.retrieval import Retrieval
-from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device, own_part
 from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
+from weclip.tasks.banks.memory import open_memory
 from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.joining import shard_of
-from weclip.tasks.label.relabelled import open_relabelled
+from weclip.tasks.label.opening import (
+    open_label_regions,
+    open_refiner,
+    open_scorer,
+    require_same_patches,
+)
 from weclip.tasks.label.report import report_labels
-from weclip.tasks.label.scored import Scored
-from weclip.tasks.load.backbones import clip_path, open_clip
+from weclip.tasks.load.backbones import open_clip
 from weclip.tasks.load.for_labels import open_guide, require_clip_files
-from weclip.tasks.load.model import LoadedModel, load_model, model_path
+from weclip.tasks.load.model import model_path
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
 from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import read_model_file
@@ -119,12 +120,18 @@ def _label(
     require_same_patches(learnt, clip)
     guide = open_guide(config, console)
     method = build_training_free(config, clip, classes, learnt, guide).to(default_device())
-    scorer = open_scorer(method, refiner, options, config.label.precision)
+    if config.label.memory is not None:
+        backbones = LoadedBackbones(clip, guide)
+        method.maps.memory = open_memory(config, config.label.memory, backbones)
+    regions = open_label_regions(config, guide, console)
+    scorer = open_scorer(config, method, refiner, regions, soft=options.soft)
     folder = LabelFolder(
         out,
         root=data_folder(config),
         classes=classes,
-        recipe=make_recipe(config, classes, LoadedBackbones(clip, guide), refiner, applied),
+        recipe=make_recipe(
+            config, classes, LoadedBackbones(clip, guide), refiner, applied, regions
+        ),
         overlays=options.overlays,
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,
@@ -175,46 +182,6 @@ def with_precisions(config: Config) -> Config:
     chosen = chosen_precision(config.label.precision, "label.precision", default_device())
     config = replace(config, label=replace(config.label, precision=chosen))
     return with_tags_precision(config) if config.data.tags_file == AUTO else config
-
-
-def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
-    """The trained model of `label.model`, which is the refinement module.
-
-    Raises:
-        InputError: As `load_model`; or its classes are others.
-    """
-    path = config.label.model
-    if path is None:
-        return None
-    dino = config.dino.weights
-    moved = [] if dino is None else [{"dino.weights": dino}]
-    model = load_model(path, clip=clip_path(config), overrides=moved, plugins=config.PLUGINS)
-    if model.file.classes.names != classes.names:
-        raise InputError(
-            f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "
-            f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
-        )
-    return model
-
-
-def open_scorer(
-    method: TrainingFree, refiner: LoadedModel | None, options: LabelOptions, precision: str
-) -> Scorer:
-    """What makes scores: the method, or a run of retrieval in its place; errors as there."""
-    if refiner is not None and isinstance(refiner.method, Retrieval):
-        return open_relabelled(refiner, soft=options.soft, precision=precision)
-    return Scored(method, soft=options.soft, precision=precision)
-
-
-def require_same_patches(refiner: Method | None, clip: Clip) -> None:
-    """InputError if a model that refines maps has an affinity between patches of another size."""
-    wanted, patch = getattr(refiner, "affinity_patch", None), clip.image.patch_size
-    if wanted not in (None, patch):
-        raise InputError(
-            f"label.model: its affinity is between patches of {wanted} pixels, and the CLIP has "
-            f"patches of {patch}; give a CLIP of patch {wanted}, such as clip.weights=ViT-B/16, or "
-            "leave label.model out"
-        )
 
 
 def check_options(options: LabelOptions) -> tuple[int, int] | None:

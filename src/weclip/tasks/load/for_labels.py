@@ -7,6 +7,7 @@ from weclip.backbones.dino.weights import Dino
 from weclip.backbones.weight_files.folder import find_weights
 from weclip.config import Config
 from weclip.system.console import QUIET
+from weclip.system.errors import InputError
 from weclip.tasks.load.backbones import dino_path, open_dino, require_clip, require_no_dino
 
 PROVIDED = ("guide", "regions")
@@ -22,6 +23,8 @@ def require_clip_files(config: Config) -> None:
     for kind, name in chosen:
         reads = getattr(config.KNOWN.get((kind.name, name)), "reads", ())
         parts.require_readable(f"{kind.name} '{name}'", reads, PROVIDED)
+    if config.label.memory is not None:
+        require_embedded(config)
     if is_guided(config):
         find_weights(dino_path(config))
     elif config.label.model is None:
@@ -29,9 +32,25 @@ def require_clip_files(config: Config) -> None:
     require_clip(config)
 
 
+def require_embedded(config: Config) -> None:
+    """InputError if the chosen maps are not made of what a memory lends to."""
+    source = config.KNOWN[parts.MAP_SOURCE.name, config.cam.source]
+    if not hasattr(source, "embedded"):
+        raise InputError(
+            f"label.memory={config.label.memory}: cam.source={config.cam.source} reads no memory; "
+            "add cam.source=text_probability or cam.source=region_attention"
+        )
+
+
 def is_guided(config: Config) -> bool:
-    """Whether what makes maps reads a second encoder."""
-    return "guide" in config.reads()
+    """Whether what makes maps, or cuts regions, reads a second encoder."""
+    return "guide" in config.reads() or config.label.memory is not None
+
+
+def reads_regions(config: Config) -> bool:
+    """Whether something reads regions: maps, the vote, or a memory."""
+    asked = config.regions.vote or config.label.memory is not None
+    return asked or "regions" in config.reads()
 
 
 def open_guide(config: Config, console: Console = QUIET) -> Dino | None:

@@ -1,0 +1,82 @@
+"""What `weclip label` opens: a trained model, regions, and what makes scores."""
+
+from typing import Any
+
+from rich.console import Console
+
+from weclip.backbones.clip.weights import Clip
+from weclip.backbones.dino.weights import Dino
+from weclip.config import Config
+from weclip.data.classes import ClassList
+from weclip.inference.label_masks import Scorer
+from weclip.methods.method import Method
+from weclip.methods.retrieval import Retrieval
+from weclip.methods.training_free import TrainingFree
+from weclip.system.distributed import default_device
+from weclip.system.errors import InputError
+from weclip.tasks.label.relabelled import open_relabelled
+from weclip.tasks.label.scored import Scored
+from weclip.tasks.load.backbones import clip_path
+from weclip.tasks.load.for_labels import reads_regions
+from weclip.tasks.load.model import LoadedModel, load_model
+from weclip.tasks.regions.opening import guide_by
+from weclip.tasks.regions.reading import RegionReader, open_regions
+
+
+def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
+    """The trained model of `label.model`, which is the refinement module.
+
+    Raises:
+        InputError: As `load_model`; or its classes are others.
+    """
+    path = config.label.model
+    if path is None:
+        return None
+    dino = config.dino.weights
+    moved = [] if dino is None else [{"dino.weights": dino}]
+    model = load_model(path, clip=clip_path(config), overrides=moved, plugins=config.PLUGINS)
+    if model.file.classes.names != classes.names:
+        raise InputError(
+            f"label.model={path}: its classes ({', '.join(model.file.classes.names)}) are not "
+            f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
+        )
+    return model
+
+
+def open_label_regions(config: Config, guide: Dino | None, console: Console) -> RegionReader | None:
+    """What gives the regions of images, where something reads them; errors as `open_regions`."""
+    if not reads_regions(config):
+        return None
+    see = None if guide is None else guide_by(guide.image.to(default_device()))
+    return open_regions(config, guide=see, console=console)
+
+
+def open_scorer(
+    config: Config,
+    method: TrainingFree,
+    refiner: LoadedModel | None,
+    regions: RegionReader | None,
+    *,
+    soft: bool,
+) -> Scorer:
+    """What makes scores: the method, or a run of retrieval in its place; errors as there."""
+    use: dict[str, Any] = {"soft": soft, "precision": config.label.precision}
+    if refiner is None or not isinstance(refiner.method, Retrieval):
+        return Scored(method, **use, regions=regions, votes=config.regions.vote)
+    if config.regions.vote:
+        raise InputError(
+            "regions.vote=true: a run of retrieval (label.model) names whole regions already; "
+            "leave regions.vote out"
+        )
+    return open_relabelled(refiner, **use)
+
+
+def require_same_patches(refiner: Method | None, clip: Clip) -> None:
+    """InputError if a model that refines maps has an affinity between patches of another size."""
+    wanted, patch = getattr(refiner, "affinity_patch", None), clip.image.patch_size
+    if wanted not in (None, patch):
+        raise InputError(
+            f"label.model: its affinity is between patches of {wanted} pixels, and the CLIP has "
+            f"patches of {patch}; give a CLIP of patch {wanted}, such as clip.weights=ViT-B/16, or "
+            "leave label.model out"
+        )
