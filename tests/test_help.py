@@ -20,6 +20,7 @@ COMMANDS = (
     "predict",
     "label",
     "tag",
+    "memory",
     "regions",
     "bundle",
     "reproduce",

@@ -143,19 +143,19 @@ CASES = (
         "preset-unknown",
         "A misspelt preset",
         "train --config vox --out out",
-        "--config vox: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, folder, folder-plus, voc, voc-afa, voc-plus); did you mean 'voc'?",
+        "--config vox: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, demo-retrieval, folder, folder-plus, folder-retrieval, voc, voc-afa, voc-plus); did you mean 'voc'?",
     ),
     Case(
         "config-not-found",
         "A YAML file that is not there",
         "train --config my.yaml --out out",
-        "--config my.yaml: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, folder, folder-plus, voc, voc-afa, voc-plus); give the path of a YAML file",
+        "--config my.yaml: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, demo-retrieval, folder, folder-plus, folder-retrieval, voc, voc-afa, voc-plus); give the path of a YAML file",
     ),
     Case(
         "config-is-folder",
         "A folder as --config",
         "train --config photos --out out",
-        "--config photos: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, folder, folder-plus, voc, voc-afa, voc-plus); give the path of a YAML file",
+        "--config photos: neither a file nor a preset (coco, coco-afa, coco-plus, demo, demo-afa, demo-plus, demo-retrieval, folder, folder-plus, folder-retrieval, voc, voc-afa, voc-plus); give the path of a YAML file",
     ),
     Case(
         "config-is-model",

@@ -13,6 +13,7 @@ COMPUTING = {
     "label",
     "tag",
     "regions",
+    "memory",
     "predict",
     "evaluate",
     "demo",

@@ -29,7 +29,7 @@ def test_keys_are_those_of_the_configuration_with_all_parts():
         (complete_change, "affinity.attention.box", ["affinity.attention.box_threshold="]),
         (complete_change, "quirks.train", ["quirks.train_on_padding="]),
         (complete_change, "photos", []),
-        (complete_preset, "f", ["folder", "folder-plus"]),
+        (complete_preset, "f", ["folder", "folder-plus", "folder-retrieval"]),
         (complete_method, "c", ["cd-clip", "clip-es"]),
         (complete_format, "coco,y", ["coco,yolo"]),
         (complete_format, "", list(EXPORTS)),

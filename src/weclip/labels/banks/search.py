@@ -6,8 +6,8 @@ Stage 3.
 import torch
 from torch import Tensor
 
-CHUNK = 65_536
-"""Rows that are compared at once."""
+CHUNK = 16_384
+"""Rows that are compared at once; more do not fit into caches (benchmarks/bank.py)."""
 
 
 @torch.no_grad()

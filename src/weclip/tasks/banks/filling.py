@@ -187,7 +187,8 @@ def tell(bank: FeatureBank, keep: Tensor, inputs: Inputs, console: Console) -> N
         soft_wrap=True,
         highlight=False,
     )
-    names = [name for i, name in enumerate(inputs.classes.names_with_background) if i not in there]
+    tagged = {0, *(tag + 1 for image in inputs.images for tag in image.tags)}
+    names = [inputs.classes.names_with_background[i] for i in sorted(tagged - there)]
     if names:
         warn(
             console,
