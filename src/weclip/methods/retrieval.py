@@ -21,6 +21,7 @@ from weclip.data.windows import whole
 from weclip.labels.banks.naming import Find, Namer, NamingSettings, pixels_of
 from weclip.labels.banks.pseudo_regions import pseudo_regions
 from weclip.labels.banks.region_features import aggregated, mask_weights, padded
+from weclip.labels.banks.voting import fitting_count
 from weclip.labels.regions.regions import Regions, RegionSource
 from weclip.labels.resizing import planes, resized
 from weclip.labels.view import View
@@ -48,6 +49,12 @@ class RetrievalSettings:
         None, source="ours; folder of class masks, such as of weclip label; null: they are made"
     )
     neighbours: int = setting(25, source="ModuSeg, released code", above=0, most=10_000)
+    most_share: float = setting(
+        0.5,
+        source="ours; ModuSeg has no limit; neighbours are at most this share of the rows of a "
+        "class (median)",
+        above=0,
+    )
     erosion: float = setting(
         0.05, source="ours; ModuSeg: 20 pixels; below 1 a share of the shorter side", least=0
     )
@@ -121,6 +128,12 @@ class Retrieval(nn.Module):
         """Where the method is."""
         return self.encoder.mean.device
 
+    @property
+    def neighbours(self) -> int:
+        """How many vote."""
+        use = self.settings
+        return fitting_count(use.neighbours, self.bank.classes, use.most_share)
+
     def tokens(self, image: NDArray[np.uint8]) -> Tensor:
         """(N, J) of an image (H, W, 3), black where patches reach beyond it."""
         rgb = padded(planes(image).float(), self.encoder.patch_size).to(self.device)
@@ -166,16 +179,16 @@ class Retrieval(nn.Module):
         Args:
             image: (H, W, 3) uint8, RGB.
             regions: Of it; None: the region source cuts it.
-            find: As in `Namer`; None: among all rows of the bank.
-            allowed: Class ids that may be there; None: all.
+            find: As in `Namer`; None: among the rows of the bank.
+            allowed: Class ids that may be there, where `find` is not given; None: all.
         """
         # 1. Regions: masks (P, H, W), or a number for each pixel (H, W)
         cut = self.regions(image, self.guide) if regions is None else regions
         # 2. Frozen encoder: a feature for each patch
         tokens = self.tokens(image)  # (N, J)
         # 3. Neighbours of each region vote; regions paint their pixels
-        find = find or partial(self.bank.find, count=self.settings.neighbours)
-        return self.namer(tokens, cut, find, allowed)  # (C, H, W)
+        find = find or partial(self.bank.find, count=self.neighbours, allowed=allowed)
+        return self.namer(tokens, cut, find)  # (C, H, W)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C, H, W) of RGB images (B, 3, H, W) in 0..255: logarithms of vote shares."""
@@ -186,7 +199,7 @@ class Retrieval(nn.Module):
     def label_maps(
         self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
     ) -> LabelMaps:
-        """As `Labeller.label_maps`: only votes for tags and background count."""
+        """As `Labeller.label_maps`: only rows of tags and background have a vote."""
         allowed = [0, *(tag + 1 for tag in tags)]
         scores = self.probabilities(_levels(image[0]), allowed=allowed)
         best = resized(scores, size, whole(size)).argmax(dim=0).to(torch.uint8).cpu()

@@ -3,7 +3,7 @@
 Stage 3. He, Liu, Zhang, Wei, Tang, "ModuSeg", arXiv 2604.07021.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,39 +57,32 @@ class Namer:
     patch: int
 
     @torch.no_grad()
-    def __call__(
-        self, tokens: Tensor, regions: Regions, find: Find, allowed: Sequence[int] | None = None
-    ) -> Tensor:
+    def __call__(self, tokens: Tensor, regions: Regions, find: Find) -> Tensor:
         """Class probabilities (C, H, W) of an image's pixels: shares of its regions' votes.
 
         Args:
             tokens: (N, J) of the image, with what is added on the right and below.
             regions: Of the image.
-            find: Finds neighbours.
-            allowed: Class ids that may be there; None: all.
+            find: Finds neighbours, of classes that may be there.
         """
         with torch.autocast(tokens.device.type, enabled=False):
             if regions.proposals is None:
                 ids = torch.from_numpy(regions.id_map).long()
-                return self._of_ids(tokens.float(), ids, find, allowed)
-            return self._of_masks(tokens.float(), regions.proposals, find, allowed)
+                return self._of_ids(tokens.float(), ids, find)
+            return self._of_masks(tokens.float(), regions.proposals, find)
 
-    def _of_ids(
-        self, tokens: Tensor, ids: Tensor, find: Find, allowed: Sequence[int] | None
-    ) -> Tensor:
+    def _of_ids(self, tokens: Tensor, ids: Tensor, find: Find) -> Tensor:
         """Of regions that do not overlap; each names its own pixels."""
         present, place = numbered(ids.to(tokens.device))  # (P,), (H, W)
         area = torch.bincount(place.flatten())
         used = (area >= self._least(ids.numel())) & (present != IN_NONE)
         features = aggregated(id_weights(place, len(present), self.patch), tokens)[0][used]
         classes, cosines = find(features)
-        votes = count_votes(classes, cosines, self.num_classes, allowed)
+        votes = count_votes(classes, cosines, self.num_classes)
         number = torch.where(used, used.cumsum(0) - 1, -1)  # (P,) among those that are used
         return painted(votes.shares(), number[place])
 
-    def _of_masks(
-        self, tokens: Tensor, given: Proposals, find: Find, allowed: Sequence[int] | None
-    ) -> Tensor:
+    def _of_masks(self, tokens: Tensor, given: Proposals, find: Find) -> Tensor:
         """Of regions that may overlap: those of one class suppress each other, the best win."""
         masks = torch.from_numpy(given.masks).to(tokens.device)
         area = masks.sum(dim=(1, 2)) >= self._least(masks.shape[1] * masks.shape[2])
@@ -99,7 +92,7 @@ class Namer:
             mask_weights(masks, self.patch) if len(masks) else tokens.new_zeros(0, len(tokens))
         )
         classes, cosines = find(aggregated(weights, tokens)[0])
-        votes = count_votes(classes, cosines, self.num_classes, allowed)
+        votes = count_votes(classes, cosines, self.num_classes)
         stays = kept(masks, votes, most_overlap=self.settings.most_overlap)
         return painted(votes.shares(), owners(masks, votes, stays))
 

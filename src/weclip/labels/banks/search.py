@@ -3,6 +3,8 @@
 Stage 3.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,12 @@ def nearest(
         cosines, order = _best(cosines, count)
         rows = rows.gather(1, order)
     return rows, cosines
+
+
+def of_classes(classes: Tensor, allowed: Sequence[int]) -> Tensor:
+    """(R,) bool, which rows with class ids (R,) are of a class that is allowed."""
+    wanted = torch.tensor(list(allowed), dtype=classes.dtype, device=classes.device)
+    return torch.isin(classes, wanted)
 
 
 def _best(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 Stage 3. He, Liu, Zhang, Wei, Tang, "ModuSeg", arXiv 2604.07021; constants as in its released code.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +13,24 @@ from weclip.labels.banks.region_features import EPS
 
 LEAD = 1e-4
 """What the winner of a tie gets beside its share of the votes, so that shares decide alike."""
+
+
+def fitting_count(wanted: int, classes: Tensor, share: float) -> int:
+    """How many neighbours vote: fewer than wanted where the classes of a bank have few rows.
+
+    Else background, which has a row in nearly every image, would win each vote.
+
+    Args:
+        wanted: Neighbours.
+        classes: (R,) class ids of the bank's rows.
+        share: Of the rows that a class has, the median of all but background.
+
+    >>> fitting_count(25, torch.tensor([0] * 90 + [1] * 8 + [2] * 12), 0.5)
+    4
+    """
+    rows = torch.bincount(classes[classes > 0].long())
+    rows = rows[rows > 0]
+    return min(wanted, max(1, int(share * rows.median()))) if len(rows) else wanted
 
 
 @dataclass(frozen=True)
@@ -36,9 +53,7 @@ class Votes:
         return ahead / ahead.sum(dim=1, keepdim=True)
 
 
-def count_votes(
-    classes: Tensor, similarity: Tensor, num_classes: int, allowed: Sequence[int] | None = None
-) -> Votes:
+def count_votes(classes: Tensor, similarity: Tensor, num_classes: int) -> Votes:
     """Each neighbour votes for its class. Most votes win.
 
     A tie goes to the larger sum of similarities, then to the class whose voter is nearest.
@@ -47,16 +62,11 @@ def count_votes(
         classes: (P, k) class ids of the neighbours, nearest first.
         similarity: (P, k), descending.
         num_classes: C.
-        allowed: Class ids whose votes count; None: all.
     """
     if classes.shape[1] == 0:
         nobody = similarity.new_zeros(len(classes), num_classes)
         return Votes(nobody, classes.new_zeros(len(classes)), nobody[:, 0])
     ballot = F.one_hot(classes, num_classes).float()  # (P, k, C)
-    if allowed is not None:
-        out = torch.ones(num_classes, dtype=torch.bool, device=classes.device)
-        out[list(allowed)] = False
-        ballot[..., out] = 0
     counts = ballot.sum(dim=1)  # (P, C)
     sums = torch.einsum("pk,pkc->pc", similarity.float(), ballot)
     most = counts == counts.amax(dim=1, keepdim=True)

@@ -3,13 +3,13 @@
 Stage 4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from weclip.labels.banks.search import nearest
+from weclip.labels.banks.search import nearest, of_classes
 
 
 class BankRows(nn.Module):
@@ -34,9 +34,18 @@ class BankRows(nn.Module):
         self.keys = keys.to(self.keys.device, torch.float16)
         self.classes = classes.to(self.classes.device, torch.float16)
 
-    def find(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Class ids (P, k) of the nearest rows, nearest first, and their cosines (P, k)."""
-        rows, cosines = nearest(self.keys, queries, count)
+    def find(
+        self, queries: Tensor, count: int, allowed: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Class ids (P, k) of the nearest rows, nearest first, and their cosines (P, k).
+
+        Args:
+            queries: (P, J) unit rows.
+            count: k, or fewer where there are fewer rows.
+            allowed: Class ids of rows that count; None: all do.
+        """
+        out = None if allowed is None else ~of_classes(self.classes, allowed)
+        rows, cosines = nearest(self.keys, queries, count, out)
         return self.classes[rows].long(), cosines
 
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *more: Any) -> None:

@@ -16,6 +16,7 @@ from weclip.data.windows import whole
 from weclip.inference.label_masks import HeldPixels, Named, Scores, soft_maps
 from weclip.labels.banks.bank_file import read_bank
 from weclip.labels.banks.feature_bank import FeatureBank, digest_of
+from weclip.labels.banks.search import nearest, of_classes
 from weclip.labels.resizing import resized
 from weclip.methods.retrieval import Retrieval
 from weclip.system.errors import InputError
@@ -26,7 +27,7 @@ from weclip.tasks.load.model import LoadedModel
 
 @dataclass(frozen=True)
 class Relabelled:
-    """A `Scorer` by retrieval; only the tags of an image, and background, get votes.
+    """A `Scorer` by retrieval; only rows of an image's tags, and of background, have a vote.
 
     Attributes:
         method: The method, with its bank.
@@ -55,17 +56,18 @@ class Relabelled:
     def _of_one(self, named: Named) -> Scores:
         image, pixels = named
         allowed = [0, *(tag + 1 for tag in image.tags)]
-        find = partial(self._find, but=digest_of(pixels))
+        there = of_classes(self.bank.values, allowed) & ~self.bank.rows_of(digest_of(pixels))
+        find = partial(self._find, there=there)
         seen = seen_pixels(pixels, self.long_side)
         with computing_in(self.precision, self.method.device):
-            found = self.method.probabilities(seen, find=find, allowed=allowed)[allowed]
+            found = self.method.probabilities(seen, find=find)[allowed]
         size = (pixels.shape[0], pixels.shape[1])
         values = resized(found, size, whole(size)).cpu().numpy()  # (1+K, H, W)
         levels = soft_maps(values[1:]) if self.soft else None
         return Scores(HeldPixels(values, np.array(allowed, np.uint8)), levels)
 
-    def _find(self, queries: Tensor, *, but: bytes) -> tuple[Tensor, Tensor]:
-        rows, cosines = self.bank.nearest(queries.cpu(), self.method.settings.neighbours, but=but)
+    def _find(self, queries: Tensor, *, there: Tensor) -> tuple[Tensor, Tensor]:
+        rows, cosines = nearest(self.bank.keys, queries.cpu(), self.method.neighbours, ~there)
         device = queries.device
         return self.bank.values[rows].long().to(device), cosines.to(device)
 
