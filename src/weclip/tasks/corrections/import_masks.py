@@ -84,6 +84,8 @@ def import_masks(
         for pair in pairs:  # all are drawn once before one is written
             accepted(pair)
         with open_for_writing(out, dataset.classes, KIND) as writer:
+            if not overwrite:  # a page may have corrected some until the folder was held
+                require_new(pairs, earlier(out, dataset.classes), out)
             for start in range(0, len(pairs), TOGETHER):
                 writer.accept_all([accepted(each) for each in pairs[start : start + TOGETHER]])
     told = f"{len(pairs)} masks ({what}) in {out}"
