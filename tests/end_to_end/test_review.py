@@ -8,6 +8,7 @@ from tests.end_to_end import worlds
 
 from weclip.cli import app as cli
 from weclip.data.corrections.writing import Writer, open_for_writing
+from weclip.data.masks.mask_files import read_mask, save_mask
 from weclip.review.order import in_order
 from weclip.review.reviewed import Reviewed
 from weclip.review.session import Session
@@ -15,6 +16,7 @@ from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import require_claimable
 from weclip.tasks.review.opening import ReviewAt, open_reviewed
+from weclip.tasks.review.second import differences
 from weclip.tasks.review.suspects import read_suspects
 
 NAMES = [name for name, _ in worlds.scenes() if name.startswith("train")]
@@ -100,6 +102,22 @@ def test_predictions_need_their_images_and_take_tags_where_there_are(
     assert tagged.items[0].mask.exists()
 
 
+def test_how_much_two_masks_differ(labelled: Path, tmp_path: Path):
+    reviewed = open_reviewed(ReviewAt(labelled), QUIET)
+    second, names = tmp_path / "second", [item.image.name for item in reviewed.items]
+    same, other = (read_mask(labelled / "masks" / f"{name}.png") for name in names[:2])
+    other[:2] = 255 - other[:2]
+    save_mask(same, second / "masks" / f"{names[0]}.png")
+    save_mask(other, second / "masks" / f"{names[1]}.png")
+    found = differences(reviewed.items, second)
+    assert found == {names[0]: 0.0, names[1]: 2 / len(other)}
+    save_mask(other[1:], second / "masks" / f"{names[1]}.png")
+    with pytest.raises(
+        InputError, match=r"--second: .*png is \(\d+, \d+\), but .* is \(\d+, \d+\)"
+    ):
+        differences(reviewed.items, second)
+
+
 def test_suspects_are_those_of_the_list(labelled: Path, tmp_path: Path):
     path = tmp_path / "doubtful.csv"
     path.write_text(f"image,tag,seen,confidence\n{NAMES[2]}.png,dog,cat,0.98\n")
@@ -119,6 +137,7 @@ def test_suspects_are_those_of_the_list(labelled: Path, tmp_path: Path):
         (["{empty}"], "nothing to review; give an output folder of weclip label"),
         (["{out}", "--data", "{empty}"], "no VOC data set here"),
         (["{out}", "--suspects", "{none}.csv"], "not found"),
+        (["{out}", "--second", "{none}"], "no mask of these images beside one that is reviewed"),
         (["{out}", "--port", "99999"], "--port"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.review.conftest import CHANGES, NAMES, OWN, SIZE
 from weclip.data.corrections.folder import read_corrections
 from weclip.data.corrections.writing import Writer
 from weclip.data.masks.mask_files import read_mask
+from weclip.review.order import in_order, missing_orders
 
 BINARY = {"content-type": "application/octet-stream"}
 
@@ -37,7 +39,8 @@ def test_the_start_tells_names_classes_and_orders(client: TestClient):
     found = get(client, "/api/start").json()
     assert found["names"] == [*NAMES]
     assert [each["name"] for each in found["classes"]] == ["background", "dog", "cat"]
-    assert found["hasSuspects"] is True
+    assert found["missingOrders"] == {"differ": "give --second"}
+    assert [*found["orders"]][:2] == ["differ", "doubt"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,12 @@ def test_the_start_tells_names_classes_and_orders(client: TestClient):
 )
 def test_orders(client: TestClient, asked: str, places: list[int]):
     assert get(client, f"/api/queue?{asked}").json() == {"images": places}
+
+
+def test_masks_that_differ_most_come_first(session):
+    known = replace(session.reviewed, differ={NAMES[1]: 0.2, NAMES[2]: 0.7})
+    assert in_order(known, "differ", {}, None) == [2, 1, 0]  # nobody knows it of the first
+    assert missing_orders(replace(known, doubts={})) == {"suspects": "give --suspects"}
 
 
 def test_pictures_are_jpegs_and_masks_are_ids(client: TestClient):

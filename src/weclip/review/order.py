@@ -7,11 +7,18 @@ from weclip.review.reviewed import Reviewed
 from weclip.system.errors import InputError
 
 ORDERS = {
+    "differ": "masks of two methods that differ most first",
     "doubt": "most doubtful masks first",
     "suspects": "suspected tags first",
     "all": "in the order of the data",
 }
-"""Name -> what is shown of it; the first is the default."""
+"""Name -> what is shown of it; the first that there is is the default (docs/review.md)."""
+
+
+def missing_orders(reviewed: Reviewed) -> dict[str, str]:
+    """Orders that there are not, with what to do."""
+    needed = {"differ": (reviewed.differ, "--second"), "suspects": (reviewed.doubts, "--suspects")}
+    return {order: f"give {option}" for order, (known, option) in needed.items() if not known}
 
 
 def in_order(
@@ -35,6 +42,8 @@ def in_order(
         doubts = reviewed.doubts
         named = [i for i in chosen if doubts.get(reviewed.items[i].image.name)]
         return sorted(named, key=lambda i: -_worst(reviewed, i))
+    if order == "differ":  # those that nobody knows it of come last
+        return sorted(chosen, key=lambda i: -reviewed.differ.get(reviewed.items[i].image.name, -1))
     if order == "doubt":
         return sorted(chosen, key=lambda i: _confidence(reviewed, i))
     return chosen

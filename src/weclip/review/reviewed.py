@@ -60,6 +60,7 @@ class Reviewed:
         reading: How image files are read.
         predict: The model, where masks are predicted when an image is shown.
         doubts: Name of an image -> what is suspected of its tags.
+        differ: Name of an image -> share of pixels in which another method's mask differs.
         no_cam: Why there are no CAMs, in one line; empty where there are.
         no_confidence: The same of the confidence of pixels.
     """
@@ -71,5 +72,6 @@ class Reviewed:
     reading: Reading = PLAIN
     predict: Predict | None = None
     doubts: Mapping[str, Sequence[Doubt]] = field(default_factory=dict)
+    differ: Mapping[str, float] = field(default_factory=dict)
     no_cam: str = ""
     no_confidence: str = ""

@@ -17,7 +17,7 @@ from weclip.data.masks.colours import colour_text
 from weclip.data.masks.mask_files import read_mask
 from weclip.inference.given_image import as_rgb
 from weclip.inference.prediction import CERTAIN, Prediction
-from weclip.review.order import ORDERS, in_order
+from weclip.review.order import ORDERS, in_order, missing_orders
 from weclip.review.pictures import (
     MOST_PIXELS,
     PICTURE_SIDE,
@@ -58,7 +58,7 @@ class Session:
             "title": self.reviewed.title,
             "count": len(self.reviewed.items),
             "orders": ORDERS,
-            "hasSuspects": bool(self.reviewed.doubts),
+            "missingOrders": missing_orders(self.reviewed),
             "noCam": self.reviewed.no_cam,
             "noConfidence": self.reviewed.no_confidence,
             "names": [item.image.name for item in self.reviewed.items],

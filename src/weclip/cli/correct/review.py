@@ -20,6 +20,10 @@ Data = Annotated[
 Suspects = Annotated[
     Path | None, typer.Option("--suspects", help="List of weclip check --suspects, .csv.")
 ]
+Second = Annotated[
+    Path | None,
+    typer.Option("--second", help="Output of another method; masks that differ come first."),
+]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")]
 NoBrowser = Annotated[
     bool, typer.Option("--no-browser", help="Print the address and open no browser.")
@@ -31,6 +35,7 @@ def review(
     changes: Changes = None,
     data: Data = None,
     suspects: Suspects = None,
+    second: Second = None,
     port: Port = 0,
     no_browser: NoBrowser = False,
     clip: Clip = None,
@@ -45,4 +50,11 @@ def review(
     from weclip.tasks.review.run import review as command
 
     place = ReviewAt(out, data, clip, changes or (), plugin or ())
-    command(place, port=port, browser=not no_browser, suspects=suspects, console=screen())
+    command(
+        place,
+        port=port,
+        browser=not no_browser,
+        suspects=suspects,
+        second=second,
+        console=screen(),
+    )

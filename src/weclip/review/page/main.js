@@ -120,8 +120,8 @@ async function begin() {
   setClasses(start);
   for (const [value, text] of Object.entries(start.orders)) {
     const option = new Option(text, value);
-    option.disabled = value === "suspects" && !start.hasSuspects;
-    if (option.disabled) option.text += " (give --suspects)";
+    option.disabled = value in start.missingOrders;
+    if (option.disabled) option.text += ` (${start.missingOrders[value]})`;
     $("order").append(option);
   }
   joinControls();

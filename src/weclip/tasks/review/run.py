@@ -13,6 +13,7 @@ from weclip.review.session import Session
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.tasks.review.opening import ReviewAt, open_reviewed
+from weclip.tasks.review.second import differences
 from weclip.tasks.review.suspects import read_suspects
 
 
@@ -22,6 +23,7 @@ def review(
     port: int = 0,
     browser: bool = True,
     suspects: Path | None = None,
+    second: Path | None = None,
     console: Console = QUIET,
 ) -> Path:
     """Serve the page until a signal ends it; where the corrections are.
@@ -31,6 +33,7 @@ def review(
         port: Where the page is, on this machine; 0: a free port.
         browser: Whether it is opened in the browser.
         suspects: A list of `weclip check --suspects`.
+        second: Output folder with masks of the same images by another method.
         console: Where the address is told.
 
     Raises:
@@ -45,6 +48,8 @@ def review(
     if suspects is not None:
         names = {item.image.name for item in reviewed.items}
         reviewed = replace(reviewed, doubts=read_suspects(suspects, names))
+    if second is not None:
+        reviewed = replace(reviewed, differ=differences(reviewed.items, second, console))
     with open_for_writing(folder, reviewed.classes, "review") as writer:
 
         def ready(address: str, once: str) -> None:
