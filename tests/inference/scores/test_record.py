@@ -97,6 +97,10 @@ def test_protocol_in_words(result):
     assert protocol_text(make_record(result, protocol=other)) == (
         "original size; scales 1; no flip; CRF; precision unknown; tags given"
     )
+    for saw, said in ((True, ", which saw masks that people drew"), (False, "")):
+        regions = {"regions": "sam2", "saw_human_masks": saw}
+        text = protocol_text(make_record(result, protocol=other | regions))
+        assert text.endswith(f"tags given; regions of sam2{said}")
 
 
 def test_masks_of_any_origin_say_what_is_known():

@@ -129,8 +129,17 @@ def protocol_text(record: Mapping[str, Any]) -> str:
             "CRF" if protocol["crf"] else "no CRF",
             protocol["precision"] or "precision unknown",
             "tags given" if protocol["tags_used"] else "no tags",
+            *_regions_text(protocol),
         )
     )
+
+
+def _regions_text(protocol: Mapping[str, Any]) -> list[str]:
+    """The regions that a model read, and whether what made them learnt from people's masks."""
+    if "regions" not in protocol:
+        return []
+    known = ", which saw masks that people drew" if protocol["saw_human_masks"] else ""
+    return [f"regions of {protocol['regions']}{known}"]
 
 
 def _caption(record: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from weclip.tasks.evaluate.scored_report import (
 )
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.opening import ModelAt
+from weclip.tasks.regions.opening import regions_of_model
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"
@@ -223,7 +224,7 @@ def _scored(
         class_names=model.file.classes.names_with_background,
         kind=kind,
         split=str(model.config.data.eval_split),
-        protocol=protocol,
+        protocol=protocol | regions_of_model(model.config),
         checkpoint=f"{model.path} after {model.file.step} steps",
         seed=model.config.train.seed,
         versions=versions(),
