@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "weclip"
-COMMAND_LINES = set((PACKAGE / "cli").glob("*.py"))
+COMMAND_LINES = set((PACKAGE / "cli").rglob("*.py"))
 COMMANDS_IN_PYTHON = set((PACKAGE / "tasks" / "public").glob("*.py"))
 
 STAGES = ("data", "backbones", "labels", "methods", "training", "inference")

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from weclip.labels.embedded import Embedded, remembered
+from weclip.labels.banks.embedded import Embedded, remembered
 from weclip.labels.maps.text_probability import shares_of
 from weclip.labels.region_attention.embedding import (
     RegionAttentionSettings,

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from weclip.labels.embedded import Embedded, of_blocks, remembered
+from weclip.labels.banks.embedded import Embedded, of_blocks, remembered
 from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
 from weclip.parts import map_source, setting

@@ -27,9 +27,9 @@ from weclip.data.dataset import open_dataset
 from weclip.data.images.listing import AUTO
 from weclip.inference.given_image import as_rgb
 from weclip.labels.banks.bank_file import read_bank, save_bank
+from weclip.labels.banks.embedded import embedding_of, patches_of
 from weclip.labels.banks.feature_bank import FeatureBank, digest_of
 from weclip.labels.banks.memory import Memory, memory_rows, require_made_alike
-from weclip.labels.embedded import embedding_of, patches_of
 from weclip.labels.regions.of_batch import seen_regions
 from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET, warn

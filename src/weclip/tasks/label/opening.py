@@ -6,14 +6,17 @@ from rich.console import Console
 
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.weights import Dino
+from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.inference.label_masks import Scorer
+from weclip.labels.banks.memory import Memory
 from weclip.methods.method import Method
 from weclip.methods.retrieval import Retrieval
 from weclip.methods.training_free import TrainingFree
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
+from weclip.tasks.banks.memory import open_memory
 from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.load.backbones import clip_path
@@ -41,6 +44,12 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
             f"those of the data ({', '.join(classes.names)}); train one for them, or leave it out"
         )
     return model
+
+
+def open_label_memory(config: Config, backbones: LoadedBackbones) -> Memory | None:
+    """The memory of `label.memory`, if one is named; errors as `open_memory`."""
+    path = config.label.memory
+    return None if path is None else open_memory(config, path, backbones)
 
 
 def open_label_regions(config: Config, guide: Dino | None, console: Console) -> RegionReader | None:

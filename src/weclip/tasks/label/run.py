@@ -25,13 +25,13 @@ from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside, write_text
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.banks.memory import open_memory
 from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured, tell_precision
 from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.joining import shard_of
 from weclip.tasks.label.opening import (
+    open_label_memory,
     open_label_regions,
     open_refiner,
     open_scorer,
@@ -120,9 +120,7 @@ def _label(
     require_same_patches(learnt, clip)
     guide = open_guide(config, console)
     method = build_training_free(config, clip, classes, learnt, guide).to(default_device())
-    if config.label.memory is not None:
-        backbones = LoadedBackbones(clip, guide)
-        method.maps.memory = open_memory(config, config.label.memory, backbones)
+    method.maps.memory = open_label_memory(config, LoadedBackbones(clip, guide))
     regions = open_label_regions(config, guide, console)
     scorer = open_scorer(config, method, refiner, regions, soft=options.soft)
     folder = LabelFolder(
