@@ -30,9 +30,12 @@ from weclip.methods.training_free import TrainingFree
 from weclip.parts import AFFINITY, MAP_SOURCE
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.backbones import open_clip
+from weclip.tasks.load.for_labels import open_guide
 from weclip.tasks.load.model import load_model
 
 REFINED = "attention + refinement module"
+FOREIGN_GRID = "region_attention"
+"""A map source on the patches of the second encoder (`dino.weights`), which are spread by none."""
 ENDS = {"plain": (), "PAR": ("label.par=true",), "CRF": ("label.crf=true",)}
 
 
@@ -40,6 +43,8 @@ def configuration(base: list[str], preset: str, source: str, affinity: str, end:
     """The configuration of one cell of the table."""
     spread = "attention" if affinity == REFINED else affinity
     changes = [f"cam.source={source}", f"affinity.source={spread}"]
+    if preset == "demo" and {source, affinity} & {FOREIGN_GRID, "guide"}:
+        changes.append("dino.weights=demo")
     return load_config(preset, [*changes, *ENDS[end], *base])
 
 
@@ -87,11 +92,14 @@ def measure(preset: str, base: list[str], args: argparse.Namespace) -> None:
     ends = [end for end in ENDS if end != "CRF" or find_spec("pydensecrf") is not None]
     rows, figures = [], {}
     for source, affinity in itertools.product(MAP_SOURCE.file_names(), affinities):
+        if source == FOREIGN_GRID and affinity != "none":
+            continue
         scores, spent = {}, np.inf
         for end in ends:
             config = configuration(base, preset, source, affinity, end)
             refines = trained if affinity == REFINED else None
-            method = build_training_free(config, clip, dataset.classes, refines).to(device())
+            guide = open_guide(config)
+            method = build_training_free(config, clip, dataset.classes, refines, guide).to(device())
             scores[end], seconds = score(method, config, items, dataset.classes.num_classes)
             spent = min(spent, seconds)
         figures[f"{source}, {affinity}"] = scores | {"milliseconds": 1000 * spent}

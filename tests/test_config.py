@@ -104,12 +104,12 @@ def test_every_preset_loads_and_its_header_says_how_to_run_it(name):
 
 
 def test_presets_are_these():
-    assert len(presets()) == 11
+    assert len(presets()) == 13
 
 
 def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():
     names = [field.name for field in fields(new_config().quirks)]
-    assert len(names) == 13
+    assert len(names) == 14
     default, faithful = load_config("voc", NEEDED), load_config("voc", [*NEEDED, "faithful=true"])
     for name in names:
         assert not default.quirk(name)

@@ -36,6 +36,7 @@ PATHS = (
     ("dino", "weights"),
     ("mit", "weights"),
     ("label", "model"),
+    ("label", "memory"),
     ("regions", "files"),
 )
 """Keys of files and folders, which may begin with `~`."""

@@ -50,7 +50,7 @@ def test_published_recipes_stay_in_float32(key):
     found = {name: getattr(load_config(name, given), key).precision for name in presets()}
     ours = {name for name in found if name.startswith(("folder", "demo"))}
     assert found == {name: "auto" if name in ours else "float32" for name in found}
-    assert len(ours) == 5
+    assert len(ours) == 7
 
 
 @pytest.mark.parametrize(

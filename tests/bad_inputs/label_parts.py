@@ -16,13 +16,13 @@ CASES = (
         "map-source-unknown",
         "A map source that there is not",
         "cam.source=grad-cam",
-        "cam.source: there is no map source 'grad-cam'; did you mean 'gradcam'? known: gradcam, patch_text; one of your own needs --plugin FILE.py",
+        "cam.source: there is no map source 'grad-cam'; did you mean 'gradcam'? known: gradcam, patch_text, region_attention, text_probability; one of your own needs --plugin FILE.py",
     ),
     _case(
         "affinity-source-unknown",
         "An affinity that there is not",
         "affinity.source=js",
-        "affinity.source: there is no affinity 'js'; known: attention, class_distribution, none; one of your own needs --plugin FILE.py",
+        "affinity.source: there is no affinity 'js'; known: attention, class_distribution, guide, none; one of your own needs --plugin FILE.py",
     ),
     _case(
         "affinity-power-zero",

@@ -141,7 +141,7 @@ CASES = (
         "tag-threshold",
         "A threshold that there is not",
         f"{TAG} tags.threshold=0.5",
-        "tags.threshold=0.5 is not allowed; it must be split, relative or null",
+        "tags.threshold=0.5 is not allowed; it must be null or split or relative",
     ),
     Case(
         "tag-blocks",

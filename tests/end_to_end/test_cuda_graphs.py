@@ -11,11 +11,12 @@ from tests.fake_graphs import StaleRecorder, fake_graphs
 from weclip.build.method import replay_steps
 from weclip.config_rules import validate
 from weclip.system.errors import InputError
+from weclip.system.files import RUN_MARKER
 from weclip.tasks.train import run
 
 
 def record_of(out):
-    return json.loads((out / run.RUN_MARKER).read_text())
+    return json.loads((out / RUN_MARKER).read_text())
 
 
 def test_a_run_says_so_and_drops_what_differs(

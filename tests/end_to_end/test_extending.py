@@ -110,4 +110,4 @@ def test_a_plugin_counts_only_in_the_call_that_names_it(plugins):
 def test_help_lists_the_parts(capsys):
     cli.run(["train", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "affinity.source: attention, class_distribution, none." in said
+    assert "affinity.source: attention, class_distribution, guide, none." in said

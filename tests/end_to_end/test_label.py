@@ -16,7 +16,7 @@ from weclip.cli import app as cli
 from weclip.config_file import load_config, to_yaml
 from weclip.data.classes import load_classes
 from weclip.system.errors import InputError
-from weclip.tasks.label import folder as label_folder
+from weclip.tasks.label import joining
 from weclip.tasks.label import run as command
 from weclip.tasks.train.resume import changes
 
@@ -273,13 +273,13 @@ def test_two_shards_that_start_at_once_share_the_folder(line, whole, tmp_path, m
     out = tmp_path / "out"
     assert cli.run([*line, "--out", str(out), "--overlays", "--shard", "1/2"]) == 0
     (out / "label.json").unlink()  # the other shard has only begun
-    real, asked = label_folder.is_output, []
+    real, asked = joining.is_output, []
 
     def slow(*arguments) -> bool:
         asked.append(arguments)
         return len(asked) > 1 and real(*arguments)  # the other begins after it was looked for
 
-    monkeypatch.setattr(label_folder, "is_output", slow)
+    monkeypatch.setattr(joining, "is_output", slow)
     arguments = [*line, "--out", str(out), "--overlays", "--export", "coco", "--shard", "2/2"]
     assert cli.run(arguments) == 0
     assert len(asked) == 2

@@ -175,7 +175,7 @@ def test_what_a_memory_gives(memory_case):
     size = tuple(memory_case.ids.shape)
     logits = F.interpolate(fused[None], size, mode="bilinear", align_corners=False)[0]
     close(logits, expected["fused.logits"])
-    label = memory_case.label(fused, threshold=use["threshold"])
+    label = memory_case.label(fused)
     agree(label, expected["fused.prediction"])
     agree(memory_case.corrected(label), expected["fused.corrected"])
 

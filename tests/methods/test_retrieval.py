@@ -11,7 +11,7 @@ import torch
 from tests.configs import new_config
 from tests.methods.tiny_weclip import CLASSES, dino_encoder, make_batch
 
-from weclip.build import compose, load_trained
+from weclip.build.method import compose, load_trained
 from weclip.labels.regions.regions import Proposals, Regions
 from weclip.methods.labelling import LABEL_KINDS
 from weclip.methods.retrieval import Retrieval

@@ -85,7 +85,7 @@ def test_any_size_is_scored(size):
 def test_images_are_seen_at_the_size_that_is_told(change):
     labels = method(change)
     for size in ((30, 41), (1, 300), (100, 20)):
-        seen = labels._seen(picture(size))
+        seen = labels.seen(picture(size))
         assert tuple(seen.shape[2:]) == labels.seen_size(size)
 
 

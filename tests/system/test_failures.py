@@ -51,7 +51,7 @@ def test_no_memory_in_any_command(capsys, name, error):
 def test_the_commands_with_advice_are_there():
     names = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert names > ADVICE.keys()
-    assert ADVICE.keys() == {"train", "evaluate", "predict", "label", "tag", "demo"}
+    assert ADVICE.keys() == {"train", "evaluate", "predict", "label", "regions", "tag", "demo"}
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

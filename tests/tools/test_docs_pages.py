@@ -44,7 +44,10 @@ def test_a_key_says_what_the_configuration_says(keys):
     assert box.default == str(parts.shipped()["affinity", "attention"].box_threshold)
     assert "CLIP-ES" in box.source
     assert box.presets["method excel, where faithful=true data.classes=coco"] == "0.88"
-    assert keys["cam.source"].allowed == "one of gradcam, patch_text"
+    assert (
+        keys["cam.source"].allowed
+        == "one of gradcam, patch_text, region_attention, text_probability"
+    )
     assert keys["train.precision"].allowed == "one of auto, float32, bf16, fp16"
     assert keys["data.flip_probability"].allowed == "number, from 0 to 1"
     assert keys["data.scale_range"].kind == "2 numbers"

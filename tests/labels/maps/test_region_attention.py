@@ -21,7 +21,7 @@ def test_maps_are_shares_of_the_embedding_inside_regions(method):
     maps, batch = method.maps, make_batch()
     view = maps.see(batch.image)
     view.regions = 1 + torch.arange(48).expand(3, 32, -1) // 16  # three upright bands
-    embedding = maps.source.embedding(view)
+    embedding = maps.source.embedded(view).rows
     entering = view.entering
     for index in range(3):
         alone = region_embedding(
@@ -47,7 +47,7 @@ def test_regions_that_are_known_are_read_and_others_are_cut(method):
     known.regions = torch.zeros_like(cut)
     assert torch.equal(known.of_image(1).regions, known.regions[1:2])
     assert not torch.equal(
-        maps.source.embedding(known), maps.source.embedding(maps.see(batch.image))
+        maps.source.embedded(known).rows, maps.source.embedded(maps.see(batch.image)).rows
     )
 
 
