@@ -7,7 +7,7 @@ from weclip.review.reviewed import Reviewed
 from weclip.system.errors import InputError
 
 ORDERS = {
-    "differ": "masks of two methods that differ most first",
+    "differ": "masks that differ most first",
     "doubt": "most doubtful masks first",
     "suspects": "suspected tags first",
     "all": "in the order of the data",
