@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NO_REGION = 0
+from weclip.labels.regions.regions import IN_NONE
 
 PADDING = 10_000
 """Id of what is added beside an image, and the first of merged regions; CorrCLIP, released code.
@@ -45,7 +45,7 @@ def no_region_id(ids: Tensor, *, least: bool) -> int | None:
     smallest = int(ids.min())
     if least:
         return smallest
-    return NO_REGION if bool((ids == NO_REGION).any()) else None
+    return IN_NONE if bool((ids == IN_NONE).any()) else None
 
 
 def free_id(ids: Tensor) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from weclip.backbones.guide import Guide
+from weclip.labels.region_attention.ids import nearest_ids
 from weclip.labels.regions.regions import RegionSource
 from weclip.labels.resizing import planes
 
@@ -38,6 +38,4 @@ def region_maps(
 
 def seen_regions(id_map: NDArray[np.int32], size: tuple[int, int], device: torch.device) -> Tensor:
     """Numbers (1, H', W') int64 of an image's own regions (H, W), as it is seen at (H', W')."""
-    numbers = torch.from_numpy(id_map.astype(np.float64))[None, None]
-    resized = F.interpolate(numbers, size, mode="nearest")  # exact: float64 holds every int32
-    return resized[0].long().to(device)
+    return nearest_ids(torch.from_numpy(id_map.astype(np.int64)), size)[None].to(device)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from weclip.labels.regions.regions import IN_NONE, Proposals, Regions
+from weclip.labels.regions.regions import IN_NONE, Proposals
 
 LEAST_SCORE = 0.5
 """Masks under it are left out by `by_score`; CorrCLIP and ModuSeg, released code."""
@@ -39,11 +39,6 @@ def by_area(proposals: Proposals) -> NDArray[np.int32]:
     areas = proposals.masks.sum(axis=(1, 2))
     order = np.argsort(areas, kind="stable")
     return _painted(proposals.masks, ((place, rank) for rank, place in enumerate(order, 1)))
-
-
-def of_proposals(proposals: Proposals) -> Regions:
-    """The regions of overlapping masks, painted by their scores."""
-    return Regions(by_score(proposals), proposals)
 
 
 def _painted(masks: NDArray[np.bool_], order: Iterable[tuple[int, int]]) -> NDArray[np.int32]:

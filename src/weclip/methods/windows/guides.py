@@ -15,6 +15,7 @@ from torch import Tensor
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.guide import Guide
 from weclip.data.windows import Window, whole
+from weclip.labels.banks.region_features import as_maps
 from weclip.labels.resizing import planes, resized
 from weclip.methods.windows.cutting import Cut
 
@@ -76,5 +77,4 @@ def at_pixels(guide: Guide, size: tuple[int, int], window: Window | None = None)
     Returns:
         (J_g, rows, columns) float32.
     """
-    maps = torch.unflatten(guide.features[0].T, 1, guide.patch_grid)
-    return F.normalize(resized(maps, size, window or whole(size)), dim=0)
+    return F.normalize(resized(as_maps(guide), size, window or whole(size)), dim=0)
