@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from weclip.backbones.clip.text_features import cluster
-from weclip.class_texts import encode_classes
+from weclip.backbones.clip.tokenizer import imagenet_templates
+from weclip.class_texts import encode_classes, encode_words
 from weclip.config import ClipConfig
 from weclip.config_file import load_config
 from weclip.data.class_descriptions import read_descriptions
@@ -112,3 +113,25 @@ def test_descriptions_that_cannot_be_used(tmp_path, file, text, said):
         read_descriptions(tmp_path / file, classes)
     with pytest.raises(InputError, match=r"none\.txt: file of descriptions .* not found"):
         read_descriptions(tmp_path / "none.txt", classes)
+
+
+def test_words_by_themselves(text_encoder):
+    """Background words first, then each prompt of each class; each the mean of its templates."""
+    document = {
+        "classes": [{"name": "bird", "prompts": ["bird", "gull"]}, "boat"],
+        "background_words": ["sky", "sea"],
+    }
+    classes = parse_classes(document, "test")
+    config = ClipConfig(prompt_template="a {}.", more_templates=("the {}.",))
+    text, class_of_word = encode_words(config, text_encoder, classes)
+    assert class_of_word == (0, 0, 1, 1, 2)
+    words = ["sky", "sea", "bird", "gull", "boat"]
+    rows = [text_encoder.encode([f"a {word}.", f"the {word}."]).mean(dim=0) for word in words]
+    torch.testing.assert_close(text, F.normalize(torch.stack(rows), dim=1), atol=1e-6, rtol=0)
+
+
+def test_the_templates_of_imagenet():
+    config = ClipConfig(prompt_template="imagenet", more_templates=("the {}.",))
+    assert config.templates == (*imagenet_templates(), "the {}.")
+    assert len(config.templates) == 81
+    assert ClipConfig().templates == (TEMPLATE,)

@@ -109,7 +109,7 @@ def test_presets_are_these():
 
 def test_faithful_turns_every_quirk_on_and_each_has_its_own_switch():
     names = [field.name for field in fields(new_config().quirks)]
-    assert len(names) == 14
+    assert len(names) == 16
     default, faithful = load_config("voc", NEEDED), load_config("voc", [*NEEDED, "faithful=true"])
     for name in names:
         assert not default.quirk(name)

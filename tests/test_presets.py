@@ -9,7 +9,7 @@ from weclip.system.errors import InputError
 def test_a_method_is_a_difference_to_any_preset():
     base = ["data.root=x", "clip.weights=y"]
     voc = load_config("voc", base)
-    assert label_methods() == ["cd-clip", "clip-es", "excel"]
+    assert label_methods() == ["cd-clip", "clip-es", "corrclip", "excel"]
     assert load_config("voc", base, method="clip-es") == voc
     excel = load_config("voc", base, method="excel")
     assert (excel.cam.source, excel.affinity.attention.box_threshold) == ("patch_text", 0.79)
@@ -17,6 +17,24 @@ def test_a_method_is_a_difference_to_any_preset():
     assert load_config("voc", base, method="cd-clip").affinity.source == "class_distribution"
     with pytest.raises(InputError, match=r"--method exel: there is none .* did you mean 'excel'"):
         load_config("voc", base, method="exel")
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "under"),
+    [
+        ([], None, 0.0),
+        (["label.any_class=true"], 336, 0.2),
+        (["label.any_class=true", "data.classes=coco"], 336, 0.25),
+    ],
+)
+def test_corrclip_with_and_without_tags(changes, side, under):
+    base = ["data.root=x", "clip.weights=y", *changes]
+    config = load_config("demo", base, method="corrclip")
+    assert (config.label.windows, config.label.scale) == (True, 1.0)
+    assert (config.windows.short_side, config.label.background_under) == (side, under)
+    assert config.cam.region_attention.merge_regions
+    assert len(config.clip.templates) == 80
+    assert (config.regions.vote, config.regions.sam2.iou) == (True, 0.4)
 
 
 @pytest.mark.parametrize(

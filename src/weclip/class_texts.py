@@ -12,9 +12,9 @@ from weclip.backbones.clip.text_features import (
     TextFeatures,
     cluster,
     enrich,
-    imagenet_templates,
     mean_unit,
 )
+from weclip.backbones.clip.tokenizer import imagenet_templates
 from weclip.backbones.clip.tower import NoTexts
 from weclip.backbones.clip.weights import Clip
 from weclip.config import ClipConfig
@@ -30,8 +30,7 @@ def encode_classes(
 
     A class of several prompts or templates has the mean of their unit features, made unit again.
     """
-    templates = (config.prompt_template, *config.more_templates)
-    encode = partial(_encode, encoder, templates)
+    encode = partial(_encode, encoder, config.templates)
     features = encode(classes.prompts)
     if config.descriptions is not None:
         sentences = read_descriptions(Path(config.descriptions), classes)
@@ -42,6 +41,21 @@ def encode_classes(
         features = enrich(features, attributes, share=share, weight=weight)
     background = encode([(word,) for word in classes.background_words])
     return TextFeatures(features, background, scale)
+
+
+def encode_words(
+    config: ClipConfig, encoder: ClipTextEncoder | NoTexts, classes: ClassList
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Each word by itself: those of the background, then every prompt of every class.
+
+    Returns:
+        Unit rows (Q, J), each the mean of its templates' made unit again, and the class id of each
+        of the Q words; 0 is background.
+    """
+    words = (classes.background_words, *classes.prompts)
+    class_of_word = tuple(index for index, texts in enumerate(words) for _ in texts)
+    each = [(text,) for texts in words for text in texts]
+    return _encode(encoder, config.templates, each), class_of_word
 
 
 def _encode(

@@ -11,12 +11,21 @@ from typing import Any, ClassVar
 from omegaconf import MISSING
 
 from weclip import parts
-from weclip.config_labels import LabelConfig, MemoryConfig, RegionsConfig, TagsConfig
+from weclip.config_labels import (
+    LabelConfig,
+    MemoryConfig,
+    RegionsConfig,
+    TagsConfig,
+    WindowsConfig,
+)
 from weclip.data.images.listing import AUTO
 from weclip.data.images.reading import MAX_PIXELS, Reading
 from weclip.inference.large.tiles import Tiling
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
+
+IMAGENET_TEMPLATES = "imagenet"
+"""In the place of a template: the 80 that CLIP was published with for ImageNet."""
 
 WholeOrAuto = int | str
 """A whole number, or `auto`: the start of a training chooses it (`tasks/train/fit_to_data.py`)."""
@@ -73,12 +82,21 @@ class ClipConfig:
     weights: str = MISSING  # file or folder in any published form; ViT-B/16; OWNER/NAME of the hub
     sha256: str | None = None  # of the weights; a run by name keeps it, and another is refused
     activation: str = "auto"  # auto: as published | quick_gelu | gelu
-    prompt_template: str = "a clean origami {}."  # CLIP-ES, released code
+    prompt_template: str = "a clean origami {}."  # CLIP-ES, released code; imagenet: CLIP's 80
     more_templates: tuple[str, ...] = ()  # whose features are averaged with it
     descriptions: str | None = None  # file of sentences on the classes, which enrich them (ExCEL)
     description_clusters: int | None = None  # k-means centres in their place; VOC 112, COCO 224
     description_share: float = 0.9  # most like a class that take part; ExCEL, released code
     description_weight: float = 1.0  # ExCEL, released code
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All templates of prompts, each with one `{}`."""
+        from weclip.backbones.clip.tokenizer import imagenet_templates
+
+        first = self.prompt_template
+        named = imagenet_templates() if first == IMAGENET_TEMPLATES else (first,)
+        return (*named, *self.more_templates)
 
 
 @dataclass
@@ -147,6 +165,8 @@ class QuirkConfig:
     """
 
     imagenet_normalisation: bool | None = None  # of WeCLIP; CLIP has a mean of its own
+    ragged_window: bool | None = None  # of CorrCLIP: half a patch at a window's end is not seen
+    positions_by_count: bool | None = None  # of CorrCLIP: see `bicubic_by_count`
 
 
 @dataclass
@@ -219,6 +239,7 @@ class Config:
     cam: CamConfig = field(default_factory=CamConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
     regions: RegionsConfig = field(default_factory=RegionsConfig)
+    windows: WindowsConfig = field(default_factory=WindowsConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     par: ParConfig = field(default_factory=ParConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -28,6 +28,15 @@ class LabelConfig:
     imagenet_normalisation: bool = False  # ImageNet's mean and deviation; ExCEL, released code
     precision: str = "float32"  # as train.precision; published; PAR, CRF, pixels always are
     memory: str | None = None  # file of `weclip memory`, whose neighbours help maps that read it
+    windows: bool = False  # CorrCLIP as released: section `windows`; else the image as a whole
+    any_class: bool = False  # no tags are read: every class may be in every image
+    background_under: float = setting(
+        0.0,
+        source="CorrCLIP, released code, without tags: VOC 0.2, COCO 0.25; background where no "
+        "score reaches it",
+        least=0,
+        most=1,
+    )
 
     @property
     def threshold(self) -> float:
@@ -62,6 +71,32 @@ class RegionsConfig:
     source: str = "superpixels"  # a region source, where parts or `vote` read regions
     files: str | None = None  # folder of `weclip regions`, or of id maps, in place of a source
     vote: bool = False  # labels without training: a region's pixels get its most frequent class
+
+
+@dataclass
+class WindowsConfig:
+    """How `label.windows` cuts an image into windows that overlap (CorrCLIP, released code)."""
+
+    guide: str = setting(
+        "window-query-key",
+        source="CorrCLIP, released code; its second version: whole",
+        among=("window-query-key", "whole"),
+    )
+    short_side: int | None = setting(
+        336,
+        source="CorrCLIP, released code; null: the image's own size, at most label.max_side; "
+        "ModuSeg, released code",
+        least=32,
+        most=8192,
+    )
+    long_side: int = setting(
+        2048, source="CorrCLIP, released code; at most, beside short_side", least=32, most=8192
+    )
+    side: int = setting(336, source="CorrCLIP, released code", least=32, most=8192)
+    stride: int = setting(112, source="CorrCLIP, released code", above=0, most=8192)
+    multiple: int = setting(
+        56, source="CorrCLIP, released code; sides are padded to it", above=0, most=1024
+    )
 
 
 @dataclass

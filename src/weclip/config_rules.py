@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, cast
 
 from weclip import parts
-from weclip.config import Config
+from weclip.config import IMAGENET_TEMPLATES, Config
 from weclip.data.images.listing import AUTO
 from weclip.inference.prediction import LARGEST_PATCH
 from weclip.system.errors import InputError, did_you_mean
@@ -120,12 +120,10 @@ def validate(config: Config) -> None:
     )
     _validate_images(config)
     place = "one {}, where the class goes"
-    _require(config, "clip.prompt_template", _is_template, f"a text with {place}")
+    one, more = f"a text with {place}, or {IMAGENET_TEMPLATES}", f"up to 1000 texts with {place}"
+    _require(config, "clip.prompt_template", lambda v: _is_template(v, IMAGENET_TEMPLATES), one)
     _require(
-        config,
-        "clip.more_templates",
-        lambda v: len(v) <= 1000 and all(map(_is_template, v)),
-        f"up to 1000 texts with {place}",
+        config, "clip.more_templates", lambda v: len(v) <= 1000 and all(map(_is_template, v)), more
     )
     _require(
         config,
@@ -185,8 +183,9 @@ def _validate_images(config: Config) -> None:
 
 def _validate_parts(config: Config) -> None:
     """The same for the parts: those chosen are there and can read what they need."""
-    for key, (ok, allowed) in parts.rules_of(type(config.memory)):
-        _require(config, f"memory.{key}", ok, allowed)
+    for name in ("label", "windows", "memory"):
+        for key, (ok, allowed) in parts.rules_of(type(getattr(config, name))):
+            _require(config, f"{name}.{key}", ok, allowed)
     for (kind_name, name), part in config.KNOWN.items():
         section = next(kind.section for kind in parts.KINDS if kind.name == kind_name)
         for key, (ok, allowed) in parts.rules_of(part):
@@ -276,8 +275,8 @@ def _is_tile(value: int | None) -> bool:
     return value is None or SMALLEST_TILE <= value <= LONGEST_SIDE
 
 
-def _is_template(text: str) -> bool:
-    return [text.count(part) for part in ("{}", "{", "}")] == [1, 1, 1]
+def _is_template(text: str, other: str | None = None) -> bool:
+    return text == other or [text.count(part) for part in ("{}", "{", "}")] == [1, 1, 1]
 
 
 def _is_list_of_numbers(value: Any) -> bool:

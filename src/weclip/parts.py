@@ -108,6 +108,7 @@ def setting(
     least: float | None = None,
     most: float | None = None,
     many: int | None = None,
+    among: tuple[str, ...] | None = None,
 ) -> Any:
     """A field of a part: its default, where that comes from, and the values that are allowed.
 
@@ -118,10 +119,13 @@ def setting(
         least: Values are at least this.
         most: Values are at most this.
         many: Of a tuple: how many values it has at most; at least one.
+        among: Of a text: the only ones.
     """
     rule = _rule(above, least, most)
     if rule is not None and many is not None:
         rule = _of_all(*rule, many)
+    if among is not None:
+        rule = among.__contains__, " or ".join(among)
     return field(default=default, metadata={"source": source, "rule": rule})
 
 
@@ -163,7 +167,8 @@ def _rule(above: float | None, least: float | None, most: float | None) -> Rule 
         return None
 
     def allowed(value: Any) -> bool:
-        return isinstance(value, str) or (  # `auto`, which keys that may be it have only
+        # `auto` or null, which only keys that may be it have
+        return (value is None or isinstance(value, str)) or (
             (above is None or value > above)
             and (least is None or value >= least)
             and (most is None or value <= most)

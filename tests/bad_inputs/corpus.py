@@ -21,6 +21,7 @@ from tests.bad_inputs import (
     tagging,
     trained_encoder,
     weights,
+    windows,
     yaml_files,
 )
 from tests.bad_inputs.case import Case
@@ -42,6 +43,7 @@ AREAS: dict[str, tuple[Case, ...]] = {
     "Masks without training": labelling.CASES + label_parts.CASES,
     "Tags by CLIP": tagging.CASES,
     "Regions": region_sources.CASES,
+    "Windows, no tags": windows.CASES,
     "Convert and prepare": converted.CASES,
 }
 CASES = tuple(case for cases in AREAS.values() for case in cases)

@@ -108,3 +108,10 @@ def test_what_lacks_is_said_before_anything_is_written(
     error = capsys.readouterr().err
     assert said in " ".join(error.split())
     assert not (tmp_path / "out" / "masks").exists()
+
+
+def test_regions_by_the_guide_in_bf16(guided, tmp_path):
+    """The encoder is stored in it for maps, and cuts regions too."""
+    line = [*guided, "regions.source=merged", "label.precision=bf16"]
+    assert cli.run(["label", *line, "regions.vote=true", "--out", str(tmp_path / "out")]) == 0
+    assert cli.run(["memory", *line, "--out", str(tmp_path / "bank.safetensors")]) == 0

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,22 +13,25 @@ from tests.golden.stored_case import StoredCase
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
 from weclip.backbones.clip.text_encoder import build_text_encoder
-from weclip.backbones.clip.text_features import imagenet_templates, mean_unit
+from weclip.backbones.clip.text_features import mean_unit
+from weclip.backbones.clip.tokenizer import imagenet_templates
 from weclip.backbones.dino.weights import load_dino
 from weclip.backbones.positions import bicubic_by_count
+from weclip.build.windows import RELEASED_MEAN, RELEASED_STD
+from weclip.data.batch import TaggedImage
+from weclip.inference.label_masks import BackgroundUnder, Scores, label_mask
 from weclip.labels.region_attention.branches import spatial_blocks
 from weclip.labels.region_attention.embedding import RegionAttentionSettings
 from weclip.labels.region_attention.ids import nearest_ids
 from weclip.labels.region_attention.words import Words, word_scores
+from weclip.labels.regions.regions import Regions
 from weclip.labels.regions.vote import vote
 from weclip.methods.windows.averaged import WindowedRegionAttention
 from weclip.methods.windows.cutting import WindowSettings, resized_levels
 from weclip.methods.windows.guides import WHOLE, WINDOW, whole_features
-from weclip.methods.windows.labels import label_image, label_map
-
-MEAN = torch.tensor([122.771, 116.746, 104.094]).view(3, 1, 1)
-STD = torch.tensor([68.501, 66.632, 70.323]).view(3, 1, 1)
-"""CLIP's, rounded as released: it shows in the fifth digit of the features."""
+from weclip.methods.windows.scores import WordScores
+from weclip.tasks.label.windowed import Windowed
+from weclip.tasks.regions.reading import RegionReader
 
 CASES = region_cases("corrclip")
 
@@ -44,8 +49,7 @@ class Case(StoredCase):
     @cached_property
     def words(self) -> Words:
         classes = tuple(i for i, words in enumerate(self.meta["names"]) for _ in words)
-        scale, threshold = self.meta["logit_scale"], self.meta["threshold"]
-        return Words(self.expected["text"], classes, scale, threshold)
+        return Words(self.expected["text"], classes, self.meta["logit_scale"])
 
     @cached_property
     def encoders(self):
@@ -75,8 +79,8 @@ class Case(StoredCase):
             image_encoder=clip,
             guide_encoder=dino,
             guide=guide,
-            mean=MEAN,
-            std=STD,
+            mean=torch.tensor(RELEASED_MEAN).view(3, 1, 1),
+            std=torch.tensor(RELEASED_STD).view(3, 1, 1),
             attention=attention,
             windows=replace(cut, **windows),
             positions=bicubic_by_count,
@@ -103,11 +107,23 @@ class Case(StoredCase):
         assert found == self.meta["windows"]
         return cuts[self.meta["shown_window"]]
 
-    def label(self, cosine, tags=None):
-        return label_map(cosine, tuple(self.ids.shape), self.words, tags)
+    def label(self, cosine, tags=None, regions=None):
+        """What `weclip label` makes of cosines; without tags, background under the threshold."""
+        known = range(len(self.meta["names"]) - 1) if tags is None else tags
+        ids = np.array([0, *(tag + 1 for tag in known)], np.uint8)
+        pixels = WordScores(cosine, self.words, ids, tuple(self.ids.shape))
+        if tags is None:
+            pixels = BackgroundUnder(pixels, self.meta["threshold"])
+        mask = label_mask(self.image, Scores(pixels, None, regions), None, 0.0)
+        return torch.from_numpy(mask.label_map)
 
     def corrected(self, label):
         return vote(label, self.ids, least_id_is_none=True)
+
+    def task(self, method):
+        """What `weclip label` scores images with."""
+        reader = RegionReader({}, source=lambda pixels: Regions(self.ids.int().numpy()))
+        return Windowed(method, self.words, reader, False, "float32", votes=True)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda path: path.name)
@@ -199,9 +215,11 @@ def test_labels_with_tags(case):
 
 def test_tags_at_the_images_own_size(case):
     """The pseudo-masks of ModuSeg."""
-    method = case.method(WINDOW, short_side=None)
-    label = label_image(method, case.image, case.ids, case.words, case.meta["tags"])
-    agree(label, case.expected["native.corrected_tags"])
+    tagged = TaggedImage("a", Path("a.png"), tuple(case.meta["tags"]))
+    task = case.task(case.method(WINDOW, short_side=None))
+    (scores,) = task([(tagged, case.image)])
+    label = label_mask(case.image, scores, None, 0.0).label_map
+    agree(torch.from_numpy(label), case.expected["native.corrected_tags"])
 
 
 def test_values_of_a_bank(case):

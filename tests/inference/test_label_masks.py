@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from weclip.data.batch import TaggedImage
-from weclip.inference.label_masks import HeldPixels, Scores, label_mask, label_stream
+from weclip.inference.label_masks import (
+    BackgroundUnder,
+    HeldPixels,
+    Scores,
+    label_mask,
+    label_stream,
+)
 
 IMAGE = np.zeros((1, 4, 3), np.uint8)
 SCORES = np.array([[[0.9, 0.2, 0.5, 0.0]], [[0.1, 0.8, 0.5, 0.5]], [[0.0, 0.6, 0.0, 0.3]]])
@@ -45,6 +51,18 @@ def test_background_alone_needs_no_crf():
     alone = Scores(HeldPixels(np.ones((1, 1, 4), np.float32), IDS[:1]))
     mask = label_mask(IMAGE, alone, lambda image, values: pytest.fail("called"), 0.95)
     assert (mask.label_map.tolist(), mask.confidence) == ([[0, 0, 0, 0]], 1.0)
+
+
+def test_background_where_no_score_reaches_the_least():
+    """As released by CorrCLIP: the best score of all decides, background's too."""
+    values = SCORES.astype(np.float32)
+    pixels = BackgroundUnder(HeldPixels(values, IDS), 0.55)
+    assert label_mask(IMAGE, Scores(pixels), None, 0).label_map.tolist() == [[0, 3, 0, 0]]
+    equal = BackgroundUnder(HeldPixels(values, IDS), 0.5)  # it is reached
+    assert label_mask(IMAGE, Scores(equal), None, 0).label_map.tolist() == [[0, 3, 0, 3]]
+    named = TaggedImage("a", Path("a.png"), (0,)), IMAGE
+    ((_, mask),) = label_stream(Rolled(), [named], crf=None, threshold=0, background_under=0.55)
+    assert mask.label_map.tolist() == [[0, 3, 0, 0]]
 
 
 class Rolled:

@@ -12,7 +12,7 @@ from tests.literal import tag_clip as literal
 
 from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.region_embedding import region_embedding
-from weclip.backbones.clip.text_features import imagenet_templates
+from weclip.backbones.clip.tokenizer import imagenet_templates
 from weclip.backbones.clip.weights import Clip, load_clip
 from weclip.build.without_training import build_tag_clip, tag_threshold
 from weclip.class_texts import released_texts

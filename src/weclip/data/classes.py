@@ -39,7 +39,7 @@ from weclip.system.untrusted.documents import read_yaml
 from weclip.system.untrusted.files import is_file
 from weclip.system.untrusted.text import is_usable, short
 
-SHIPPED = ("voc", "coco", "demo")
+SHIPPED = ("voc", "voc-corrclip", "coco", "demo")
 CLASSES_FILE = "classes.yaml"
 MAX_CLASSES = 254  # ids 1..254: 0 is the background and 255 is ignored
 MAX_LETTERS = 1000

@@ -69,6 +69,7 @@ class Dataset:
         source: Where the names of the classes come from, for people.
         guessed: Whether no list gives them, so that they are what folders or tags hold.
         choice: How a tags file is read.
+        tags_from: What is said of where tags are from; None: what the layout says.
     """
 
     format: str
@@ -78,6 +79,7 @@ class Dataset:
     source: str = "the class list"
     guessed: bool = False
     choice: TagsChoice = DEFAULT_CHOICE
+    tags_from: str | None = None
 
     @cached_property
     def layout(self) -> Layout:
@@ -154,6 +156,8 @@ class Dataset:
             all_images = self.read_split(scored) if self.format == "folder" else masked
             counts.append(SplitCount(scored, len(all_images), masks=len(masked)))
         origins = self.layout.origins(scored or train or "")
+        if self.tags_from is not None:
+            origins = replace(origins, tags=self.tags_from)
         classes = classes_line(self.classes.names, self.source)
         return understood(self.root, counts, classes, origins)
 

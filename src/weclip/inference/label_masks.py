@@ -60,6 +60,36 @@ class HeldPixels:
             yield (rows, columns), torch.from_numpy(self.values[:, rows, columns])
 
 
+@dataclass(frozen=True)
+class BackgroundUnder:
+    """`Pixels` that are background where no score reaches a least one.
+
+    Attributes:
+        pixels: The scores.
+        least: In [0, 1].
+    """
+
+    pixels: Pixels
+    least: float
+
+    @property
+    def class_ids(self) -> NDArray[np.uint8]:
+        """As `Pixels.class_ids`."""
+        return self.pixels.class_ids
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.pixels.size
+
+    def windows(self) -> Iterator[tuple[Window, Tensor]]:
+        """As `Pixels.windows`; such pixels have `least` of background, which is more than any."""
+        for window, values in self.pixels.windows():
+            low = values.amax(dim=0) < self.least
+            background = values[:1].masked_fill(low, self.least)
+            yield window, torch.cat([background, values[1:]])
+
+
 def hold(pixels: Pixels) -> HeldPixels:
     """Compute all scores, which a CRF needs at once; errors as in `require_memory`."""
     if isinstance(pixels, HeldPixels):
@@ -179,6 +209,7 @@ def label_stream(
     *,
     crf: Crf | None,
     threshold: float,
+    background_under: float = 0.0,
     processes: int | None = None,
 ) -> Iterator[tuple[Named, LabelMask]]:
     """Label images in order, those of one size together; a CRF refines while the next are scored.
@@ -188,9 +219,15 @@ def label_stream(
         images: Images with tags, read ahead.
         crf: As in `label_mask`; it must be picklable.
         threshold: As there.
+        background_under: Where no score reaches it there is background; 0: nowhere.
         processes: How many refine by the CRF; None for one per core.
     """
     scored = in_batches(images, score, size_of=score.size_of, pixels=score.batch_pixels)
+    if background_under:
+        scored = (
+            (named, s._replace(pixels=BackgroundUnder(s.pixels, background_under)))
+            for named, s in scored
+        )
     if crf is None:
         for named, scores in scored:
             yield named, label_mask(named[1], scores, None, threshold)

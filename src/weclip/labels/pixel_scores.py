@@ -123,6 +123,12 @@ class PixelScores:
         return resized(par.guide, self.size, window, align_corners=True).to(self.maps.device)
 
 
+def all_background(size: tuple[int, int], device: torch.device) -> PixelScores:
+    """Scores of an image (H, W) without tags."""
+    none = torch.zeros(0, 1, 1, device=device)
+    return PixelScores(none, np.zeros(1, np.uint8), size, 1.0)
+
+
 def by_rows(device: torch.device) -> bool:
     """Whether large images are refined row by row: on a processor, whose memory is scarce."""
     return device.type == "cpu" and has_numba()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from weclip.data.windows import whole
 from weclip.labels.banks.feature_bank import digest_of
-from weclip.labels.pixel_scores import Par, PixelScores, pixel_scores
+from weclip.labels.pixel_scores import Par, PixelScores, all_background, pixel_scores
 from weclip.labels.regions.of_batch import seen_regions
 from weclip.labels.resizing import planes, resized
 from weclip.labels.tag_maps import TagMaps
@@ -162,9 +162,8 @@ class TrainingFree(nn.Module):
         return as_batch(fit_to_patches(image, patch, use.max_side, use.scale))
 
     def _all_background(self, image: NDArray[np.uint8]) -> TrainingFreeMaps:
-        none = torch.zeros(0, 1, 1, device=self.device)
-        size = (image.shape[0], image.shape[1])
-        return TrainingFreeMaps(none, none, PixelScores(none, np.zeros(1, np.uint8), size, 1.0))
+        scores = all_background((image.shape[0], image.shape[1]), self.device)
+        return TrainingFreeMaps(scores.maps, scores.maps, scores)
 
     def _scored(
         self, view: View, image: NDArray[np.uint8], tags: tuple[int, ...]

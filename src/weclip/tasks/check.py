@@ -130,8 +130,7 @@ def read_splits(config: Config, dataset: Dataset) -> Splits:
 
 def names_found(config: Config, classes: ClassList) -> dict[str, list[str]]:
     """What is odd about the names of classes, by kind of finding."""
-    templates = (config.clip.prompt_template, *config.clip.more_templates)
-    return name_warnings(classes, count_tokens, templates=templates)
+    return name_warnings(classes, count_tokens, templates=config.clip.templates)
 
 
 def inspect(

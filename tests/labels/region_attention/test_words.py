@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from weclip.labels.region_attention.words import best_classes, word_scores
+from weclip.labels.region_attention.words import word_scores
 
 WORDS = (0, 0, 1, 2, 2)
 
@@ -32,10 +32,3 @@ def test_cosines_are_left_as_they_are():
     cosine = cosines()
     word_scores(cosine, WORDS, scale=1.0, allowed=[0])
     assert torch.equal(cosine, cosines())
-
-
-def test_best_classes():
-    scores = torch.tensor([[0.1, 0.3], [0.5, 0.31], [0.2, 0.3]])
-    assert best_classes(scores, threshold=0.0).tolist() == [1, 1]
-    assert best_classes(scores, threshold=0.4).tolist() == [1, 0]
-    assert best_classes(scores, threshold=0.4).dtype == torch.uint8

@@ -1,7 +1,6 @@
 """Windows: where they lie, what is added beside them, and what is averaged over them."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -12,14 +11,11 @@ from tests.methods.tiny_weclip import JOINT, PATCH, clip_state, dino_encoder
 from weclip.backbones.clip.image_encoder import CLIP_MEAN, CLIP_STD, build_image_encoder
 from weclip.backbones.imagenet import per_channel
 from weclip.backbones.positions import bicubic
-from weclip.data.windows import windows
 from weclip.labels.region_attention.embedding import RegionAttentionSettings
 from weclip.labels.region_attention.ids import PADDING
-from weclip.labels.region_attention.words import Words, best_classes, word_scores
 from weclip.methods.windows.averaged import WindowedRegionAttention
 from weclip.methods.windows.cutting import WindowSettings, resized_levels, sliding_windows
 from weclip.methods.windows.guides import GUIDES, WHOLE, WINDOW, at_pixels, whole_features
-from weclip.methods.windows.labels import label_image, label_map
 
 CUT = WindowSettings(short_side=None, long_side=2048, side=42, stride=14, multiple=14, ragged=False)
 ATTENTION = RegionAttentionSettings(
@@ -74,6 +70,8 @@ def test_the_size_that_an_image_is_seen_at():
     assert use.seen_size((80, 1000)) == (164, 2048)  # the longer side has its limit
     assert use.seen_size((3, 336)) == (18, 2048)
     assert CUT.seen_size((375, 500)) == (375, 500)
+    assert replace(CUT, long_side=250).seen_size((375, 500)) == (188, 250)
+    assert replace(CUT, long_side=None).seen_size((9, 5000)) == (9, 5000)
 
 
 def test_levels_are_whole():
@@ -161,41 +159,6 @@ def test_the_whole_images_guide_on_a_window():
     padded = F.pad(pixels[None], (left, right, top, bottom), mode="replicate")
     fine = F.normalize(F.interpolate(padded, found.patch_grid, mode="bilinear"), dim=1)
     torch.testing.assert_close(found.features[0], fine[0].flatten(1).T, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(("tags", "there"), [(None, [0, 1, 2]), ([1], [0, 2]), ([], [0])])
-def test_a_label_map_in_parts(monkeypatch, tags, there):
-    """That of all class scores at once, which a large image has no memory for."""
-    words = Words(torch.zeros(4, JOINT), (0, 0, 1, 2), 40.0, 0.6)
-    cosine = torch.rand(4, 9, 12, generator=torch.Generator().manual_seed(0)) * 0.2
-    whole = F.interpolate(cosine[None], (40, 60), mode="bilinear")[0]
-    if tags is None:
-        scores = word_scores(whole, words.classes, scale=40)
-        expected = best_classes(scores, threshold=0.6)
-    else:  # background is always allowed, and there is no threshold
-        scores = word_scores(whole, words.classes, scale=40, allowed=[0, *(t + 1 for t in tags)])
-        expected = best_classes(scores, threshold=0.0)
-    assert expected.unique().tolist() == there
-    parts = partial(windows, most=1000)
-    assert len(list(parts((40, 60), 4))) > 4
-    monkeypatch.setattr("weclip.methods.windows.labels.windows", parts)
-    found = label_map(cosine, (40, 60), words, tags)
-    assert (found == expected).float().mean() > 0.999
-
-
-@pytest.mark.parametrize("least", [False, True])
-def test_an_image_whose_regions_vote(least):
-    image, ids = an_image()
-    ids = ids + 1  # all are in regions: as released, the first one has no vote
-    method = a_method()
-    method.attention = replace(ATTENTION, least_id_is_none=least)
-    features = method.features(image, ids).flatten(1).T  # words like what makes pixels differ
-    text = F.normalize(features[[0, 1700, 3400]] - features.mean(dim=0), dim=1)
-    found = label_image(method, image, ids, Words(text, (0, 1, 2), 100.0, 0.0))
-    assert found.shape == (50, 70)
-    kinds = [len(found[ids == region].unique()) for region in (1, 2, 3, 4)]
-    assert kinds[1:] == [1, 1, 1]
-    assert (kinds[0] > 1) == least
 
 
 def test_regions_of_another_size_are_refused():

@@ -4,7 +4,6 @@ Stage 2.
 """
 
 from dataclasses import dataclass
-from importlib import resources
 
 import torch
 import torch.nn.functional as F
@@ -27,12 +26,6 @@ class TextFeatures:
     classes: Tensor
     background: Tensor
     scale: float
-
-
-def imagenet_templates() -> tuple[str, ...]:
-    """The 80 templates that CLIP was published with for ImageNet; `{}` is where the name goes."""
-    file = resources.files("weclip.backbones.clip").joinpath("imagenet_templates.txt")
-    return tuple(file.read_text(encoding="utf-8").splitlines())
 
 
 def text_probabilities(embedding: Tensor, text: Tensor, scale: float) -> Tensor:

@@ -1,4 +1,6 @@
-"""CLIP's tokenizer: from a prompt to the ids of its pieces. It needs no PyTorch.
+"""CLIP's tokenizer: from a prompt to the ids of its pieces; and the published templates of prompts.
+
+It needs no PyTorch.
 
 Stage 2. The merge table is data (`bpe_merges.txt.gz`, OpenAI, MIT licence); Hugging Face
 `tokenizers` runs it.
@@ -19,6 +21,12 @@ CONTEXT = 77
 """Tokens of a prompt, with start and end, in every OpenAI CLIP."""
 
 WORD_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def imagenet_templates() -> tuple[str, ...]:
+    """The 80 templates that CLIP was published with for ImageNet; `{}` is where the name goes."""
+    file = resources.files("weclip.backbones.clip").joinpath("imagenet_templates.txt")
+    return tuple(file.read_text(encoding="utf-8").splitlines())
 
 
 @cache

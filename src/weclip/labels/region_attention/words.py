@@ -19,13 +19,11 @@ class Words:
         classes: Class id of each of the Q words; 0 is background. Every class up to the highest has
             a word.
         scale: Factor of the cosines before the softmax over words.
-        threshold: Where the best score is below it, there is background; only without known tags.
     """
 
     text: Tensor
     classes: tuple[int, ...]
     scale: float
-    threshold: float
 
 
 def word_scores(
@@ -55,9 +53,3 @@ def word_scores(
     probability = logits.softmax(dim=0)
     classes = range(max(class_of_word) + 1)
     return torch.stack([probability[words == each].amax(dim=0) for each in classes])
-
-
-def best_classes(scores: Tensor, *, threshold: float) -> Tensor:
-    """Class ids (...) uint8 of the best scores (C, ...); 0 where the best is below `threshold`."""
-    best, label = scores.max(dim=0)
-    return label.masked_fill(best < threshold, 0).to(torch.uint8)

@@ -23,7 +23,7 @@ class WindowSettings:
 
     Attributes:
         short_side: Pixels of the shorter side when it is cut; None: its own size.
-        long_side: Pixels of the longer side at most, where it is resized.
+        long_side: Pixels of the longer side at most; None: any.
         side: Pixels of a window's sides.
         stride: Pixels from window to window.
         multiple: A window's sides are padded to a multiple of it.
@@ -32,7 +32,7 @@ class WindowSettings:
     """
 
     short_side: int | None
-    long_side: int
+    long_side: int | None
     side: int
     stride: int
     multiple: int
@@ -44,9 +44,8 @@ class WindowSettings:
 
     def seen_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width that an image (H, W) is cut at."""
-        if self.short_side is None:
-            return size
-        factor = min(self.long_side / max(size), self.short_side / min(size))
+        wanted = 1.0 if self.short_side is None else self.short_side / min(size)
+        factor = wanted if self.long_side is None else min(self.long_side / max(size), wanted)
         height, width = (max(1, int(side * factor + 0.5)) for side in size)
         return height, width
 

@@ -218,7 +218,7 @@ def make_maker(config: Config, backbones: LoadedBackbones) -> Maker:
     texts = TextFeatures(none, none, clip.scale)
     method = training_free(config, clip.image, texts, guide=dino.image).to(device)
     store_frozen(method, config.label.precision)
-    regions = open_regions(config, guide=guide_by(dino.image))
+    regions = open_regions(config, guide=guide_by(dino.image, config.label.precision))
     return Maker(config, method, regions, frozen_backbones(backbones))
 
 

@@ -6,7 +6,7 @@ shards need not know of each other, and the manifest is collected from the masks
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ RECIPE_NAME = "label.json"
 MANIFEST_NAME = "manifest.jsonl"
 DECIDES = (
     "faithful quirks. data.format data.train_split clip.prompt_template clip.more_templates "
-    "clip.description_ cam. affinity. regions. memory. par. label."
+    "clip.description_ cam. affinity. regions. memory. par. label. windows."
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
 
@@ -80,7 +80,8 @@ def make_recipe(
 def _method_of(config: Config, refiner: LoadedModel | None) -> str:
     if refiner is not None and isinstance(refiner.method, Retrieval):
         return refiner.config.method.name
-    return f"{config.cam.source}, {config.affinity.source}"
+    over = " over windows" if config.label.windows else ""
+    return f"{config.cam.source}{over}, {config.affinity.source}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class LabelFolder:
         overlays: Whether an image is done only with its overlay.
         soft: Whether it is only with its soft maps.
         corrected: Name of an image -> digest of its corrected mask, which is its mask.
+        any_class: Whether no tags are read: those of a line are what its mask has.
     """
 
     out: Path
@@ -104,6 +106,7 @@ class LabelFolder:
     overlays: bool
     soft: bool = False
     corrected: Mapping[str, str] = field(default_factory=dict)
+    any_class: bool = False
 
     def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
         """Make the folder, or join what is there.
@@ -145,8 +148,8 @@ class LabelFolder:
         """The line of an image's mask; None if there is none, or one of other tags or bytes."""
         try:
             record = parse_json(read_note(self.mask_path(image)) or "", "note")
-            wanted = (image.name, self._tag_names(image))
-            same = (record["name"], record["tags"]) == wanted
+            same = record["name"] == image.name
+            same = same and (self.any_class or record["tags"] == self._tag_names(image.tags))
             same = same and record.get(CORRECTED) == self.corrected.get(image.name)
             same = same and record["sha256"] == sha256_of(image.path)
         except (ValueError, KeyError, TypeError):
@@ -189,14 +192,15 @@ class LabelFolder:
     def _make_record(self, image: TaggedImage, mask: LabelMask) -> Record:
         names, pixels = self.classes.names_with_background, mask.label_map.size
         counts = count_ids(mask.label_map)
-        ids = [0, *(tag + 1 for tag in image.tags)]
+        tags = [tag for tag in image.tags if counts[tag + 1] or not self.any_class]
+        ids = [0, *(tag + 1 for tag in tags)]
         inside = image.path.is_relative_to(self.root)
         file = image.path.relative_to(self.root) if inside else image.path
         return {
             "name": image.name,
             "file": file.as_posix(),
             "sha256": sha256_of(image.path),
-            "tags": self._tag_names(image),
+            "tags": self._tag_names(tags),
             "width": mask.label_map.shape[1],
             "height": mask.label_map.shape[0],
             "shares": {names[i]: round(int(counts[i]) / pixels, 6) for i in ids},
@@ -205,8 +209,16 @@ class LabelFolder:
             **({CORRECTED: self.corrected[image.name]} if image.name in self.corrected else {}),
         }
 
-    def _tag_names(self, image: TaggedImage) -> list[str]:
-        return [self.classes.names[tag] for tag in image.tags]
+    def with_found(self, image: TaggedImage) -> TaggedImage:
+        """The image, whose tags are what its mask has where no tags are read."""
+        record = self.record(image) if self.any_class else None
+        if record is None:
+            return image
+        tags = sorted(self.classes.names.index(name) for name in record["tags"])
+        return replace(image, tags=tuple(tags))
+
+    def _tag_names(self, tags: Sequence[int]) -> list[str]:
+        return [self.classes.names[tag] for tag in tags]
 
 
 LONG = ("class_list",)

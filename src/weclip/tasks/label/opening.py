@@ -1,12 +1,16 @@
-"""What `weclip label` opens: a trained model, regions, and what makes scores."""
+"""What `weclip label` opens: encoders, a trained model, regions, and what makes scores."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
+from torch import nn
 
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.weights import Dino
 from weclip.backbones.loaded import LoadedBackbones
+from weclip.build.windows import build_windowed, build_words
+from weclip.build.without_training import build_training_free
 from weclip.config import Config
 from weclip.data.classes import ClassList
 from weclip.inference.label_masks import Scorer
@@ -19,11 +23,58 @@ from weclip.system.errors import InputError
 from weclip.tasks.banks.memory import open_memory
 from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.scored import Scored
-from weclip.tasks.load.backbones import clip_path
-from weclip.tasks.load.for_labels import reads_regions
+from weclip.tasks.label.windowed import Windowed
+from weclip.tasks.load.backbones import clip_path, open_clip
+from weclip.tasks.load.for_labels import open_guide, reads_regions
 from weclip.tasks.load.model import LoadedModel, load_model
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What makes the masks, and what it is made of.
+
+    Attributes:
+        scorer: Makes scores.
+        method: What it computes with.
+        backbones: The frozen encoders.
+        refiner: The trained model, if one is named.
+        regions: What gives regions, where something reads them.
+    """
+
+    scorer: Scorer
+    method: nn.Module
+    backbones: LoadedBackbones
+    refiner: LoadedModel | None
+    regions: RegionReader | None
+
+
+def open_method(config: Config, classes: ClassList, console: Console, *, soft: bool) -> Opened:
+    """Open all that masks are made with; what fails, fails now.
+
+    Args:
+        config: Resolved configuration.
+        classes: The classes that tags are of.
+        console: Where it is told.
+        soft: Whether soft maps are asked for.
+
+    Raises:
+        InputError: Something cannot be read, or does not fit the rest.
+    """
+    clip = open_clip(config, console)
+    refiner = open_refiner(config, classes)
+    learnt = None if refiner is None else refiner.method.to(default_device())
+    require_same_patches(learnt, clip)
+    backbones = LoadedBackbones(clip, open_guide(config, console))
+    regions = open_label_regions(config, backbones.dino, console)
+    if config.label.windows:
+        windowed = open_windowed(config, classes, backbones, regions, soft=soft)
+        return Opened(windowed, windowed.method, backbones, refiner, regions)
+    method = build_training_free(config, clip, classes, learnt, backbones.dino)
+    method.to(default_device()).maps.memory = open_label_memory(config, backbones)
+    scorer = open_scorer(config, method, refiner, regions, soft=soft)
+    return Opened(scorer, method, backbones, refiner, regions)
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
@@ -56,7 +107,8 @@ def open_label_regions(config: Config, guide: Dino | None, console: Console) -> 
     """What gives the regions of images, where something reads them; errors as `open_regions`."""
     if not reads_regions(config):
         return None
-    see = None if guide is None else guide_by(guide.image.to(default_device()))
+    precision = config.label.precision
+    see = None if guide is None else guide_by(guide.image.to(default_device()), precision)
     return open_regions(config, guide=see, console=console)
 
 
@@ -78,6 +130,23 @@ def open_scorer(
             "leave regions.vote out"
         )
     return open_relabelled(refiner, **use)
+
+
+def open_windowed(
+    config: Config,
+    classes: ClassList,
+    backbones: LoadedBackbones,
+    regions: RegionReader | None,
+    *,
+    soft: bool,
+) -> Windowed:
+    """What makes scores over windows."""
+    assert regions is not None  # read by region attention
+    assert backbones.dino is not None
+    method = build_windowed(config, backbones.clip, backbones.dino).to(default_device())
+    words = build_words(config, backbones.clip, classes)
+    words = replace(words, text=words.text.to(default_device()))
+    return Windowed(method, words, regions, soft, config.label.precision, config.regions.vote)
 
 
 def require_same_patches(refiner: Method | None, clip: Clip) -> None:

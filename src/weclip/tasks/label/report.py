@@ -24,6 +24,9 @@ from weclip.tasks.report.folder_scenes import Files, panels_of, watched
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 
+TAGS_ONLY = "They hold the classes of an image's tags only"
+ANY_CLASS = "No tags were read, so every class may be in every image"
+
 
 def report_labels(
     folder: LabelFolder,
@@ -125,13 +128,13 @@ def _overview(
     settings = folder.recipe["config"]
     note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
     return Overview(
-        title=f"Masks from tags: {folder.out.name}",
-        lead=f"Masks made by frozen encoders ({folder.recipe['method']}), without training. They "
-        "hold the classes of an image's tags only; nothing here is scored.",
+        title=f"Masks from {'class names' if folder.any_class else 'tags'}: {folder.out.name}",
+        lead=f"Masks made by frozen encoders ({folder.recipe['method']}), without training. "
+        f"{ANY_CLASS if folder.any_class else TAGS_ONLY}; nothing here is scored.",
         headline=[
             ("images", f"{len(scenes):,}", f"of split {config.data.train_split}"),
             ("classes", str(len(classes.names)), "without background"),
-            tags_found(scenes),
+            *([] if folder.any_class else [tags_found(scenes)]),
             ("confidence", f"{100 * sure:.0f} %", "mean over images"),
         ],
         advice=[
@@ -141,7 +144,7 @@ def _overview(
             *advice.unsure(scenes),
             *advice.few_images(rows, names),
             *advice.no_masks(_scores(folder.out, config, settings), "of these images"),
-            _train(folder.out, config, settings),
+            *([] if folder.any_class else [_train(folder.out, config, settings)]),
         ],
         data=dataset.understood(config.data.train_split, None),
         tag_counts=images_by_tags(images),

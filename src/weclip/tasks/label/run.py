@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
-from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.precision import chosen_precision, store_frozen
-from weclip.build.without_training import build_label_crf, build_training_free
+from weclip.build.without_training import build_label_crf
 from weclip.config import Config
 from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
+from weclip.data.dataset import Dataset
 from weclip.data.images.listing import AUTO
 from weclip.exports.formats import EXPORTS, parse_exports
 from weclip.exports.labelled import Labelled, LabelledImage
@@ -27,19 +28,14 @@ from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
 from weclip.tasks.corrections.applied import apply_corrections
 from weclip.tasks.datasets import open_configured, tell_precision
+from weclip.tasks.label.any_class import open_untagged, require_any_class, with_all_classes
 from weclip.tasks.label.corrected import write_corrected, write_whole
 from weclip.tasks.label.folder import KIND, LabelFolder, decisive, make_recipe
 from weclip.tasks.label.joining import shard_of
-from weclip.tasks.label.opening import (
-    open_label_memory,
-    open_label_regions,
-    open_refiner,
-    open_scorer,
-    require_same_patches,
-)
+from weclip.tasks.label.opening import open_method
 from weclip.tasks.label.report import report_labels
-from weclip.tasks.load.backbones import open_clip
-from weclip.tasks.load.for_labels import open_guide, require_clip_files
+from weclip.tasks.label.windowed import require_windows
+from weclip.tasks.load.for_labels import require_clip_files
 from weclip.tasks.load.model import model_path
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
 from weclip.tasks.train.inputs import read_paths
@@ -103,36 +99,28 @@ def _label(
     """As `label`, in a folder that is held; shards hold it together."""
     agree_on_settings(config, **asdict(options))
     config = with_precisions(config)
+    require_consistent(config)
     require_clip_files(config)
     if config.label.model is not None:
         read_model_file(model_path(Path(config.label.model)))
-    dataset = open_configured(config, console)
-    images = dataset.read_split(config.data.train_split)
-    require_usable(images, config, out)
+    dataset, images = read_images(config, out, console)
     applied = apply_corrections(config, dataset.classes, images, console)
     classes = dataset.classes if applied is None else applied.classes
     names = [image.name for image in images]
     require_names(parse_exports(options.export), classes.names, names)
     crf = build_label_crf(config)
-    clip = open_clip(config, console)
-    refiner = open_refiner(config, classes)
-    learnt = None if refiner is None else refiner.method.to(default_device())
-    require_same_patches(learnt, clip)
-    guide = open_guide(config, console)
-    method = build_training_free(config, clip, classes, learnt, guide).to(default_device())
-    method.maps.memory = open_label_memory(config, LoadedBackbones(clip, guide))
-    regions = open_label_regions(config, guide, console)
-    scorer = open_scorer(config, method, refiner, regions, soft=options.soft)
+    opened = open_method(config, classes, console, soft=options.soft)
     folder = LabelFolder(
         out,
         root=data_folder(config),
         classes=classes,
         recipe=make_recipe(
-            config, classes, LoadedBackbones(clip, guide), refiner, applied, regions
+            config, classes, opened.backbones, opened.refiner, applied, opened.regions
         ),
         overlays=options.overlays,
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,
+        any_class=config.label.any_class,
     )
     recipe = decisive(folder.recipe)
     recipe |= {"class_list": str(recipe["class_list"]), "corrected": str(folder.corrected)}
@@ -145,7 +133,7 @@ def _label(
             remove_temporaries(out)  # no shard may be writing
     place.wait_for_everyone()
     if config.data.tags_file == AUTO:
-        given = (config, classes, images, clip, console)
+        given = (config, classes, images, opened.backbones.clip, console)
         images, text = tagged_once(*given, stored=out / AUTO_TAGS)
         if place.is_main_process:
             write_text(out / AUTO_TAGS, text)
@@ -153,8 +141,8 @@ def _label(
         images = applied.correct(images, console)
         console.print(f"corrected: {applied.line}", soft_wrap=True, markup=False, highlight=False)
     tell(images, console)
-    tell_precision(config.label.precision, method.device.type, console)
-    store_frozen(method, config.label.precision)
+    tell_precision(config.label.precision, torch.device(default_device()).type, console)
+    store_frozen(opened.method, config.label.precision)
     part = images if shard is None else images[shard[0] - 1 :: shard[1]]
     missing = [image for image in own_part(part) if not folder.is_done(image)]
     if applied is not None:
@@ -163,7 +151,13 @@ def _label(
     with progress_bar(console) as progress, Writer() as writer:
         task = progress.add_task("labelling", total=len(missing), status="")
         read = read_ahead(missing, lambda image: as_rgb(image.path, reading=reading))
-        labelled = label_stream(scorer, read, crf=crf, threshold=config.label.threshold)
+        labelled = label_stream(
+            opened.scorer,
+            read,
+            crf=crf,
+            threshold=config.label.threshold,
+            background_under=config.label.background_under,
+        )
         for (image, pixels), mask in labelled:
             writer(write_whole, folder, image, pixels, mask)
             progress.advance(task)
@@ -171,8 +165,28 @@ def _label(
     if not place.is_main_process:
         return 0
     count = finish(folder, images, options, classes, console)
+    images = [folder.with_found(image) for image in images]
     report_labels(folder, images, dataset, config, options.to_list(), console)
     return count
+
+
+def read_images(config: Config, out: Path, console: Console) -> tuple[Dataset, list[TaggedImage]]:
+    """The data set, and the images to label; errors as there, and in `require_usable`."""
+    free = config.label.any_class
+    dataset = (open_untagged if free else open_configured)(config, console)
+    images = dataset.read_split(config.data.train_split)
+    require_usable(images, config, out)
+    if free:
+        images = with_all_classes(images, len(dataset.classes.names))
+    return dataset, images
+
+
+def require_consistent(config: Config) -> None:
+    """InputError for settings that contradict each other."""
+    if config.label.windows:
+        require_windows(config)
+    if config.label.any_class:
+        require_any_class(config)
 
 
 def with_precisions(config: Config) -> Config:

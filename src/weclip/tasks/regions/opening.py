@@ -11,6 +11,7 @@ from rich.console import Console
 from weclip import parts
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.guide import Guide
+from weclip.backbones.precision import FLOAT32, computing_in
 from weclip.config import Config
 from weclip.labels.regions.regions import GuideOf, Opens, Regions, RegionSource, described
 from weclip.labels.resizing import planes
@@ -77,13 +78,14 @@ def regions_of_model(config: Config) -> Record:
     return {"regions": name, "saw_human_masks": source.saw_human_masks}
 
 
-def guide_by(encoder: DinoImageEncoder) -> GuideOf:
-    """Patch features of whole images, by an encoder where it is."""
+def guide_by(encoder: DinoImageEncoder, precision: str = FLOAT32) -> GuideOf:
+    """Patch features of whole images, by an encoder where it is, computed as in `computing_in`."""
     device = next(encoder.parameters()).device
 
     @torch.no_grad()
     def see(image: NDArray[np.uint8]) -> Guide:
-        seen: Guide = encoder(planes(image)[None].to(device).float())
+        with computing_in(precision, device):
+            seen: Guide = encoder(planes(image)[None].to(device).float())
         return seen
 
     return see
