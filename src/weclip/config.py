@@ -49,7 +49,7 @@ class DataConfig:
 
     format: str = "voc"  # voc | coco | folder
     root: str = MISSING  # folder, or a dataset.yaml
-    classes: str | None = None  # voc | coco | demo | a YAML file; None: the folder's own
+    classes: str | None = None  # voc | voc-corrclip | coco | demo | a YAML file; None: the folder's
     tags_file: str | None = None  # CSV or JSONL; None: the data set's own; auto: made by CLIP
     tags_control: str | None = None  # control or column whose labels are the tags; None: all
     untagged: str | None = None  # background: an export's images without tags are; None: left out

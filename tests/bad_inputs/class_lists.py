@@ -20,13 +20,13 @@ CASES = (
         "classes-not-found",
         "A file that is not there",
         f"{TRAIN_FOLDER} data.classes=my.yaml",
-        "class list 'my.yaml' is neither a file nor one of voc, coco, demo; give the path of a YAML file",
+        "class list 'my.yaml' is neither a file nor one of voc, voc-corrclip, coco, demo; give the path of a YAML file",
     ),
     Case(
         "classes-misspelt",
         "A misspelt name",
         f"{TRAIN_FOLDER} data.classes=vocc",
-        "class list 'vocc' is neither a file nor one of voc, coco, demo; did you mean 'voc'?",
+        "class list 'vocc' is neither a file nor one of voc, voc-corrclip, coco, demo; did you mean 'voc'?",
     ),
     _case(
         "empty",

@@ -107,7 +107,7 @@ CASES = (
         "tag-classes-unknown",
         "A misspelt class list",
         f"{TAG} data.classes=vco",
-        "class list 'vco' is neither a file nor one of voc, coco, demo; did you mean 'voc'?",
+        "class list 'vco' is neither a file nor one of voc, voc-corrclip, coco, demo; did you mean 'voc'?",
     ),
     Case(
         "tag-twins",

@@ -205,7 +205,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 def test_unknown_list() -> None:
     with pytest.raises(
-        InputError, match="'vocc' is neither a file nor one of voc, coco, demo; did"
+        InputError, match="'vocc' is neither a file nor one of voc, voc-corrclip, coco, demo; did"
     ):
         load_classes("vocc")
     with pytest.raises(InputError, match="give the path of a YAML file"):

@@ -100,7 +100,7 @@ LabelMethod = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="What makes the masks: clip-es (the default), excel, cd-clip.",
+        help="What makes the masks: clip-es (the default), excel, cd-clip, corrclip.",
         autocompletion=complete_method,
     ),
 ]

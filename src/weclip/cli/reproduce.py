@@ -13,7 +13,7 @@ def reproduce(
     name: Annotated[
         str,
         typer.Argument(
-            help="voc, coco, voc-plus, coco-plus, clip-es, excel or cd-clip.",
+            help="voc, coco, voc-plus, coco-plus, clip-es, excel, cd-clip or corrclip.",
             metavar="NAME",
             autocompletion=complete_published,
         ),

@@ -29,6 +29,7 @@ NAMES = {
     "clip-es": f"{VOC} maps maps-scores maps-crf maps-crf-scores",
     "excel": f"{VOC} maps maps-scores maps-enriched-text maps-enriched-text-scores",
     "cd-clip": f"{VOC} maps maps-scores",
+    "corrclip": "prepare-voc maps maps-scores maps-8-points-a-side maps-8-points-a-side-scores",
 }
 
 

@@ -212,6 +212,22 @@ def test_maps(name, tmp_path, voc_root, reproduce):
     assert first["ours"].keys() == {"-"}
 
 
+def test_corrclip_without_tags(tmp_path, voc_root, reproduce, dino_file):
+    """With regions of another source in the place of SAM 2's; the table says so."""
+    pytest.importorskip("skimage", reason="needs the extra 'regions'")
+    quick = "windows.side=42 windows.stride=42 windows.short_side=null clip.prompt_template='a {}.'"
+    regions = ["regions.source=superpixels", f"dino.weights={dino_file}", *quick.split(maxsplit=3)]
+    assert reproduce("corrclip", voc_root, tmp_path / "out") == 0
+    rows = record(tmp_path / "out")["rows"]
+    assert all("not run: needs dino.weights=FILE" in row["state"] for row in rows)
+    assert reproduce("corrclip", voc_root, tmp_path / "other", *regions) == 0
+    first, _ = record(tmp_path / "other")["rows"]
+    assert first["mean"] == miou(tmp_path / "other/maps-scores", "maps")
+    told = (tmp_path / "other/table.md").read_text()
+    assert "regions.source=superpixels" in told
+    assert "dino.weights" not in told
+
+
 def test_texts_that_are_given_make_the_row_that_needs_them(tmp_path, voc_root, reproduce):
     texts = tmp_path / "texts.yaml"
     texts.write_text("bird: [a bird has wings]\ncat: [a cat has fur]\ndog: [a dog barks]\n")

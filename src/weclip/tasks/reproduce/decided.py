@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from weclip.config_file import flatten, to_yaml
 from weclip.system.errors import InputError
-from weclip.tasks.reproduce.published import Published
+from weclip.tasks.reproduce.published import Published, needed_keys
 from weclip.tasks.reproduce.stages import Request
 from weclip.tasks.reproduce.work import config_of
 
@@ -51,7 +51,7 @@ def _decided(table: Published) -> Iterator[tuple[str, str]]:
     yield "data.train_split", ROWS
     if any(row.crf for row in table.rows):
         yield "label.confidence", ROWS
-    needed = {f"clip.{need}" for row in table.rows for need in row.needs}
+    needed = needed_keys(table)
     for row in table.rows:
         for change in row.changes:
             if (key := change.partition("=")[0]) not in needed:

@@ -39,14 +39,28 @@ def _test_images(request: Request) -> str | None:
     return None
 
 
-def _descriptions(request: Request) -> str | None:
-    given = any(change.startswith("clip.descriptions=") for change in request.changes)
-    return None if given else "clip.descriptions=FILE, texts that are not shipped"
+def _unless_given(keys: tuple[str, ...], what: str) -> Callable[[Request], str | None]:
+    """What is said unless the user gives one of the keys."""
+    given = tuple(f"{key}=" for key in keys)
+
+    def missing(request: Request) -> str | None:
+        return None if any(change.startswith(given) for change in request.changes) else what
+
+    return missing
 
 
 NEEDS: Mapping[str, Callable[[Request], str | None]] = {
     "crf": _crf,
     "test images": _test_images,
-    "descriptions": _descriptions,
+    "descriptions": _unless_given(
+        ("clip.descriptions",), "clip.descriptions=FILE, texts that are not shipped"
+    ),
+    "guide": _unless_given(
+        ("dino.weights",), "dino.weights=FILE, DINO ViT-B/8 (dino_vitbase8_pretrain.pth)"
+    ),
+    "regions": _unless_given(
+        ("regions.sam2.weights", "regions.files", "regions.source"),
+        "regions.sam2.weights=FOLDER of facebook/sam2.1-hiera-large",
+    ),
 }
 """What is said where a need is not met, by its name; None where it is."""

@@ -73,6 +73,19 @@ class Published:
     rows: tuple[Row, ...]
 
 
+FILES = {
+    "descriptions": "clip.descriptions",
+    "guide": "dino.weights",
+    "regions": "regions.sam2.weights",
+}
+"""Keys of files that a user gives, by what a row needs."""
+
+
+def needed_keys(table: Published) -> set[str]:
+    """Keys of what the rows need, which is no change of the recipe."""
+    return {FILES[need] for row in table.rows for need in row.needs if need in FILES}
+
+
 def published_names() -> list[str]:
     """What can be reproduced."""
     files = resources.files("weclip.presets").joinpath("published").iterdir()

@@ -33,7 +33,7 @@ from weclip.system.untrusted.documents import read_json
 from weclip.tasks.reproduce.costs import cost_lines
 from weclip.tasks.reproduce.decided import require_free
 from weclip.tasks.reproduce.lacking import lacking
-from weclip.tasks.reproduce.published import read_published
+from weclip.tasks.reproduce.published import needed_keys, read_published
 from weclip.tasks.reproduce.stages import Request, Stage, stages
 from weclip.tasks.reproduce.table import Line, lines, notes, rich_table, show, write_results
 from weclip.tasks.reproduce.work import WORK, config_of, digest
@@ -253,8 +253,8 @@ def changed_texts(request: Request, config: Config) -> list[str]:
     plain = Request(table=request.table, root=request.root, out=request.out)
     before, now = (flatten(to_yaml(each)) for each in (config_of(plain, plain.settings), config))
     free = {*FREE_ON_RESUME} - WEIGHTS.keys()
-    needed = {f"clip.{need}" for row in request.table.rows for need in row.needs}
-    differs = {k for k in now if before.get(k) != now[k] and k not in free | needed}
+    free |= needed_keys(request.table)
+    differs = {k for k in now if before.get(k) != now[k] and k not in free}
     differs -= {key for key in WEIGHTS if _is_published(key, str(now.get(key)))}
     last = {change.partition("=")[0]: change for change in request.changes}
     return [text for key, text in last.items() if key in differs]
