@@ -28,6 +28,9 @@ SIZE = (375, 500)
 
 ENDS = {"plain": (), "with PAR": ("label.par=true",)}
 
+GUIDED = ("corrclip",)
+"""Methods that read a second encoder: `region_cost.py`."""
+
 Tagged = tuple[NDArray[np.uint8], tuple[int, ...]]
 """An image and its tags."""
 
@@ -72,7 +75,7 @@ def main() -> None:
     parts, _ = full_size_method()
     images = random_images(args.images, len(parts.maps.class_text))
     rows, speeds = [], {}
-    for name in label_methods():
+    for name in (each for each in label_methods() if each not in GUIDED):
         for end, changes in ENDS.items():
             method = build(parts, name, changes).to(device())
             spent = seconds(lambda m=method: label(m, images), args.repeats)

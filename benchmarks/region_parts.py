@@ -13,27 +13,23 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from measuring import device, show
-from weclip.backbones.loaded import LoadedBackbones
-from weclip.build.without_training import build_training_free
 from weclip.config import Config
 from weclip.config_file import load_config
 from weclip.data.batch import TaggedImage
 from weclip.data.images.full_images import EvalItem, full_images
 from weclip.demo.run import VAL_SCENES
 from weclip.demo.world import write_world
-from weclip.inference.label_masks import label_mask
+from weclip.inference.label_masks import label_stream
 from weclip.inference.scores.evaluate import Tally
 from weclip.system.console import QUIET
-from weclip.tasks.banks.memory import MemoryOptions, memory, open_memory
+from weclip.tasks.banks.memory import MemoryOptions, memory
 from weclip.tasks.datasets import open_configured
-from weclip.tasks.label.opening import open_label_regions
-from weclip.tasks.label.scored import Scored
-from weclip.tasks.load.backbones import open_clip
-from weclip.tasks.load.for_labels import open_guide
+from weclip.tasks.label.opening import open_method
 
 PAR = "label.par=true"
 NONE = "affinity.source=none"
@@ -42,6 +38,8 @@ ATTENTION = ("cam.source=region_attention", NONE)
 VOTE = "regions.vote=true"
 GRAPH, MERGED = "regions.source=graph", "regions.source=merged"
 MEMORY = "label.memory=BANK"
+WINDOWS = (*ATTENTION, VOTE, "label.windows=true", "label.scale=1.0", "windows.short_side=null")
+FREE = ("label.any_class=true", "label.background_under=0.2")
 
 ROWS: Mapping[str, tuple[str, ...]] = {
     "default: Grad-CAM, class distributions, PAR": (PAR,),
@@ -65,6 +63,14 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "vote, graph, text probability": (*TEXT, PAR, VOTE, GRAPH),
     "vote, graph, region attention": (*ATTENTION, PAR, VOTE, GRAPH),
     "vote, graph, text probability, memory": (*TEXT, MEMORY, PAR, VOTE, GRAPH),
+    "guide affinity alone": ("affinity.source=guide", "affinity.guide.attention=false", PAR),
+    "region attention, memory": (*ATTENTION, MEMORY, PAR),
+    "region attention, superpixels, vote, no PAR": (*ATTENTION, VOTE),
+    "CorrCLIP over windows, superpixels": WINDOWS,
+    "CorrCLIP over windows, graph": (*WINDOWS, GRAPH),
+    "no tags: text probability": (*TEXT, *FREE),
+    "no tags: text probability, memory": (*TEXT, MEMORY, *FREE),
+    "no tags: CorrCLIP over windows, superpixels": (*WINDOWS, *FREE),
 }
 """Changes of the demo's configuration by name."""
 
@@ -73,18 +79,18 @@ Row = dict[str, Any]
 
 def score(config: Config, items: Sequence[EvalItem], bank: Path | None) -> tuple[float, float]:
     """mIoU in per cent, and seconds an image."""
-    dataset = open_configured(config)
-    clip, guide = open_clip(config), open_guide(config)
-    method = build_training_free(config, clip, dataset.classes, None, guide).to(device())
-    if bank is not None:
-        method.maps.memory = open_memory(config, str(bank), LoadedBackbones(clip, guide))
-    regions = open_label_regions(config, guide, QUIET)
-    scorer = Scored(method, False, "float32", regions, config.regions.vote)
-    tally, seconds = Tally(dataset.classes.num_classes), 0.0
+    classes, use = open_configured(config).classes, config.label
+    given = replace(config, label=replace(use, memory=None if bank is None else str(bank)))
+    scorer = open_method(given, classes, QUIET, soft=False).scorer
+    tally, seconds = Tally(classes.num_classes), 0.0
     for item in items:
+        tags = tuple(range(len(classes.names))) if use.any_class else item.tags or ()
+        named = TaggedImage(item.name, Path(item.name), tags), item.image
         start = time.perf_counter()
-        image = TaggedImage(item.name, Path(item.name), item.tags or ())
-        mask = label_mask(item.image, scorer([(image, item.image)])[0], None, 0.0)
+        made = label_stream(
+            scorer, [named], crf=None, threshold=0.0, background_under=use.background_under
+        )
+        ((_, mask),) = made
         seconds += time.perf_counter() - start
         tally.add(item.name, mask.label_map, item.mask)
     return 100 * tally.result().scores.miou, seconds / len(items)
@@ -102,7 +108,7 @@ def filled(config: Config, folder: Path) -> Path:
 def made(changes: Sequence[str], base: Sequence[str], folder: Path, images: int) -> Row:
     """One row."""
     given = [each.replace("BANK", "bank") for each in changes]
-    config = load_config("demo", [*base, *given])
+    config = load_config("demo", [*base, "label.precision=float32", *given])
     split = config.data.eval_split or "val"
     dataset = open_configured(config)
     samples = dataset.read_masked_split(split)[:images]
