@@ -116,25 +116,25 @@ def _overview(
     scenes: Sequence[Scene],
     panels: Panels,
 ) -> Overview:
-    classes, ordered = folder.classes, most_doubtful(scenes)
+    classes, ordered, tagged = folder.classes, most_doubtful(scenes), not folder.any_class
     names = classes.names_with_background
     rows = class_rows(
         scenes,
         num_classes=classes.num_classes,
-        images=images_by_class(images, len(classes.names)),
+        images=images_by_class(images, len(classes.names)) if tagged else None,
         iou=None,
     )
     sure = mean(scene.confidence or 0.0 for scene in scenes)
     settings = folder.recipe["config"]
     note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
     return Overview(
-        title=f"Masks from {'class names' if folder.any_class else 'tags'}: {folder.out.name}",
+        title=f"Masks from {'tags' if tagged else 'class names'}: {folder.out.name}",
         lead=f"Masks made by frozen encoders ({folder.recipe['method']}), without training. "
-        f"{ANY_CLASS if folder.any_class else TAGS_ONLY}; nothing here is scored.",
+        f"{TAGS_ONLY if tagged else ANY_CLASS}; nothing here is scored.",
         headline=[
             ("images", f"{len(scenes):,}", f"of split {config.data.train_split}"),
             ("classes", str(len(classes.names)), "without background"),
-            *([] if folder.any_class else [tags_found(scenes)]),
+            *([tags_found(scenes)] if tagged else []),
             ("confidence", f"{100 * sure:.0f} %", "mean over images"),
         ],
         advice=[
@@ -142,12 +142,12 @@ def _overview(
                 scenes, names, suspects_command(settings, folder.out, config.PLUGINS)
             ),
             *advice.unsure(scenes),
-            *advice.few_images(rows, names),
+            *(advice.few_images(rows, names) if tagged else ()),
             *advice.no_masks(_scores(folder.out, config, settings), "of these images"),
-            *([] if folder.any_class else [_train(folder.out, config, settings)]),
+            *([_train(folder.out, config, settings)] if tagged else []),
         ],
         data=dataset.understood(config.data.train_split, None),
-        tag_counts=images_by_tags(images),
+        tag_counts=images_by_tags(images) if tagged else [],
         rows=rows,
         sections=[Section("Images", note, ordered, panels)],
         scenes=ordered,
