@@ -35,6 +35,7 @@ PAR = "label.par=true"
 NONE = "affinity.source=none"
 TEXT = ("cam.source=text_probability", NONE)
 ATTENTION = ("cam.source=region_attention", NONE)
+EMBEDDING = "cam.embedding=region_attention"
 VOTE = "regions.vote=true"
 GRAPH, MERGED = "regions.source=graph", "regions.source=merged"
 MEMORY = "label.memory=BANK"
@@ -47,6 +48,9 @@ ROWS: Mapping[str, tuple[str, ...]] = {
     "text probability": (*TEXT, PAR),
     "region attention, superpixels": (*ATTENTION, PAR),
     "region attention, graph": (*ATTENTION, GRAPH, PAR),
+    "patch-text": ("cam.source=patch_text", NONE, PAR),
+    "patch-text, region attention": ("cam.source=patch_text", EMBEDDING, NONE, PAR),
+    "default, distributions of region attention": (EMBEDDING, PAR),
     "text probability, memory": (*TEXT, MEMORY, PAR),
     "vote, superpixels": (PAR, VOTE),
     "vote, graph": (PAR, VOTE, GRAPH),
@@ -98,7 +102,7 @@ def score(config: Config, items: Sequence[EvalItem], bank: Path | None) -> tuple
 
 def filled(config: Config, folder: Path) -> Path:
     """The bank of the training scenes, made once for each way to fill it."""
-    way = f"{config.cam.source}-{config.regions.source}"
+    way = f"{config.cam.source}-{config.cam.embedding}-{config.regions.source}"
     path = folder / f"{way}.safetensors"
     if not path.exists():
         memory(config, path, MemoryOptions(resume=True))
@@ -151,7 +155,10 @@ def main() -> None:
 
 def needs_dino(changes: Sequence[str]) -> bool:
     """Whether a row reads the second encoder."""
-    return any(each in (MERGED, MEMORY, "affinity.source=guide", ATTENTION[0]) for each in changes)
+    return any(
+        each in (MERGED, MEMORY, "affinity.source=guide", ATTENTION[0], EMBEDDING)
+        for each in changes
+    )
 
 
 if __name__ == "__main__":

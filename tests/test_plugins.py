@@ -53,6 +53,7 @@ def affinity(body: str) -> str:
         (WHOLE.replace("= 1.0", ""), "its setting 'weight' has no default"),
         (WHOLE.replace("weight", "factor"), "a loss has a setting 'weight'"),
         (affinity(""), "say what it reads of the view"),
+        (affinity("    reads: ClassVar = ('embedding',)\n"), "has a setting 'self_self_blocks'"),
         (affinity("    reads: ClassVar = ('depth',)\n"), "reads 'depth', which no view has"),
         (
             affinity("    reads: ClassVar = ('branches',)\n"),

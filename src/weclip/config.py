@@ -12,11 +12,14 @@ from omegaconf import MISSING
 
 from weclip import parts
 from weclip.config_labels import (
+    AffinityConfig,
+    CamConfig,
     LabelConfig,
     MemoryConfig,
     RegionsConfig,
     TagsConfig,
     WindowsConfig,
+    require_embedder,
 )
 from weclip.data.images.listing import AUTO
 from weclip.data.images.reading import MAX_PIXELS, Reading
@@ -113,22 +116,6 @@ class MitConfig:
 
     weights: str | None = None  # file or folder as published; nvidia/mit-b1; OWNER/NAME of the hub
     sha256: str | None = None  # as clip.sha256
-
-
-@dataclass
-class CamConfig:
-    """Maps of tags, and what becomes of them at pixels."""
-
-    source: str = "gradcam"  # a map source
-    min_max_eps: float = 1e-7  # of the maps that labels are made of; released code
-    background_power: float = 1.0  # background score is (1 - max)^power; CLIP-ES, released code
-
-
-@dataclass
-class AffinityConfig:
-    """What spreads maps of tags."""
-
-    source: str = "attention"  # an affinity
 
 
 @dataclass
@@ -260,7 +247,7 @@ class Config:
         return self.faithful if switch is None else switch
 
     def reads(self, *, losses: bool = False) -> frozenset[str]:
-        """What chosen parts read, of `parts.READABLE`: maps, affinity, regions if these are read.
+        """What chosen parts read, of `parts.READABLE`: maps, affinity; embedding, regions if read.
 
         Names that no part has read nothing.
 
@@ -270,12 +257,26 @@ class Config:
         chosen = [(parts.MAP_SOURCE, self.cam.source), (parts.AFFINITY, self.affinity.source)]
         chosen += [(parts.LOSS, name) for name in self.loss.terms if losses]
         found = frozenset[str]().union(*(self._reads_of(*each) for each in chosen))
+        if "embedding" in found and self.cam.embedding is not None:
+            found |= self._reads_of(parts.MAP_SOURCE, self.cam.embedding)
         if self.regions.files is None and ("regions" in found or self.regions.vote):
             found |= self._reads_of(parts.REGION_SOURCE, self.regions.source)
         return found
 
     def _reads_of(self, kind: parts.Kind, name: str) -> frozenset[str]:
         return frozenset(getattr(self.KNOWN.get((kind.name, name)), "reads", ()))
+
+    def embedder(self) -> Any:
+        """The part of `cam.embedding`; None: parts read the embedding of their own blocks.
+
+        Raises:
+            InputError: It has no embedding, or nothing reads it.
+        """
+        name = self.cam.embedding
+        if name is None:
+            return None
+        require_embedder(name, self.KNOWN, self.cam.source, self.affinity.source)
+        return self.part(parts.MAP_SOURCE, name)
 
     def part(self, kind: parts.Kind, name: str) -> Any:
         """A part with the settings of its section; InputError for settings that contradict."""

@@ -1,11 +1,30 @@
-"""The sections of what makes labels: masks and tags without training, regions, memories.
+"""The sections of what makes labels: maps, masks and tags without training, regions, memories.
 
 Sections of `weclip.config`, which holds the others.
 """
 
 from dataclasses import dataclass
 
+from weclip import parts
 from weclip.parts import setting
+from weclip.system.errors import InputError, did_you_mean
+
+
+@dataclass
+class CamConfig:
+    """Maps of tags, and what becomes of them at pixels."""
+
+    source: str = "gradcam"  # a map source
+    embedding: str | None = None  # a map source whose embedding parts read; null: their own
+    min_max_eps: float = 1e-7  # of the maps that labels are made of; released code
+    background_power: float = 1.0  # background score is (1 - max)^power; CLIP-ES, released code
+
+
+@dataclass
+class AffinityConfig:
+    """What spreads maps of tags."""
+
+    source: str = "attention"  # an affinity
 
 
 @dataclass
@@ -110,3 +129,30 @@ class MemoryConfig:
     own_weight: float = setting(
         0.5, source="CorrCLIPv2, released code; of an image's own features", least=0, most=1
     )
+
+
+def require_embedder(name: str, known: parts.Parts, source: str, affinity: str) -> None:
+    """InputError unless `cam.embedding` is an embedding that a chosen part reads.
+
+    Args:
+        name: The map source that it names.
+        known: The parts that there are.
+        source: The chosen map source.
+        affinity: The chosen affinity.
+    """
+    have = sorted(each for (_, each), part in known.items() if hasattr(part, "embedded"))
+    if name not in have:
+        hint = f"{did_you_mean(name, have)} ".lstrip()
+        raise InputError(
+            f"cam.embedding={name}: there is no map source with an embedding of that name; {hint}"
+            f"known: {', '.join(have)}, or null"
+        )
+    reads = getattr(known[parts.MAP_SOURCE.name, name], "reads", ())
+    parts.require_readable(f"cam.embedding={name}", reads, ("guide", "regions"))
+    chosen = ((parts.MAP_SOURCE.name, source), (parts.AFFINITY.name, affinity))
+    if not any("embedding" in getattr(known[each], "reads", ()) for each in chosen):
+        raise InputError(
+            f"cam.embedding={name}: neither cam.source={source} nor affinity.source={affinity} "
+            "reads it; leave it out, or take cam.source=patch_text or "
+            "affinity.source=class_distribution"
+        )

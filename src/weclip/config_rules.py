@@ -192,9 +192,9 @@ def _validate_parts(config: Config) -> None:
             _require(config, f"{section}.{name}.{key}", ok, allowed)
     for kind in parts.KINDS:
         for name in chosen(config, kind):
-            part = config.part(kind, name)
-            reads = getattr(part, "reads", ())
+            reads = getattr(config.part(kind, name), "reads", ())
             parts.require_readable(f"{kind.name} '{name}'", reads, _provided(config))
+    config.embedder()
     name = chosen(config, parts.METHOD)[0]
     corrects = getattr(config.KNOWN[parts.METHOD.name, name], "reads_corrected", False)
     if config.data.corrected is not None and not corrects:

@@ -10,14 +10,12 @@ from typing import Any, get_type_hints
 
 from weclip import parts
 from weclip.config import (
-    AffinityConfig,
-    CamConfig,
     Config,
     LossConfig,
     MethodConfig,
     QuirkConfig,
 )
-from weclip.config_labels import RegionsConfig
+from weclip.config_labels import AffinityConfig, CamConfig, RegionsConfig
 from weclip.plugins import Plugin
 from weclip.system.errors import InputError
 

@@ -59,8 +59,8 @@ LOSS = Kind("loss", "loss.terms", "weclip.methods.losses", several=True)
 METHOD = Kind("method", "method.name", "weclip.methods")
 KINDS = (MAP_SOURCE, AFFINITY, REGION_SOURCE, LOSS, METHOD)
 
-OF_CLIP = ("rgb", "tokens", "attention", "last_block", "patch_embedding")
-"""What every view (`labels/view.py`) has."""
+OF_CLIP = ("rgb", "tokens", "attention", "last_block", "patch_embedding", "embedding")
+"""What every view (`labels/view.py`) has; `embedding` is that of `cam.embedding`."""
 
 PROVIDED = ("guide", "regions", "branches", "class_logits")
 """What there is where the configuration provides it: a view's second encoder (`dino.weights`) and
@@ -207,7 +207,8 @@ def _check(kind: Kind, name: str, part: type) -> None:
     for each in fields(part):
         if each.default is MISSING:
             raise InputError(f"{what}: its setting '{each.name}' has no default; give it one")
-    if kind is LOSS and "weight" not in {each.name for each in fields(part)}:
+    names = {each.name for each in fields(part)}
+    if kind is LOSS and "weight" not in names:
         raise InputError(f"{what}: a loss has a setting 'weight', which it is multiplied by")
     if kind in (MAP_SOURCE, AFFINITY, REGION_SOURCE) and not isinstance(
         getattr(part, "reads", None), tuple
@@ -215,6 +216,8 @@ def _check(kind: Kind, name: str, part: type) -> None:
         raise InputError(
             f"{what}: say what it reads of the view: reads: ClassVar = ('attention',), or ()"
         )
+    if "embedding" in getattr(part, "reads", ()) and "self_self_blocks" not in names:
+        raise InputError(f"{what}: what reads 'embedding' has a setting 'self_self_blocks'")
 
 
 def needs_of(method: type) -> tuple[str, ...]:

@@ -19,6 +19,24 @@ CASES = (
         "cam.source: there is no map source 'grad-cam'; did you mean 'gradcam'? known: gradcam, patch_text, region_attention, text_probability; one of your own needs --plugin FILE.py",
     ),
     _case(
+        "cam-embedding-unknown",
+        "An embedding that there is not",
+        "cam.source=patch_text cam.embedding=region_atention",
+        "cam.embedding=region_atention: there is no map source with an embedding of that name; did you mean 'region_attention'? known: region_attention, text_probability, or null",
+    ),
+    _case(
+        "cam-embedding-of-a-source-without",
+        "An embedding of a map source that has none",
+        "cam.source=patch_text cam.embedding=gradcam",
+        "cam.embedding=gradcam: there is no map source with an embedding of that name; known: region_attention, text_probability, or null",
+    ),
+    _case(
+        "cam-embedding-unread",
+        "An embedding that no chosen part reads",
+        "cam.embedding=region_attention",
+        "cam.embedding=region_attention: neither cam.source=gradcam nor affinity.source=attention reads it; leave it out, or take cam.source=patch_text or affinity.source=class_distribution",
+    ),
+    _case(
         "affinity-source-unknown",
         "An affinity that there is not",
         "affinity.source=js",

@@ -60,16 +60,19 @@ def test_regions_of_files_and_of_a_source_vote_alike(data, plain, tmp_path):
     assert "regions" not in recipe(plain)
 
 
-@pytest.mark.parametrize("source", ["text_probability", "region_attention"])
+@pytest.mark.parametrize(
+    "source",
+    ["text_probability", "region_attention", "patch_text cam.embedding=region_attention"],
+)
 def test_a_memory_changes_masks_and_is_named(guided, source, tmp_path, capsys):
-    line, bank = [*guided, f"cam.source={source}"], tmp_path / "bank.safetensors"
+    line, bank = [*guided, *f"cam.source={source}".split()], tmp_path / "bank.safetensors"
     assert cli.run(["memory", *line, "--out", str(bank)]) == 0
     without, with_it = tmp_path / "without", tmp_path / "with"
     alone = [each for each in line if source != "text_probability" or "dino" not in each]
     assert cli.run(["label", *alone, "--soft", "--out", str(without)]) == 0
     given = [*line, f"label.memory={bank}", "--soft"]
     assert cli.run(["label", *given, "--out", str(with_it)]) == 0
-    soft = [(out / "soft" / f"{NAMES[0]}.npz").read_bytes() for out in (without, with_it)]
+    soft = [[(out / "soft" / f"{n}.npz").read_bytes() for n in NAMES] for out in (without, with_it)]
     assert soft[0] != soft[1]
     named = recipe(with_it)
     assert len(named["files"]["label.memory"]) == 64
@@ -87,7 +90,18 @@ def test_a_memory_changes_masks_and_is_named(guided, source, tmp_path, capsys):
         (["affinity.source=guide"], "a second encoder is read here"),
         (["cam.source=region_attention"], "a second encoder is read here"),
         (["dino.weights={dino}"], "CLIP alone is read here; leave it out"),
-        (["dino.weights={dino}", "label.memory=x"], "cam.source=gradcam reads no memory; add"),
+        (
+            ["dino.weights={dino}", "label.memory=x"],
+            "neither cam.source=gradcam nor affinity.source=attention reads a memory; add",
+        ),
+        (
+            ["cam.embedding=region_attention", "affinity.source=class_distribution"],
+            "a second encoder is read here",
+        ),
+        (
+            ["dino.weights={dino}", "cam.source=patch_text", "cam.embedding=region_attention"],
+            "cam.embedding=region_attention makes maps on the second encoder's patches of 7",
+        ),
         (
             ["dino.weights={dino}", "cam.source=region_attention"],
             "on the second encoder's patches of 7 pixels, and affinity.source=attention spreads",

@@ -158,7 +158,7 @@ def test_maps(case):
         patch_grid=case.view.patch_grid,
         eps=1e-7,
     )
-    weights = class_probability(case.step.logits, slots)
+    weights = class_probability(case.step.logits, slots, case.step.logits.shape[2:])
     for i, ids in enumerate(case.meta["tags"]):
         order, background = case.order(i), len(maps.background_text)
         probability = found.probability[i]

@@ -5,6 +5,7 @@ import torch
 from tests.methods.tiny_weclip import BLOCKS, clip_state, make_batch, text_features, tiny_weclip
 
 from weclip.backbones.clip.image_encoder import build_image_encoder
+from weclip.labels.banks.embedded import Embedded
 from weclip.labels.view import Guide, View
 from weclip.system.errors import InputError
 
@@ -75,3 +76,30 @@ def test_what_else_there_is_comes_from_providers_once():
 def test_what_nothing_provides_is_one_line(name):
     with pytest.raises(InputError, match=f"reads '{name}', which this configuration does not"):
         getattr(view(), name)
+
+
+def test_the_embedding_is_made_once_and_mixed_with_a_memory():
+    """Of the embedder, or of the blocks that a part names."""
+    assert torch.equal(view().embedding(2).rows, view().patch_embedding(2))
+
+    class Memory:
+        def remember(self, rows, patch_grid, guide, ids, *, but):
+            calls.append((patch_grid, guide.patch_grid, ids.shape, but))
+            return rows + 1
+
+    class Embedder:
+        def embedded(self, seen):
+            calls.append("embedder")
+            return Embedded(torch.zeros(3, 6, 32), (2, 3))
+
+    calls = []
+    providers = {
+        "guide": lambda rgb: Guide(torch.ones(3, 2, 4), (1, 2)),
+        "regions": lambda rgb: torch.zeros(3, 32, 48),
+    }
+    seen = view(providers=providers, embedder=Embedder(), memory=Memory(), digest=b"own")
+    assert seen.embedding(2) is seen.embedding(5)
+    assert calls == ["embedder", *[((2, 3), (1, 2), (32, 48), b"own")] * 3]
+    assert (seen.embedding(2).rows == 1).all()
+    assert seen.embedding_on_patches(2).shape == (3, 24, 32)
+    assert seen.of_image(1).embedder is seen.embedder

@@ -79,7 +79,8 @@ def test_maps_are_weighed_by_the_prediction_before_they_are_spread():
         class_id = slots.index[image, slot] + 1
         expected = output.cam[image, slot] * probability[image, class_id]
         torch.testing.assert_close(detail.weighted[image, slot], expected)
-    torch.testing.assert_close(class_probability(output.logits, slots)[0, 1], probability[0, 3])
+    found = class_probability(output.logits, slots, output.logits.shape[2:])
+    torch.testing.assert_close(found[0, 1], probability[0, 3])
     spread = propagate(detail.weighted, detail.refined.transition, detail.refined.mask)
     torch.testing.assert_close(detail.refined.cam, spread)
 

@@ -82,7 +82,7 @@ NO_PATHS = set(
     data.format data.tags_control data.untagged data.train_split data.eval_split clip.activation
     clip.prompt_template cam.source affinity.source method.name train.precision train.best_metric
     tags.threshold clip.sha256 dino.sha256 mit.sha256 train.tracker eval.scale_merge label.precision
-    tags.precision eval.precision regions.source windows.guide
+    tags.precision eval.precision regions.source windows.guide cam.embedding
     """.split()
 )
 """Texts of the configuration that are names and words."""

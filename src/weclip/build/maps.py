@@ -6,6 +6,7 @@ from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.config import Config
+from weclip.labels.banks.embedded import reads_embedding
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.regions.regions import RegionSource
 from weclip.labels.tag_maps import TagMaps
@@ -32,9 +33,11 @@ def build_maps(
     """
     source = config.part(parts.MAP_SOURCE, config.cam.source)
     affinity = config.part(parts.AFFINITY, config.affinity.source)
-    if getattr(source, "on_guide_grid", False) and affinity.reads:
-        require_one_grid(config, image_encoder, guide)
-    return TagMaps(
+    embedder = config.embedder()
+    foreign = embedder is not None and reads_embedding(source)
+    if getattr(embedder if foreign else source, "on_guide_grid", False) and affinity.reads:
+        require_one_grid(config, image_encoder, guide, "embedding" if foreign else "source")
+    maps = TagMaps(
         image_encoder=image_encoder,
         text=text,
         source=source,
@@ -44,15 +47,20 @@ def build_maps(
         guide=guide,
         regions=region_source(config),
     )
+    maps.embedder = embedder
+    return maps
 
 
 def require_one_grid(
-    config: Config, image_encoder: ClipImageEncoder, guide: DinoImageEncoder | None
+    config: Config, image_encoder: ClipImageEncoder, guide: DinoImageEncoder | None, key: str
 ) -> None:
-    """InputError if maps on the guide's grid are to be spread by what CLIP sees on its own."""
+    """InputError if maps on the guide's grid are to be spread by what CLIP sees on its own.
+
+    `key` of the section `cam` puts them there.
+    """
     if guide is not None and guide.patch_size != image_encoder.patch_size:
         raise InputError(
-            f"cam.source={config.cam.source} makes maps on the second encoder's patches of "
+            f"cam.{key}={getattr(config.cam, key)} makes maps on the second encoder's patches of "
             f"{guide.patch_size} pixels, and affinity.source={config.affinity.source} spreads them "
             f"between CLIP's of {image_encoder.patch_size}; add affinity.source=none"
         )

@@ -14,6 +14,7 @@ from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.backbones.clip.text_features import TextFeatures
 from weclip.backbones.dino.image_encoder import DinoImageEncoder
 from weclip.backbones.graphs.replayed import Graphs
+from weclip.labels.banks.embedded import Embedder
 from weclip.labels.banks.memory import Memory
 from weclip.labels.regions.of_batch import region_maps
 from weclip.labels.regions.regions import RegionSource
@@ -33,8 +34,8 @@ class MapSource(Protocol):
     """Names of `view.READABLE`.
 
     Beside it a source may set `shares`: its maps are the shares that tags have of each place, the
-    rest is background's, and nothing is scaled afterwards. And `on_guide_grid`: they lie on the
-    patches of the second encoder.
+    rest is background's, and nothing is scaled afterwards. And `on_guide_grid`: they, and its
+    embedding, lie on the patches of the second encoder. One with an embedding is an `Embedder`.
     """
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
@@ -64,6 +65,7 @@ class TagMaps(nn.Module):
         regions: What cuts images into regions; None: nothing does.
 
     Attributes:
+        embedder: As in `View`.
         graphs: What training steps replay instead of launching it anew; None: nothing.
         memory: What lends its texts to alike regions; None: nothing does.
     """
@@ -86,6 +88,7 @@ class TagMaps(nn.Module):
         self.affinity = affinity
         self.guide = guide
         self.regions = regions
+        self.embedder: Embedder | None = None
         self.memory: Memory | None = None
         self.scale = text.scale
         self.graphs: Graphs | None = None
@@ -156,6 +159,7 @@ class TagMaps(nn.Module):
             formed=formed,
             providers=self._providers(),
             skipped=skipped,
+            embedder=self.embedder,
             memory=self.memory,
         )
 

@@ -18,6 +18,7 @@ from weclip.backbones.clip.image_encoder import ClipImageEncoder, ImageFeatures
 from weclip.backbones.clip.last_block import LastBlock
 from weclip.backbones.clip.text_features import TextFeatures, text_probabilities
 from weclip.backbones.guide import Guide
+from weclip.labels.banks.embedded import Embedded, Embedder
 from weclip.labels.banks.memory import Memory
 from weclip.labels.spreading import patch_attention
 from weclip.system.errors import InputError
@@ -51,6 +52,7 @@ class View:
         providers: What else there is, of `parts.PROVIDED`.
         skipped: How many blocks before block L it leaves out; WeCLIP+ as released leaves out one.
         encode: Runs blocks 1..L-1 in the encoder's place, such as from a graph; None: it does.
+        embedder: What has the embedding that parts read; None: that of their own blocks.
         memory: What lends its texts to alike regions; None: nothing does.
         digest: `digest_of` the one image that this is of, whose own rows it does not get back.
     """
@@ -63,6 +65,7 @@ class View:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     skipped: int = 0
     encode: Callable[[Tensor, int], ImageFeatures] | None = None
+    embedder: Embedder | None = None
     memory: Memory | None = None
     digest: bytes | None = None
 
@@ -73,6 +76,7 @@ class View:
         # What a part asks for does not depend on the precision in which the part runs.
         self._precision: dict[str, Any] = {"dtype": dtype, "enabled": enabled}
         self._second_paths: dict[int, Tensor] = {}
+        self._embeddings: dict[int, Embedded] = {}
 
     def precision(self) -> torch.autocast:
         """The precision in which the encoder runs; parts run in float32, unless they enter this."""
@@ -163,23 +167,40 @@ class View:
         """(B, N, J) unit rows of these tokens in the joint space."""
         return self.encoder.to_joint(self.patch_tokens(self_self_blocks))
 
-    def remember(self, embedding: Tensor, patch_grid: tuple[int, int]) -> Tensor:
-        """Patches (B, N, J) in the joint space, mixed with what the memory, if any, says of them.
+    def embedding(self, self_self_blocks: int) -> Embedded:
+        """Patches that parts compare with texts: of `embedder`, or else after self-self attention.
 
-        Args:
-            embedding: The patches.
-            patch_grid: (h, w), with h * w = N.
+        Unit rows, unless a memory is mixed in (`remembered`).
         """
+        key = self_self_blocks if self.embedder is None else 0
+        if key not in self._embeddings:
+            if self.embedder is None:
+                made = Embedded(self.patch_embedding(self_self_blocks), self.patch_grid)
+            else:
+                made = self.embedder.embedded(self)
+            self._embeddings[key] = self.remembered(made)
+        return self._embeddings[key]
+
+    def embedding_on_patches(self, self_self_blocks: int) -> Tensor:
+        """(B, N, J) of these on CLIP's own grid; unit rows where they are resized to it."""
+        made = self.embedding(self_self_blocks)
+        if made.patch_grid == self.patch_grid:
+            return made.rows
+        return F.normalize(self._on_patches(made.rows, made.patch_grid), dim=-1)
+
+    def remembered(self, made: Embedded) -> Embedded:
+        """Patches mixed with what the memory, if any, says of their regions."""
         if self.memory is None:
-            return embedding
-        seen = zip(embedding, self.guide.features, self.regions, strict=True)
+            return made
+        grid = self.guide.patch_grid
+        seen = zip(made.rows, self.guide.features, self.regions, strict=True)
         mixed = [
             self.memory.remember(
-                rows, patch_grid, Guide(guide[None], self.guide.patch_grid), ids, but=self.digest
+                rows, made.patch_grid, Guide(guide[None], grid), ids, but=self.digest
             )
             for rows, guide, ids in seen
         ]
-        return torch.stack(mixed)
+        return Embedded(torch.stack(mixed), made.patch_grid)
 
     @property
     def class_text(self) -> Tensor:
@@ -214,11 +235,15 @@ class View:
     @cached_property
     def guide_on_patches(self) -> Tensor:
         """(B, N, D') unit rows, the guide's features on CLIP's own grid."""
-        features = F.normalize(self.guide.features.float(), dim=-1).transpose(1, 2)
-        maps = torch.unflatten(features, 2, self.guide.patch_grid)
-        if self.guide.patch_grid != self.patch_grid:
+        features = F.normalize(self.guide.features.float(), dim=-1)
+        return F.normalize(self._on_patches(features, self.guide.patch_grid), dim=-1)
+
+    def _on_patches(self, rows: Tensor, patch_grid: tuple[int, int]) -> Tensor:
+        """Rows (B, N', J) of patches of a grid as (B, N, J) of CLIP's own, bilinear."""
+        maps = torch.unflatten(rows.transpose(1, 2), 2, patch_grid)
+        if patch_grid != self.patch_grid:
             maps = F.interpolate(maps, self.patch_grid, mode="bilinear", align_corners=False)
-        return F.normalize(maps.flatten(2).transpose(1, 2), dim=-1)
+        return maps.flatten(2).transpose(1, 2)
 
     @cached_property
     def regions(self) -> Tensor:

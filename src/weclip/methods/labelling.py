@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -146,11 +147,14 @@ def label_maps_of(
 
 
 @torch.no_grad()
-def class_probability(logits: Tensor, slots: TagSlots) -> Tensor:
-    """(B, K, h, w), the predicted probability of each slot's class, of logits (B, C, h, w)."""
+def class_probability(logits: Tensor, slots: TagSlots, patch_grid: torch.Size) -> Tensor:
+    """(B, K, h, w), the predicted probability of each slot's class, of logits (B, C, h', w')."""
     probability = logits.float().softmax(dim=1)
     index = (slots.index + 1)[..., None, None].expand(-1, -1, *logits.shape[2:])
-    return probability.gather(1, index)
+    of_slots = probability.gather(1, index)
+    if of_slots.shape[2:] == patch_grid:
+        return of_slots
+    return F.interpolate(of_slots, patch_grid, mode="bilinear", align_corners=False)
 
 
 @torch.no_grad()

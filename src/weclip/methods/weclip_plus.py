@@ -270,7 +270,7 @@ class WeClipPlus(nn.Module):
         cam = self.maps.make(view, slots)
         if learnt is None:
             return cam, cam, self.maps.spread(cam, view, None)
-        weighted = cam * class_probability(learnt.logits, slots)
+        weighted = cam * class_probability(learnt.logits, slots, cam.shape[2:])
         refined = self.maps.spread(cam, view, learnt.feature_affinity)
         if slots.image.numel() and not self.knows_affinity:  # once, since a GPU has to wait
             require_linear(refined, cam)

@@ -21,7 +21,7 @@ from weclip.parts import affinity, quirk, setting
 class ClassDistribution:
     """Attention between patches that CLIP sees the same mixture of classes in (CD-CLIP)."""
 
-    reads: ClassVar = ("attention", "patch_embedding")
+    reads: ClassVar = ("attention", "embedding")
 
     layers: int = setting(8, source="WeCLIP, released code; last maps averaged", above=0, most=1000)
     refined_layers: int = setting(
@@ -49,7 +49,7 @@ class ClassDistribution:
             feature_affinity,
             signed=self.signed_layer_distance,
         )
-        embedding = view.patch_embedding(self.self_self_blocks)
+        embedding = view.embedding_on_patches(self.self_self_blocks)
         distribution = view.probabilities(embedding)  # (B, N, M)
         similarity = jensen_shannon_similarity(distribution)
         affinity = class_distribution_affinity(similarity, attention, self.temperature)

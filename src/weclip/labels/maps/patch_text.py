@@ -6,7 +6,6 @@ There is no backward pass, and a map costs one product.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import torch
@@ -25,7 +24,7 @@ _SHARPNESS = 2.0  # of the softmax that weighs the texts; released code
 class PatchText:
     """Patches against texts in the joint space, after self-self attention (ExCEL)."""
 
-    reads: ClassVar = ("patch_embedding",)
+    reads: ClassVar = ("embedding",)
 
     self_self_blocks: int = setting(
         5,
@@ -37,18 +36,29 @@ class PatchText:
     class_token_in_range: bool = quirk("released code of ExCEL; see `patch_text_cam`")
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
-        """Maps (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        patches = view.patch_tokens(self.self_self_blocks)
-        # The class token is that of the image's own path, as published.
-        embedding = view.encoder.project(torch.cat([view.class_token, patches], dim=1))
-        unit = over_tokens if self.unit_over_tokens else partial(F.normalize, dim=-1)
+        """Maps (B, K, h, w) in [0, 1], on the grid of the embedding; 0 in empty slots."""
+        embedding, patch_grid = self._embedding(view)
         return patch_text_cam(
-            unit(embedding),
+            embedding,
             slots,
             texts=view.all_texts,
-            patch_grid=view.patch_grid,
+            patch_grid=patch_grid,
             class_token_in_range=self.class_token_in_range,
         )
+
+    def _embedding(self, view: View) -> tuple[Tensor, tuple[int, int]]:
+        """Rows (B, 1+N, J), class token first, and the patches' grid.
+
+        The class token is that of the image's own path, as published; another embedding has none.
+        Of that, or with a memory, the quirks count over the class token and its rows as they are.
+        """
+        if view.embedder is None and view.memory is None:
+            tokens = torch.cat([view.class_token, view.patch_tokens(self.self_self_blocks)], dim=1)
+            rows, grid = view.encoder.project(tokens), view.patch_grid
+            return (over_tokens(rows) if self.unit_over_tokens else F.normalize(rows, dim=-1)), grid
+        made = view.embedding(self.self_self_blocks)
+        rows = torch.cat([view.encoder.to_joint(view.class_token), made.rows], dim=1)
+        return (over_tokens(rows) if self.unit_over_tokens else rows), made.patch_grid
 
 
 def over_tokens(embedding: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from weclip.labels.banks.embedded import Embedded, remembered
+from weclip.labels.banks.embedded import Embedded
 from weclip.labels.maps.text_probability import shares_of
 from weclip.labels.region_attention.embedding import (
     RegionAttentionSettings,
@@ -60,7 +60,7 @@ class RegionAttention:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Shares (B, K, h', w') in [0, 1] on the guide's grid; 0 in empty slots."""
-        return shares_of(remembered(self, view), view, slots, self.scale)
+        return shares_of(view.remembered(self.embedded(view)), view, slots, self.scale)
 
     def embedded(self, view: View) -> Embedded:
         """CorrCLIP's features, of the guide's patches."""
@@ -69,7 +69,7 @@ class RegionAttention:
 
     @property
     def embedding_name(self) -> str:
-        """As in `embedding_of`."""
+        """As in `Embedder`."""
         return f"region attention, {self.settings}"
 
     def of_image(self, view: View) -> RegionEmbedding:

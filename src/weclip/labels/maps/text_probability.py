@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from weclip.labels.banks.embedded import Embedded, of_blocks, remembered
+from weclip.labels.banks.embedded import Embedded, of_blocks
 from weclip.labels.tag_slots import TagSlots
 from weclip.labels.view import View
 from weclip.parts import map_source, setting
@@ -21,7 +21,7 @@ from weclip.parts import map_source, setting
 class TextProbability:
     """Probabilities of patches among tags and background words; nothing is scaled (CorrCLIP)."""
 
-    reads: ClassVar = ("patch_embedding",)
+    reads: ClassVar = ("embedding",)
     shares: ClassVar = True
 
     self_self_blocks: int = setting(
@@ -31,7 +31,7 @@ class TextProbability:
 
     def __call__(self, view: View, slots: TagSlots) -> Tensor:
         """Shares (B, K, h, w) in [0, 1]; 0 in empty slots."""
-        return shares_of(remembered(self, view), view, slots, self.scale)
+        return shares_of(view.embedding(self.self_self_blocks), view, slots, self.scale)
 
     def embedded(self, view: View) -> Embedded:
         """Patches after self-self attention."""
@@ -39,7 +39,7 @@ class TextProbability:
 
     @property
     def embedding_name(self) -> str:
-        """As in `embedding_of`."""
+        """As in `Embedder`."""
         return of_blocks(self.self_self_blocks)
 
 

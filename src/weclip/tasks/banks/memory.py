@@ -203,7 +203,7 @@ class Maker:
         with computing_in(self.config.label.precision, device):
             view = self.method.maps.see(seen)
             view.regions = seen_regions(ids, (seen.shape[2], seen.shape[3]), device)
-            embedded = patches_of(self.method.maps.source, view)
+            embedded = patches_of(self.method.maps.source, self.method.maps.affinity, view)
         maps = torch.unflatten(embedded.rows[0].float().T, 1, embedded.patch_grid)
         guide = Guide(view.guide.features.float(), view.guide.patch_grid)
         keys, values = memory_rows(guide, maps, torch.from_numpy(ids).long().to(device))
@@ -282,4 +282,6 @@ def open_memory(
 
 def made_by(config: Config) -> str:
     """How keys and values are made; what `FeatureBank.made` says."""
-    return f"guide patches; {embedding_of(config.part(parts.MAP_SOURCE, config.cam.source))}"
+    source = config.part(parts.MAP_SOURCE, config.cam.source)
+    affinity = config.part(parts.AFFINITY, config.affinity.source)
+    return f"guide patches; {embedding_of(source, affinity, config.embedder())}"

@@ -33,12 +33,13 @@ def require_clip_files(config: Config) -> None:
 
 
 def require_embedded(config: Config) -> None:
-    """InputError if the chosen maps are not made of what a memory lends to."""
+    """InputError if the chosen parts read no embedding, which is what a memory lends to."""
     source = config.KNOWN[parts.MAP_SOURCE.name, config.cam.source]
-    if not hasattr(source, "embedded"):
+    if not hasattr(source, "embedded") and "embedding" not in config.reads():
         raise InputError(
-            f"label.memory={config.label.memory}: cam.source={config.cam.source} reads no memory; "
-            "add cam.source=text_probability or cam.source=region_attention"
+            f"label.memory={config.label.memory}: neither cam.source={config.cam.source} nor "
+            f"affinity.source={config.affinity.source} reads a memory; add cam.source=patch_text, "
+            "cam.source=text_probability or cam.source=region_attention"
         )
 
 
