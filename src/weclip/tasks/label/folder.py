@@ -81,7 +81,8 @@ def _method_of(config: Config, refiner: LoadedModel | None) -> str:
     if refiner is not None and isinstance(refiner.method, Retrieval):
         return refiner.config.method.name
     over = " over windows" if config.label.windows else ""
-    return f"{config.cam.source}{over}, {config.affinity.source}"
+    read = f", embedding of {config.cam.embedding}" if config.cam.embedding else ""
+    return f"{config.cam.source}{over}, {config.affinity.source}{read}"
 
 
 @dataclass(frozen=True)
