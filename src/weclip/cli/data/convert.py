@@ -13,7 +13,8 @@ def convert(
     source: options.TagsSource,
     target: Annotated[Path, typer.Argument(help="Tags file to write, .csv or .jsonl.")],
     classes: Annotated[
-        str, typer.Option("--classes", help="Class list: voc, voc-corrclip, coco, demo or a YAML file.")
+        str,
+        typer.Option("--classes", help="Class list: voc, voc-corrclip, coco, demo or a YAML file."),
     ],
     control: options.TagsControl = None,
     untagged: options.Untagged = None,

@@ -20,6 +20,7 @@ from weclip.tasks.regions.reading import RegionReader
 
 BESIDE_WINDOWS: dict[str, Any] = {
     "cam.source": "region_attention",
+    "cam.embedding": None,
     "affinity.source": "none",
     "label.model": None,
     "label.memory": None,
