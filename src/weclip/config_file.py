@@ -4,7 +4,7 @@ A configuration is a preset (differences only), plus overrides. It is resolved o
 the run folder and in every model file.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from functools import cache
@@ -40,6 +40,9 @@ PATHS = (
     ("regions", "files"),
 )
 """Keys of files and folders, which may begin with `~`."""
+
+PART_PATHS = (("regions", "sam2", "weights"), ("method", "retrieval", "masks"))
+"""The same in sections of parts, which read `~` themselves."""
 
 _defaults = cache(OmegaConf.structured)  # of a kind; not to be changed: a copy is quicker to make
 
@@ -192,7 +195,18 @@ def with_whole_paths(config: Config) -> Config:
         value = getattr(getattr(copy, section), key)
         if value and value != "demo" and Path(value).exists():
             setattr(getattr(copy, section), key, str(Path(value).absolute()))
+    for place, key, value in _part_paths(copy):
+        if Path(at_home(value)).exists():
+            setattr(place, key, str(Path(at_home(value)).absolute()))
     return copy
+
+
+def _part_paths(config: Config) -> Iterator[tuple[Any, str, str]]:
+    """Section, key and value of each of `PART_PATHS` that is given."""
+    for section, part, key in PART_PATHS:
+        place = getattr(getattr(config, section), part, None)
+        if value := getattr(place, key, None):
+            yield place, key, value
 
 
 def without_places(config: Config) -> Config:
@@ -206,6 +220,8 @@ def without_places(config: Config) -> Config:
         is_name = section in ENCODERS and key == "weights" and not is_whole_path(value)
         if value and not is_name:
             setattr(getattr(copy, section), key, last_name(value))
+    for place, key, value in _part_paths(copy):
+        setattr(place, key, last_name(value))
     copy.data.decoded_cache = copy.label.model = None
     return copy
 

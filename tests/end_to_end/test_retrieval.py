@@ -102,7 +102,7 @@ def test_masks_are_made_where_none_are_given(changes, tmp_path):
     ("more", "line"),
     [
         (["method.retrieval.masks=nowhere"], "method.retrieval.masks=nowhere: no such folder"),
-        (["regions.files=x"], "regions.files=x: retrieval cuts images by regions.source"),
+        (["regions.files=x"], "x: folder of regions (regions.files) not found"),
         (["method.retrieval.least_area=1000000"], "no region of a mask is left for the bank"),
         (["train.cuda_graphs=true"], "the method 'retrieval' has nothing to replay"),
     ],

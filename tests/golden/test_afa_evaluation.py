@@ -10,8 +10,8 @@ from tests.golden.afa_case import FOLDER, KINDS, NEEDS_CASES, Case
 
 from weclip.build.method import compose, load_trained
 from weclip.config_file import load_config
+from weclip.inference.multi_scale import multi_scale_logits
 from weclip.inference.prediction import fitted_size
-from weclip.inference.predictor import multi_scale_logits
 from weclip.labels.spreading import propagate
 from weclip.labels.tag_slots import tag_slots
 from weclip.labels.two_scores.mirrored import resize

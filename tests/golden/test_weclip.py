@@ -19,7 +19,7 @@ from weclip.build.method import assemble
 from weclip.class_texts import encode_classes
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
-from weclip.inference.predictor import multi_scale_logits
+from weclip.inference.multi_scale import multi_scale_logits
 from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.methods.heads.published import decoder_key, decoder_state
 from weclip.methods.weclip import WeClipSettings

@@ -21,7 +21,7 @@ from weclip.class_texts import encode_classes
 from weclip.config_file import load_config
 from weclip.data.batch import Batch
 from weclip.data.classes import load_classes
-from weclip.inference.predictor import multi_scale_logits
+from weclip.inference.multi_scale import multi_scale_logits
 from weclip.labels.maps.gradcam import softmax_gradcam
 from weclip.methods.heads.published import decoder_key, decoder_state
 from weclip.methods.labelling import class_probability, confident_classes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from weclip.backbones.clip.weights import Clip
 from weclip.backbones.dino.weights import Dino
 from weclip.backbones.mit.weights import Mit
+from weclip.backbones.named import FrozenBackbone
 from weclip.system.errors import InputError
 
 
@@ -20,11 +21,13 @@ class LoadedBackbones:
         frozen_clip: The CLIP; None where the method needs none.
         dino: The second encoder; None where the method needs none.
         mit: What is trained from its weights; None where the method has none.
+        regions: The weights that cut images into regions; None where nothing with weights does.
     """
 
     frozen_clip: Clip | None = None
     dino: Dino | None = None
     mit: Mit | None = None
+    regions: FrozenBackbone | None = None
 
     @property
     def clip(self) -> Clip:
@@ -38,7 +41,7 @@ class LoadedBackbones:
         return self.frozen_clip
 
     def items(self) -> Iterator[tuple[str, Clip | Dino]]:
-        """Each frozen one by its name in `Method.needs` and in model files."""
+        """Each frozen encoder by its name in `Method.needs` and in model files."""
         if self.frozen_clip is not None:
             yield "clip", self.frozen_clip
         if self.dino is not None:

@@ -8,6 +8,7 @@ from weclip.backbones.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from weclip.config import Config
 from weclip.labels.banks.embedded import reads_embedding
 from weclip.labels.pixel_refine import ParSettings
+from weclip.labels.regions.given import OnlyFiles
 from weclip.labels.regions.regions import RegionSource
 from weclip.labels.tag_maps import TagMaps
 from weclip.methods.labelling import LabelSettings
@@ -68,8 +69,13 @@ def require_one_grid(
 
 def region_source(config: Config) -> RegionSource | None:
     """What cuts images into regions, where a part reads them; None where none does."""
-    if "regions" not in config.reads():
-        return None
+    return cutter(config) if "regions" in config.reads() else None
+
+
+def cutter(config: Config) -> RegionSource:
+    """What cuts images into regions, or says that theirs are in files."""
+    if config.regions.files is not None:
+        return OnlyFiles()
     source: RegionSource = config.part(parts.REGION_SOURCE, config.regions.source)
     return source
 

@@ -16,7 +16,7 @@ from weclip.backbones.graphs.cuda import CudaRecorder
 from weclip.backbones.graphs.replayed import Graphs
 from weclip.backbones.loaded import LoadedBackbones
 from weclip.backbones.mit.weights import Mit
-from weclip.build.maps import build_maps, label_settings
+from weclip.build.maps import build_maps, cutter, label_settings
 from weclip.class_texts import encode_classes
 from weclip.config import Config
 from weclip.data.classes import ClassList
@@ -68,7 +68,7 @@ def compose(
             losses={name: config.part(parts.LOSS, name) for name in config.loss.terms},
             mit=mit,
             guide=guide,
-            regions=config.part(parts.REGION_SOURCE, config.regions.source),
+            regions=cutter(config),
         )
     )
     return method

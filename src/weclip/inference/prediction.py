@@ -5,7 +5,7 @@ Stage 6. `Predictor` (PyTorch) and `OnnxPredictor` are what makes it.
 
 from collections.abc import Callable, Sequence
 from math import ceil
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from weclip.data.images.resizing import resized, softmax
 from weclip.data.windows import windows
 from weclip.inference.large.tiles import Large, Tiling
+
+if TYPE_CHECKING:
+    from weclip.labels.regions.regions import Regions
 
 Crf = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 """(H, W, 3) uint8 image and (C, H, W) probabilities -> (C, H, W) probabilities."""
@@ -31,8 +34,28 @@ LARGEST_PATCH = 32  # ViT-B/32: every resized side must hold one patch at every 
 MAX = "max"
 """Scales are merged by the largest logit, not by the mean."""
 
-Prepared = NDArray[np.float32] | Large
+Seen = NDArray[np.float32] | Large
 """(1, 3, H', W') float32 in [0, 255], as the network sees an image; or one that is to be tiled."""
+
+
+class WithRegions(NamedTuple):
+    """An image beside its regions, for a model that reads them.
+
+    Attributes:
+        image: As the network sees it.
+        regions: At the image's own size.
+    """
+
+    image: Seen
+    regions: "Regions"
+
+
+Prepared = Seen | WithRegions
+
+
+def beside(image: Seen, regions: "Regions | None") -> Prepared:
+    """An image beside its regions, where some are given."""
+    return image if regions is None else WithRegions(image, regions)
 
 
 def batch_pixels(*, on_cpu: bool, flip: bool = False) -> int:
@@ -41,8 +64,10 @@ def batch_pixels(*, on_cpu: bool, flip: bool = False) -> int:
 
 
 def prepared_size(prepared: Prepared) -> tuple[int, int] | None:
-    """(H, W) of what the network sees as a whole; None for what is to be tiled."""
-    return None if isinstance(prepared, Large) else (prepared.shape[2], prepared.shape[3])
+    """(H, W) of what the network sees as a whole; None for what is to be tiled, or has regions."""
+    if isinstance(prepared, Large | WithRegions):
+        return None
+    return prepared.shape[2], prepared.shape[3]
 
 
 class Prediction(NamedTuple):
@@ -99,11 +124,11 @@ class Predicts(Protocol):
     def batch_pixels(self) -> int:
         """Pixels of the images, as they are prepared, that go through the network together."""
 
-    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, image: NDArray[np.uint8]) -> Seen:
         """The image as the network sees it."""
 
     def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size, or a large one.
+        """(B, C, h, w) at patch resolution of images that are prepared to one size, or of one.
 
         Raises:
             RunError: One takes more memory than there is.

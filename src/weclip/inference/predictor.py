@@ -5,14 +5,13 @@ one, and full-size logits window by window, so that memory depends on neither th
 pixels; only a CRF needs the probabilities of all of them at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -28,13 +27,16 @@ from weclip.inference.large.tiles import (
     tiled_logits,
 )
 from weclip.inference.large.whole import bytes_of_patch
+from weclip.inference.multi_scale import Segmenter, multi_scale_logits, of_regions
 from weclip.inference.prediction import (
     CERTAIN,
-    MAX,
     Crf,
     Prediction,
     Prepared,
+    Seen,
+    WithRegions,
     batch_pixels,
+    beside,
     fitted_size,
     refined_label_map,
     refined_prediction,
@@ -42,10 +44,9 @@ from weclip.inference.prediction import (
 )
 from weclip.labels.dense_crf import require_memory
 from weclip.labels.pseudo_label import best_of
+from weclip.labels.regions.given import at_size, part_of
+from weclip.labels.regions.regions import Regions
 from weclip.labels.resizing import planes, resized
-
-Segmenter = Callable[[Tensor], Tensor]
-"""(B, 3, H, W) float32 RGB in [0, 255] -> (B, C, h, w) logits at patch stride."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,21 @@ class Predictor:
         if isinstance(self.model, nn.Module):
             self.model.eval()
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def __call__(
+        self, image: NDArray[np.uint8], regions: Regions | None = None
+    ) -> NDArray[np.uint8]:
         """Segment one image.
 
         Args:
             image: (H, W, 3) uint8, RGB.
+            regions: Of it, for a model that reads regions in files.
 
         Returns:
             (H, W) uint8 class ids, 0 is background.
         """
         if self.crf is None:
-            return self.label_map(*self._seen(image))
-        return refined_label_map(self.crf, image, self.probabilities(image))
+            return self.label_map(*self._seen(image, regions))
+        return refined_label_map(self.crf, image, self.probabilities(image, regions))
 
     def with_confidence(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment one image as a call does, and say how probable each pixel's class is."""
@@ -99,13 +103,18 @@ class Predictor:
             return self.confident(*self._seen(image))
         return refined_prediction(self.crf, image, self.probabilities(image))
 
-    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Class probabilities (C, H, W) of an image (H, W, 3) uint8 RGB, before any CRF."""
-        return self.softmax(*self._seen(image))
+    def probabilities(
+        self, image: NDArray[np.uint8], regions: Regions | None = None
+    ) -> NDArray[np.float32]:
+        """Class probabilities (C, H, W) of an image, given as in a call, before any CRF."""
+        return self.softmax(*self._seen(image, regions))
 
-    def _seen(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    def _seen(
+        self, image: NDArray[np.uint8], regions: Regions | None = None
+    ) -> tuple[NDArray[np.float32], tuple[int, int]]:
         """Logits (C, h, w) of an image, and its size."""
-        return self.logits([self.prepare(image)])[0], (image.shape[0], image.shape[1])
+        logits = self.logits([beside(self.prepare(image), regions)])[0]
+        return logits, (image.shape[0], image.shape[1])
 
     def label_map(self, logits: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
         """Class ids (H, W) of an image of this size from its logits (C, h, w), without a CRF."""
@@ -134,7 +143,7 @@ class Predictor:
         """Pixels of the images, as they are prepared, that go through the network together."""
         return batch_pixels(on_cpu=torch.device(self.device).type == "cpu", flip=self.flip)
 
-    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, image: NDArray[np.uint8]) -> Seen:
         """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
         size = self._seen_size(image)
         if self.tiling is not None and self.tiling.cuts(size):
@@ -158,22 +167,29 @@ class Predictor:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)
 
     def logits(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """(B, C, h, w) at patch resolution of images that are prepared to one size, or a large one.
+        """(B, C, h, w) at patch resolution of images that are prepared to one size, or of one.
 
         Raises:
             RunError: One takes more memory than there is.
         """
-        first = prepared[0]
+        first, regions = prepared[0], None
+        if isinstance(first, WithRegions):
+            first, regions = first
+            prepared = [first]
         if isinstance(first, Large):
-            return self._tiled(first.image)[None]
-        return self._whole([each for each in prepared if not isinstance(each, Large)])
+            return self._tiled(first.image, regions)[None]
+        return self._whole([each for each in prepared if isinstance(each, np.ndarray)], regions)
 
-    def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _tiled(self, image: NDArray[np.uint8], regions: Regions | None) -> NDArray[np.float32]:
         """(C, h, w) of a large image."""
         channels, size = planes(image)[None], self._seen_size(image)
+        cut = None if regions is None else at_size(regions, size)
 
         def logits_of(window: Window) -> NDArray[np.float32]:
-            logits: NDArray[np.float32] = self._whole([resized(channels, size, window).numpy()])[0]
+            part = None if cut is None else part_of(cut, window)
+            logits: NDArray[np.float32] = self._whole(
+                [resized(channels, size, window).numpy()], part
+            )[0]
             return logits
 
         assert self.tiling is not None  # else nothing is `Large`
@@ -181,17 +197,21 @@ class Predictor:
 
     @cached_property
     def _patch(self) -> int:
+        if (stride := getattr(self.model, "stride", None)) is not None:
+            return int(stride)
         with inference_mode(self.model), computing_in(self.precision, self.device):
             return patch_of(self.model(torch.zeros(1, 3, PROBE, PROBE, device=self.device)).shape)
 
-    def _whole(self, prepared: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """(B, C, h, w) of images that go through the network as they are."""
+    def _whole(
+        self, prepared: Sequence[NDArray[np.float32]], regions: Regions | None
+    ) -> NDArray[np.float32]:
+        """(B, C, h, w) of images that go through the network as they are; regions are of one."""
         height, width = prepared[0].shape[2:]
         self._require((height, width), len(prepared))
         with inference_mode(self.model), computing_in(self.precision, self.device):
             batch = torch.cat([torch.from_numpy(each) for each in prepared])  # B,3,H',W'
             logits = multi_scale_logits(
-                self.model,
+                self.model if regions is None else of_regions(self.model, regions),
                 batch.to(self.device),
                 scales=self.scales,
                 flip=self.flip,
@@ -235,42 +255,6 @@ def resize_long_side(
     channels = planes(image) if isinstance(image, np.ndarray) else image.permute(2, 0, 1)
     wanted = fitted_size((channels.shape[1], channels.shape[2]), long_side, smallest_side)
     return resized(channels[None], wanted, whole(wanted))
-
-
-def multi_scale_logits(
-    model: Segmenter, image: Tensor, *, scales: Sequence[float], flip: bool, merge: str = "mean"
-) -> Tensor:
-    """Merge logits of scales, each averaged with those of the mirrored image.
-
-    Args:
-        model: Maps (B, 3, H, W) to (B, C, h, w).
-        image: (B, 3, H, W).
-        scales: Factors of the image size, at least one.
-        flip: Also run the mirrored image, and turn its logits back.
-        merge: `mean`, or `max` for the largest logit of all scales.
-
-    Returns:
-        (B, C, h, w) on the logit grid of scale 1 (or of the scale nearest to 1).
-    """
-    total: Tensor | None = None
-    for scale in sorted(scales, key=lambda s: abs(s - 1)):  # the grid's owner first
-        scaled = image
-        if scale != 1:
-            scaled = F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
-        if flip:
-            straight, mirrored = model(torch.cat([scaled, scaled.flip(-1)])).chunk(2)
-            logits = (straight + mirrored.flip(-1)) / 2
-        else:
-            logits = model(scaled)
-        if total is None:
-            total = logits.float()
-        else:
-            grid = (total.shape[2], total.shape[3])
-            logits = F.interpolate(logits.float(), grid, mode="bilinear", align_corners=False)
-            total = torch.maximum(total, logits) if merge == MAX else total + logits
-    if total is None:
-        raise ValueError("multi_scale_logits needs at least one scale")
-    return total if merge == MAX else total / len(scales)
 
 
 def logits_to_label_map(logits: Tensor, image_size: tuple[int, int]) -> Tensor:

@@ -22,6 +22,7 @@ from weclip.labels.banks.naming import Find, Namer, NamingSettings, pixels_of
 from weclip.labels.banks.pseudo_regions import pseudo_regions
 from weclip.labels.banks.region_features import aggregated, mask_weights, padded
 from weclip.labels.banks.voting import fitting_count
+from weclip.labels.regions.given import at_size
 from weclip.labels.regions.regions import Regions, RegionSource
 from weclip.labels.resizing import planes, resized
 from weclip.labels.view import View
@@ -95,6 +96,8 @@ class Retrieval(nn.Module):
     """
 
     needs: Sequence[str] = RetrievalSettings.needs
+    stride = 1
+    """Pixels of a logit's side."""
 
     def __init__(
         self,
@@ -178,30 +181,46 @@ class Retrieval(nn.Module):
 
         Args:
             image: (H, W, 3) uint8, RGB.
-            regions: Of it; None: the region source cuts it.
+            regions: Of it, of any size; None: the region source cuts it.
             find: As in `Namer`; None: among the rows of the bank.
             allowed: Class ids that may be there, where `find` is not given; None: all.
         """
         # 1. Regions: masks (P, H, W), or a number for each pixel (H, W)
-        cut = self.regions(image, self.guide) if regions is None else regions
+        size = (image.shape[0], image.shape[1])
+        cut = self.regions(image, self.guide) if regions is None else at_size(regions, size)
         # 2. Frozen encoder: a feature for each patch
         tokens = self.tokens(image)  # (N, J)
         # 3. Neighbours of each region vote; regions paint their pixels
         find = find or partial(self.bank.find, count=self.neighbours, allowed=allowed)
         return self.namer(tokens, cut, find)  # (C, H, W)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, C, H, W) of RGB images (B, 3, H, W) in 0..255: logarithms of vote shares."""
-        found = torch.stack([self.probabilities(_levels(each)) for each in image])
-        return found.clamp(min=LEAST).log()
+    def forward(self, image: Tensor, regions: Sequence[Regions] | None = None) -> Tensor:
+        """Logits (B, C, H, W) of RGB images (B, 3, H, W) in 0..255: logarithms of vote shares.
+
+        Args:
+            image: The images.
+            regions: Of each, as in `probabilities`.
+        """
+        given = [None] * len(image) if regions is None else regions
+        found = [
+            self.probabilities(_levels(each), regions=cut)
+            for each, cut in zip(image, given, strict=True)
+        ]
+        return torch.stack(found).clamp(min=LEAST).log()
 
     @torch.no_grad()
     def label_maps(
-        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+        self,
+        image: Tensor,
+        tags: tuple[int, ...],
+        *,
+        size: tuple[int, int],
+        step: int,
+        regions: Regions | None = None,
     ) -> LabelMaps:
         """As `Labeller.label_maps`: only rows of tags and background have a vote."""
         allowed = [0, *(tag + 1 for tag in tags)]
-        scores = self.probabilities(_levels(image[0]), allowed=allowed)
+        scores = self.probabilities(_levels(image[0]), regions=regions, allowed=allowed)
         best = resized(scores, size, whole(size)).argmax(dim=0).to(torch.uint8).cpu()
         return LabelMaps(scores[1:].amax(0).cpu().numpy(), dict.fromkeys(LABEL_KINDS, best))
 

@@ -1,10 +1,10 @@
 """`weclip predict`: label maps of any images as palette PNGs, and overlays on request."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,9 @@ from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.prediction import write_prediction_report
 from weclip.tasks.report.repeat import predict_command
 from weclip.training.runlog import progress_bar
+
+if TYPE_CHECKING:
+    from weclip.labels.regions.regions import Regions
 
 FAST = ("eval.scales=[1.0]", "eval.flip=false")
 FAST_KEYS = ("eval.scales=", "eval.flip=")
@@ -160,6 +163,7 @@ def _predict(
     agree_on_inputs(seen, model=model.sha256)
     palette, reading = model.classes.palette, model.config.data.reading
     place = connect()
+    regions = regions_of(model, images, console)
     if place.is_main_process:
         enter(out, model, ids=options.ids, resume=options.resume, overwrite=options.overwrite)
     place.wait_for_everyone()
@@ -175,7 +179,7 @@ def _predict(
         readable = usable(read, model, skipped, console)
         pictures = (((job, each), each[0]) for job, each in readable)
         for ((path, relative), (image, sha256, missing)), ids, confidence in predictions(
-            model.predictor, pictures, confidence=options.confidence
+            model.predictor, pictures, confidence=options.confidence, regions=regions
         ):
             if missing is not None:
                 ids[missing] = IGNORE_INDEX
@@ -199,15 +203,45 @@ def _predict(
 
 
 def predictions(
-    predictor: Predicts, pictures: Iterable[tuple[Key, Image]], *, confidence: bool
+    predictor: Predicts,
+    pictures: Iterable[tuple[Key, Image]],
+    *,
+    confidence: bool,
+    regions: "Callable[[Key, Image], Regions] | None",
 ) -> Iterator[tuple[Key, Image, Image | None]]:
-    """Of each picture its key and label map (H, W), and (H, W) how sure it is, if that is asked."""
+    """Of each picture its key and label map (H, W), and (H, W) how sure it is, if that is asked.
+
+    `regions` are as in `predict_stream`.
+    """
     if confidence:
-        for key, found in confident_stream(predictor, pictures):
+        for key, found in confident_stream(predictor, pictures, regions=regions):
             yield key, found.label_map, found.confidence
     else:
-        for key, label_map in predict_stream(predictor, pictures):
+        for key, label_map in predict_stream(predictor, pictures, regions=regions):
             yield key, label_map, None
+
+
+def regions_of(
+    model: Opened, jobs: Sequence[Job], console: Console
+) -> "Callable[[tuple[Job, object], Image], Regions] | None":
+    """What gives the regions of a job's image, for a model that reads them in files.
+
+    Raises:
+        InputError: An image has none.
+    """
+    if model.regions is None:  # nor may there be a PyTorch
+        return None
+    from weclip.tasks.regions.of_model import ImageFile, by_name
+
+    tell_lines([model.regions.note] if model.regions.note else [], console)
+    named = [ImageFile(name_of(job), job[0]) for job in jobs]
+    give = by_name(model.regions.reader, named)
+    return None if give is None else lambda key, pixels: give(name_of(key[0]), pixels)
+
+
+def name_of(job: Job) -> str:
+    """An image's name: its output below `masks`, without suffix."""
+    return job[1].with_suffix("").as_posix()
 
 
 def repeated(model_at: ModelAt, inputs: Sequence[str], out: Path, options: PredictOptions) -> str:

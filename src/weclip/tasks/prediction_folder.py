@@ -18,7 +18,7 @@ from weclip.system.files import (
     write_json,
 )
 from weclip.system.provenance import versions
-from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.documents import as_parsed, read_json
 from weclip.tasks.load.opening import Opened
 
 KIND = "prediction"
@@ -41,6 +41,7 @@ def make_recipe(model: Opened, *, ids: bool) -> Recipe:
         "eval": {key: settings[key] for key in settings if key.startswith("eval.")},
         "data": {key: settings[key] for key in ("data.bands", "data.range")},
         "palette": not ids,
+        **_regions_of(model),
     }
 
 
@@ -64,8 +65,14 @@ def make_record(model: Opened) -> dict[str, Any]:
             "range": model.config.data.range,
             "device": model.device,
         },
+        **_regions_of(model),
         "versions": versions(model.engine, model.device),
     }
+
+
+def _regions_of(model: Opened) -> dict[str, Any]:
+    """What both say of the regions that a model names."""
+    return {} if model.regions is None else {"regions": as_parsed(model.regions.record)}
 
 
 def make_legend(classes: ClassList) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from weclip.inference.prediction import (
     Crf,
     Prediction,
     Prepared,
+    Seen,
     batch_pixels,
     refined_label_map,
     refined_prediction,
@@ -114,7 +115,7 @@ class OnnxPredictor:
         """Pixels of the images, as they are prepared, that go through the network together."""
         return batch_pixels(on_cpu=self.on_cpu, flip=self.flip)
 
-    def prepare(self, image: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, image: NDArray[np.uint8]) -> Seen:
         """An image (H, W, 3) uint8 as `logits` takes it: (1, 3, H', W') float32, or `Large`."""
         size = self._seen_size(image)
         if self.tiling is not None and self.tiling.cuts(size):
@@ -145,7 +146,7 @@ class OnnxPredictor:
         first = prepared[0]
         if isinstance(first, Large):
             return np.stack([self._tiled(first.image)])
-        return self._whole([each for each in prepared if not isinstance(each, Large)])
+        return self._whole([each for each in prepared if isinstance(each, np.ndarray)])
 
     def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(C, h, w) of a large image."""

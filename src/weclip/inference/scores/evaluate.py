@@ -22,8 +22,12 @@ from weclip.inference.scores.metrics import (
 )
 from weclip.inference.stream.beside import Writer
 from weclip.inference.stream.predicted import predict_stream
+from weclip.labels.regions.regions import Regions
 from weclip.system.distributed import everyones
 from weclip.system.errors import InputError
+
+RegionsOf = Callable[[str, NDArray[np.uint8]], Regions]
+"""The name of an image, and its pixels (H, W, 3) -> its regions."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def evaluate_segmentation(
     num_classes: int,
     group_of: Callable[[str], str | None] | None = None,
     boundary: bool = False,
+    regions: RegionsOf | None = None,
 ) -> EvaluationResult:
     """Predict every image and score it; a module is left in the mode it came in.
 
@@ -66,14 +71,24 @@ def evaluate_segmentation(
         num_classes: C, with background.
         group_of: Group of an image's name, or None for images in no group.
         boundary: Whether boundary IoU is scored too.
+        regions: Gives those of an image by its name, for a model that reads them in files.
     """
-    predicted = predict_stream(predictor, ((item, item.image) for item in samples))
+    predicted = predict_stream(
+        predictor, ((item, item.image) for item in samples), regions=of_items(regions)
+    )
     return score_label_maps(
         ((item.name, label_map, item.mask) for item, label_map in predicted),
         num_classes=num_classes,
         group_of=group_of,
         boundary=boundary,
     )
+
+
+def of_items(
+    regions: RegionsOf | None,
+) -> Callable[[EvalItem, NDArray[np.uint8]], Regions] | None:
+    """The same of an item, as `predict_stream` asks; None if there are none."""
+    return None if regions is None else lambda item, pixels: regions(item.name, pixels)
 
 
 def score_label_maps(

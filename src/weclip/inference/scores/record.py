@@ -138,7 +138,10 @@ def _regions_text(protocol: Mapping[str, Any]) -> list[str]:
     """The regions that a model read, and whether what made them learnt from people's masks."""
     if "regions" not in protocol:
         return []
-    known = ", which saw masks that people drew" if protocol["saw_human_masks"] else ""
+    saw = protocol["saw_human_masks"]
+    known = ", which saw masks that people drew" if saw else ""
+    if isinstance(saw, str):
+        known = f" (whether these saw masks that people drew is {saw})"
     return [f"regions of {protocol['regions']}{known}"]
 
 

@@ -88,11 +88,6 @@ def require_fillable(config: Config) -> None:
     """InputError for what a bank cannot be filled with."""
     if connect().num_processes > 1:
         raise InputError("method 'retrieval' fills its bank in one process; start only one")
-    if config.regions.files is not None:
-        raise InputError(
-            f"regions.files={config.regions.files}: retrieval cuts images by regions.source, for "
-            "images that it predicts later have no file there; leave regions.files out"
-        )
 
 
 def make_bank(

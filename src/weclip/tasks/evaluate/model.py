@@ -15,7 +15,12 @@ from weclip.data.batch import MaskedImage
 from weclip.data.images.full_images import EvalItem, full_images
 from weclip.inference.label_maps import evaluate_labels, make_label_maps
 from weclip.inference.report.page import FROM_TAGS
-from weclip.inference.scores.evaluate import EvaluationResult, Tally, evaluate_segmentation
+from weclip.inference.scores.evaluate import (
+    EvaluationResult,
+    RegionsOf,
+    Tally,
+    evaluate_segmentation,
+)
 from weclip.inference.scores.record import evaluation_record, scores_table
 from weclip.methods.labelling import LABEL_KINDS
 from weclip.system.console import QUIET
@@ -26,7 +31,7 @@ from weclip.system.locks import working_in
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import parse_yaml
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.datasets import open_for_model
+from weclip.tasks.datasets import open_for_model, tell_lines
 from weclip.tasks.evaluate.scored_report import (
     About,
     Record,
@@ -36,7 +41,12 @@ from weclip.tasks.evaluate.scored_report import (
 )
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.opening import ModelAt
-from weclip.tasks.regions.opening import regions_of_model
+from weclip.tasks.regions.of_model import (
+    ModelRegions,
+    by_name,
+    open_model_regions,
+    regions_in,
+)
 from weclip.training.runlog import tracked
 
 RECORD_NAME = "evaluation.json"
@@ -81,9 +91,13 @@ def _evaluate(
     samples = masked_images(model, console)
     agree_on_inputs(seen_in(samples), model=sha256_of(model.path))
     build_predictor(model.config, model.method)  # a missing CRF is said before `out` is touched
+    regions = open_model_regions(model.config, model.file, labels=labels)
+    if regions is not None:
+        by_name(regions.reader, samples)
+        tell_lines([regions.note] if regions.note else [], console)
     score = score_labels if labels else score_segmentation
     claim(out, overwrite, [model.path, Path(model.config.data.root)])
-    scored = score(model, samples, console=console)
+    scored = score(model, samples, console=console, regions=regions)
     records = {name: each.record for name, each in scored.items()}
     keep(records, out, console)
     if connect().is_main_process:
@@ -92,23 +106,30 @@ def _evaluate(
             introduction=FROM_TAGS,
             settings=parse_yaml(to_yaml(model.config), "configuration"),
         )
-        read = partial(shown_scenes, model, samples, labels=labels)
+        read = partial(shown_scenes, model, samples, labels=labels, regions=regions)
         write_scored_report(out, scored, read, about, model.file.classes)
     return records
 
 
 def shown_scenes(
-    model: LoadedModel, samples: Sequence[MaskedImage], names: Sequence[str], *, labels: bool
+    model: LoadedModel,
+    samples: Sequence[MaskedImage],
+    names: Sequence[str],
+    *,
+    labels: bool,
+    regions: ModelRegions | None = None,
 ) -> Iterator[ShownScene]:
     """Label the images of these names again, to be shown, as they were for the scores."""
-    by_name = {sample.name: sample for sample in samples}
+    of_name = {sample.name: sample for sample in samples}
     predictor = build_predictor(model.config, model.method)
-    shown = [by_name[name] for name in names]
+    shown = [of_name[name] for name in names]
+    cut = files_of(regions, shown)
     for item in full_images(
         shown,
         num_classes=model.file.classes.num_classes,
         reading=model.config.data.reading,
     ):
+        given = None if cut is None else cut(item.name, item.image)
         if labels:
             maps = make_label_maps(
                 model.method,
@@ -116,10 +137,11 @@ def shown_scenes(
                 long_side=model.config.eval.side,
                 step=model.file.step,
                 precision=predictor.precision,
+                regions=given,
             ).label_map
             label_maps = [maps[kind].numpy().astype(np.uint8) for kind in LABEL_KINDS]
         else:
-            label_maps = [predictor(item.image)]
+            label_maps = [predictor(item.image, given)]
         yield ShownScene(item.name, item.image, item.mask, label_maps)
 
 
@@ -159,6 +181,7 @@ def score_segmentation(
     *,
     console: Console,
     group_of: GroupOf | None = None,
+    regions: ModelRegions | None = None,
 ) -> dict[str, Scored]:
     """Score predictions, which need no tags."""
     predictor = build_predictor(model.config, model.method.to(default_device()))
@@ -168,6 +191,7 @@ def score_segmentation(
         num_classes=model.file.classes.num_classes,
         group_of=group_of,
         boundary=True,
+        regions=files_of(regions, samples),
     )
     protocol = {
         "long_side": predictor.long_side,
@@ -180,6 +204,7 @@ def score_segmentation(
         "precision": predictor.precision,
         "tags_used": False,
     }
+    protocol |= regions_in(model.config, regions)
     return {"Segmentation": _scored(model, result, "segmentation", protocol)}
 
 
@@ -189,6 +214,7 @@ def score_labels(
     *,
     console: Console,
     group_of: GroupOf | None = None,
+    regions: ModelRegions | None = None,
 ) -> dict[str, Scored]:
     """Score CAMs, refined CAMs and pseudo-labels, which are made from the images' tags."""
     method = model.method.to(default_device())
@@ -201,6 +227,7 @@ def score_labels(
         long_side=model.config.eval.side,
         step=model.file.step,
         precision=precision,
+        regions=files_of(regions, samples),
     )
     protocol = {
         "long_side": model.config.eval.side,
@@ -212,8 +239,14 @@ def score_labels(
         "precision": precision,
         "tags_used": True,
     }
+    protocol |= regions_in(model.config, regions)
     names = {"cam": "CAM", "refined_cam": "Refined CAM", "pseudo_label": "Pseudo-label"}
     return {names[k]: _scored(model, result, k, protocol) for k, result in results.items()}
+
+
+def files_of(regions: ModelRegions | None, samples: Sequence[MaskedImage]) -> RegionsOf | None:
+    """What gives the regions of these images, where they are in files; errors as in `by_name`."""
+    return None if regions is None else by_name(regions.reader, samples)
 
 
 def _scored(
@@ -224,7 +257,7 @@ def _scored(
         class_names=model.file.classes.names_with_background,
         kind=kind,
         split=str(model.config.data.eval_split),
-        protocol=protocol | regions_of_model(model.config),
+        protocol=protocol,
         checkpoint=f"{model.path} after {model.file.step} steps",
         seed=model.config.train.seed,
         versions=versions(),

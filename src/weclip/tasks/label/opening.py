@@ -27,6 +27,7 @@ from weclip.tasks.label.windowed import Windowed
 from weclip.tasks.load.backbones import clip_path, open_clip
 from weclip.tasks.load.for_labels import open_guide, reads_regions
 from weclip.tasks.load.model import LoadedModel, load_model
+from weclip.tasks.regions.of_model import require_given
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
 
@@ -67,7 +68,7 @@ def open_method(config: Config, classes: ClassList, console: Console, *, soft: b
     learnt = None if refiner is None else refiner.method.to(default_device())
     require_same_patches(learnt, clip)
     backbones = LoadedBackbones(clip, open_guide(config, console))
-    regions = open_label_regions(config, backbones.dino, console)
+    regions = open_label_regions(config, refiner, backbones.dino, console)
     if config.label.windows:
         windowed = open_windowed(config, classes, backbones, regions, soft=soft)
         return Opened(windowed, windowed.method, backbones, refiner, regions)
@@ -103,9 +104,21 @@ def open_label_memory(config: Config, backbones: LoadedBackbones) -> Memory | No
     return None if path is None else open_memory(config, path, backbones)
 
 
-def open_label_regions(config: Config, guide: Dino | None, console: Console) -> RegionReader | None:
-    """What gives the regions of images, where something reads them; errors as `open_regions`."""
-    if not reads_regions(config):
+def open_label_regions(
+    config: Config, refiner: LoadedModel | None, guide: Dino | None, console: Console
+) -> RegionReader | None:
+    """What gives the regions of images, where something reads them.
+
+    A run of retrieval (`label.model`) cuts images itself, unless regions are in files.
+
+    Raises:
+        InputError: As `open_regions`; or that run needs files.
+    """
+    if refiner is not None and isinstance(refiner.method, Retrieval):
+        if config.regions.files is None:
+            require_given(refiner.config, f"label.model={config.label.model}: ")
+            return None
+    elif not reads_regions(config):
         return None
     precision = config.label.precision
     see = None if guide is None else guide_by(guide.image.to(default_device()), precision)
@@ -129,7 +142,7 @@ def open_scorer(
             "regions.vote=true: a run of retrieval (label.model) names whole regions already; "
             "leave regions.vote out"
         )
-    return open_relabelled(refiner, **use)
+    return open_relabelled(refiner, regions, **use)
 
 
 def open_windowed(

@@ -23,6 +23,7 @@ from weclip.system.errors import InputError
 from weclip.tasks.banks.parts import MOST_ROWS
 from weclip.tasks.banks.seen import BANK_NAME, seen_pixels
 from weclip.tasks.load.model import LoadedModel
+from weclip.tasks.regions.reading import RegionReader
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Relabelled:
         long_side: As the bank's images were seen.
         soft: Whether soft maps are asked for.
         precision: As in `computing_in`.
+        regions: Reads those of an image from files; None: the method's source makes them.
     """
 
     method: Retrieval
@@ -42,6 +44,7 @@ class Relabelled:
     long_side: int | None
     soft: bool
     precision: str
+    regions: RegionReader | None = None
 
     batch_pixels = 1
 
@@ -59,8 +62,9 @@ class Relabelled:
         there = of_classes(self.bank.values, allowed) & ~self.bank.rows_of(digest_of(pixels))
         find = partial(self._find, there=there)
         seen = seen_pixels(pixels, self.long_side)
+        cut = None if self.regions is None else self.regions(image, pixels)
         with computing_in(self.precision, self.method.device):
-            found = self.method.probabilities(seen, find=find)[allowed]
+            found = self.method.probabilities(seen, regions=cut, find=find)[allowed]
         size = (pixels.shape[0], pixels.shape[1])
         values = resized(found, size, whole(size)).cpu().numpy()  # (1+K, H, W)
         levels = soft_maps(values[1:]) if self.soft else None
@@ -72,7 +76,9 @@ class Relabelled:
         return self.bank.values[rows].long().to(device), cosines.to(device)
 
 
-def open_relabelled(model: LoadedModel, *, soft: bool, precision: str) -> Relabelled:
+def open_relabelled(
+    model: LoadedModel, regions: RegionReader | None, *, soft: bool, precision: str
+) -> Relabelled:
     """The scorer of a run of retrieval.
 
     Raises:
@@ -89,4 +95,4 @@ def open_relabelled(model: LoadedModel, *, soft: bool, precision: str) -> Relabe
     if not torch.equal(bank.values.half(), model.method.bank.classes.cpu()):
         raise InputError(f"{path}: not the bank of {model.path}; give the run that both are of")
     side = model.config.eval.side
-    return Relabelled(model.method, bank, side, soft, precision)
+    return Relabelled(model.method, bank, side, soft, precision, regions)

@@ -19,6 +19,7 @@ from weclip.prepare.weights.by_name import find_clip, find_dino, find_mit, pinne
 from weclip.system.console import QUIET, warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.documents import read_yaml
+from weclip.tasks.load.cutter import REGIONS, open_cutter, require_same_cutter
 from weclip.tasks.load.pinned import require_pinned
 from weclip.tasks.load.start import (
     DEMO,
@@ -87,13 +88,16 @@ def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
 
 
 def open_frozen(
-    config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS
+    config: Config, console: Console = QUIET, towers: Towers = NO_TOWERS, *, maps: bool = True
 ) -> LoadedBackbones:
-    """The frozen ones of these; those of `towers` are open already."""
+    """The frozen ones of these; those of `towers` are open already.
+
+    Without `maps` of tags, of what cuts images only that which predictions read is opened.
+    """
     wanted = needs(config)
     clip = (towers.clip or open_clip(config, console)) if "clip" in wanted else None
     dino = (towers.dino or open_dino(config, console)) if "dino" in wanted else None
-    return LoadedBackbones(clip, dino)
+    return LoadedBackbones(clip, dino, regions=open_cutter(config, maps=maps))
 
 
 def open_clip(config: Config, console: Console = QUIET) -> Clip:
@@ -209,7 +213,7 @@ def _pinned(
 
 
 def open_needed(
-    config: Config, file: ModelFile, path: Path, towers: Towers = NO_TOWERS
+    config: Config, file: ModelFile, path: Path, towers: Towers = NO_TOWERS, *, maps: bool = True
 ) -> LoadedBackbones:
     """The frozen backbones that a model file names.
 
@@ -218,12 +222,13 @@ def open_needed(
         file: Content of the model file.
         path: Where it is.
         towers: Those that are open already, and checked.
+        maps: As in `open_frozen`.
 
     Raises:
         InputError: One is missing, is another than the model was trained with, or is unknown here.
     """
     for name in file.backbones:
-        if name not in CALLED:
+        if name not in (*CALLED, REGIONS):
             raise InputError(
                 f"{path} needs a backbone '{name}', which this version does not know; update weclip"
             )
@@ -241,7 +246,8 @@ def open_needed(
                 f"{path} needs {CALLED[name]} {file.backbones[name].name}, which is not at "
                 f"{getattr(config, name).weights}; tell with {TELL[name]} where it is"
             )
-    loaded = open_frozen(config, towers=towers)
+    loaded = open_frozen(config, towers=towers, maps=maps)
+    require_same_cutter(file.backbones.get(REGIONS), loaded.regions, path)
     for name, backbone in loaded.items():
         if getattr(towers, name) is None:
             _require_same(name, file.backbones[name], backbone, config, path)
@@ -269,10 +275,12 @@ def _require_same(
 
 def frozen_backbones(backbones: LoadedBackbones | Towers) -> dict[str, FrozenBackbone]:
     """What a model file says of the frozen backbones that a method was built on."""
-    return {
+    found = {
         name: FrozenBackbone(each.name, each.sha256, each.computes)
         for name, each in backbones.items()
     }
+    cutter = backbones.regions if isinstance(backbones, LoadedBackbones) else None
+    return found if cutter is None else {**found, REGIONS: cutter}
 
 
 def moved_backbones(stored: Config, config: Config) -> list[str]:

@@ -27,6 +27,7 @@ from weclip.tasks.load.backbones import (
 )
 from weclip.tasks.load.bundle import bundle_of, open_towers
 from weclip.tasks.load.opening import HUB
+from weclip.tasks.regions.of_model import without_files
 from weclip.training.model_file import ModelFile, read_model_file
 
 MODEL_NAME = "model.safetensors"
@@ -100,14 +101,14 @@ def load_model(
     path = model_path(Path(at_home(str(Path(run_or_file)))))
     bundle, file = bundle_of(path), read_model_file(path)
     stored = from_yaml(file.config, str(path), load_plugins(plugins))
-    config = override(stored, overrides)
+    config = override(without_files(stored), overrides)
     if clip is not None:
         config.clip.weights = at_home(str(Path(clip)))
     towers = NO_TOWERS
     if bundle is not None:
         elsewhere = {*moved_backbones(stored, config), *(["clip"] if clip is not None else [])}
         towers = open_towers(bundle, file, config, elsewhere, maps=maps)
-    loaded = open_needed(config, file, path, towers)
+    loaded = open_needed(config, file, path, towers, maps=maps)
     file = replace(file, backbones=file.backbones | frozen_backbones(towers))
     if not maps:
         config.clip.descriptions = None

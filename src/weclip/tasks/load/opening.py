@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from weclip.tasks.load.model import LoadedModel
+    from weclip.tasks.regions.of_model import ModelRegions
 
 
 HUB = "hf:"
@@ -83,6 +84,7 @@ class Opened:
         predictor: What predicts, where it computes.
         device: Where that is.
         engine: The package that computes.
+        regions: The regions that it names, of a method that does; None of others.
     """
 
     path: Path
@@ -92,6 +94,7 @@ class Opened:
     predictor: Predicts
     device: str
     engine: str
+    regions: "ModelRegions | None" = None
 
     @cached_property
     def sha256(self) -> str:
@@ -126,14 +129,34 @@ def open_predictor(place: ModelAt, device: "str | torch.device | None" = None) -
         return open_onnx(path, place.overrides, None if device is None else str(device))
     from weclip.build.predictor import build_predictor
     from weclip.tasks.load.model import usable_device
+    from weclip.tasks.regions.of_model import open_model_regions
 
     model = place.open()
+    regions = open_model_regions(model.config, model.file)
     place_on = usable_device(device)
     model.method.to(place_on)
     predictor = build_predictor(model.config, model.method)
     model.config.eval.precision = predictor.precision
-    classes, backbones = model.file.classes, model.file.backbones
-    return Opened(model.path, classes, backbones, model.config, predictor, str(place_on), "torch")
+    return Opened(
+        model.path,
+        model.file.classes,
+        model.file.backbones,
+        model.config,
+        predictor,
+        str(place_on),
+        "torch",
+        regions,
+    )
+
+
+def require_no_region_files(opened: Opened) -> None:
+    """InputError if regions are in files, where images come without their names in a data set."""
+    if opened.regions is not None and opened.regions.reader is not None:
+        raise InputError(
+            f"regions.files={opened.config.regions.files}: regions in files go by the names of "
+            "images, which are not known here; take weclip predict, or regions.files=null "
+            "regions.source=NAME to cut images as they come"
+        )
 
 
 def require_device(device: object, name: str = "device=") -> None:
@@ -196,6 +219,7 @@ def load(
             plugins,
         )
         opened = open_predictor(place, device)
+        require_no_region_files(opened)
     classes, reading = opened.classes, opened.config.data.reading
     names, palette = classes.names_with_background, classes.palette
     return SegmentationModel(opened.predictor, names, palette=palette, reading=reading)

@@ -68,16 +68,6 @@ def open_source(
     return OpenedSource(source, guide, record)
 
 
-def regions_of_model(config: Config) -> Record:
-    """What scores of a model say of the regions that it reads; nothing where it reads none."""
-    fills = parts.fills(config.KNOWN[parts.METHOD.name, config.method.name])
-    if not fills and "regions" not in config.reads():
-        return {}
-    name = config.regions.source
-    source: RegionSource = config.part(parts.REGION_SOURCE, name)
-    return {"regions": name, "saw_human_masks": source.saw_human_masks}
-
-
 def guide_by(encoder: DinoImageEncoder, precision: str = FLOAT32) -> GuideOf:
     """Patch features of whole images, by an encoder where it is, computed as in `computing_in`."""
     device = next(encoder.parameters()).device

@@ -1,5 +1,6 @@
 """Regions for the commands that read them: from files (`regions.files`), or by `regions.source`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,6 +71,12 @@ class RegionReader:
             )
         height, width = pixels.shape[:2]
         return as_regions(self.files.read(image.name, image.path, (height, width)))
+
+    def require(self, images: Iterable[NamedImage]) -> None:
+        """InputError if an image has no file of regions; nothing is opened."""
+        for image in images:
+            if self.files is not None:
+                self.files.files_of(image.name)
 
 
 def open_regions(

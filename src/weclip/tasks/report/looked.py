@@ -21,7 +21,7 @@ from weclip.inference.predictor import Predictor
 from weclip.inference.report.overview.looking import look
 from weclip.inference.report.overview.picture import Panel, outlined, photo
 from weclip.inference.report.overview.scene import Scene, shares_of
-from weclip.inference.scores.evaluate import Tally
+from weclip.inference.scores.evaluate import RegionsOf, Tally
 from weclip.inference.scores.metrics import confusion_matrix, scores_from_confusion
 from weclip.system.errors import InputError
 from weclip.training.runlog import tracked
@@ -73,15 +73,20 @@ def look_at_tagged(
     split: str,
     reading: Reading,
     console: Console,
+    regions: RegionsOf | None = None,
 ) -> Looked:
-    """Look at training images; those that cannot be read are left out."""
+    """Look at training images; those that cannot be read are left out.
+
+    `regions` are as in `evaluate_segmentation`.
+    """
     looked = Looked(len(images))
     for image in _seen(images, split, console):
         try:
             pixels = as_rgb(image.path, reading=reading)
         except InputError:
             continue
-        ids, confidence = look(predictor, pixels)
+        cut = None if regions is None else regions(image.name, pixels)
+        ids, confidence = look(predictor, pixels, cut)
         looked.scenes.append(scene_of(image, split, ids, confidence))
         looked.pictures[image.name] = [
             photo(pixels),
@@ -99,8 +104,12 @@ def look_at_masked(
     num_classes: int,
     reading: Reading,
     console: Console,
+    regions: RegionsOf | None = None,
 ) -> Looked:
-    """Look at images with masks, and score them; those that cannot be read are left out."""
+    """Look at images with masks, and score them; those that cannot be read are left out.
+
+    `regions` are as in `evaluate_segmentation`.
+    """
     looked = Looked(len(images), tally=Tally(num_classes))
     for image in _seen(images, split, console):
         dataset = EvalDataset([image], num_classes=num_classes, reading=reading)
@@ -108,7 +117,8 @@ def look_at_masked(
             item = dataset[0]
         except InputError:
             continue
-        ids, confidence = look(predictor, item.image)
+        cut = None if regions is None else regions(item.name, item.image)
+        ids, confidence = look(predictor, item.image, cut)
         scene = scene_of(image, split, ids, confidence)
         looked.scenes.append(replace(scene, miou=_miou(ids, item.mask, num_classes)))
         assert looked.tally is not None  # it is made above

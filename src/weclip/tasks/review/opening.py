@@ -26,7 +26,7 @@ from weclip.system.untrusted.documents import parse_json, read_json
 from weclip.system.untrusted.files import is_folder
 from weclip.system.untrusted.text import short
 from weclip.tasks.datasets import root_change, tags_choice
-from weclip.tasks.load.opening import ModelAt, open_predictor
+from weclip.tasks.load.opening import ModelAt, open_predictor, require_no_region_files
 from weclip.training.runlog import progress_bar
 
 NO_SOFT = "no CAMs here: run weclip label again with --soft to see them"
@@ -118,6 +118,7 @@ def _run(place: ReviewAt, console: Console) -> Reviewed:
     """A trained model, which predicts an image when it is shown."""
     at = ModelAt(place.out, place.clip, _changes(place), place.plugins)
     opened = open_predictor(at)
+    require_no_region_files(opened)
     opened.predictor.pin_eval()
     images = _images(opened.config, opened.classes)
     return Reviewed(

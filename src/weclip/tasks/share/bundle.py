@@ -5,11 +5,12 @@ What is written is read back, and must give the same bits, before the folder has
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from rich.console import Console
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from weclip.backbones.clip.tower import tower_of
 from weclip.config import Config
@@ -23,6 +24,7 @@ from weclip.exports.models.bundle import (
 )
 from weclip.exports.models.card import LICENCES_NAME, OTHER, Facts, licence_table, model_card
 from weclip.exports.models.licences import HUB_WORDS
+from weclip.labels.regions.given import whole_image
 from weclip.plugins import load_plugins
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError, did_you_mean
@@ -39,6 +41,7 @@ from weclip.system.locks import require_unlocked, working_on
 from weclip.system.provenance import packages
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.load.bundle import bundle_of
+from weclip.tasks.load.cutter import cuts_images, where_weights_lie
 from weclip.tasks.load.model import MODEL_NAME, LoadedModel, load_model, model_path
 from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.public.results import BundleResult
@@ -46,6 +49,9 @@ from weclip.tasks.share.facts import facts_of
 from weclip.training.model_file import save_model_file
 
 CARD_NAME = "README.md"
+SIZE = (96, 128)
+"""Of the image that a bundle is tried with."""
+
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -239,8 +245,12 @@ def require_same_bits(model: LoadedModel, bundle_at: ModelAt) -> None:
     Raises:
         RuntimeError: They differ, which is a bug of ours.
     """
-    read = load_model(bundle_at.run_or_file, plugins=bundle_at.plugins)
+    moved = where_weights_lie(model.config)
+    read = load_model(bundle_at.run_or_file, overrides=moved, plugins=bundle_at.plugins)
     generator = torch.Generator().manual_seed(0)
-    image = 255 * torch.rand(1, 3, 96, 128, generator=generator)
-    if not torch.equal(read.method(image), model.method(image)):
+    image = 255 * torch.rand(1, 3, *SIZE, generator=generator)
+    in_files = cuts_images(model.config) and model.config.regions.files is not None
+    given: dict[str, Any] = {"regions": [whole_image(SIZE)]} if in_files else {}
+    one, other = (cast(nn.Module, each.method)(image, **given) for each in (read, model))
+    if not torch.equal(one, other):
         raise RuntimeError(f"{bundle_at.run_or_file}: what was written gives other logits")

@@ -21,6 +21,7 @@ from weclip.system.provenance import packages
 from weclip.system.untrusted.documents import read_json
 from weclip.system.untrusted.text import short
 from weclip.tasks.evaluate.model import MODEL_SHA256
+from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.load.bundle import Bundle, bundle_of
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.start import DEMO, starts_from_mit
@@ -78,6 +79,7 @@ def towers_of(model: LoadedModel, config: Config) -> dict[str, TowerFacts]:
     return {
         name: _tower(name, getattr(config, name).weights, _taken_from(bundle, name, backbone))
         for name, backbone in model.file.backbones.items()
+        if name in CALLED
     }
 
 
@@ -121,6 +123,15 @@ def corrected_in(run: Path, config: Config) -> int | None:
         return 0
 
 
+def regions_in_run(run: Path) -> dict[str, Any]:
+    """What a run's record says of its regions, as a protocol has it; nothing if it names none."""
+    try:
+        record = read_json(run / RUN_MARKER, "record")["regions"]
+        return {"regions": record["source"], "saw_human_masks": record["saw_human_masks"]}
+    except (InputError, KeyError, TypeError):
+        return {}
+
+
 def _scored_in(run: Path) -> str | None:
     """The precision in which a run was scored, as its record says."""
     try:
@@ -146,6 +157,7 @@ def logged_score(model: LoadedModel, config: Config) -> Score | None:
         "crf": False,
         "precision": _scored_in(model.path.parent),
         "tags_used": False,
+        **regions_in_run(model.path.parent),
     }
     record = {"kind": "segmentation", "protocol": protocol, "seed": config.train.seed}
     return Score(

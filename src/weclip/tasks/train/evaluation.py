@@ -9,10 +9,11 @@ from weclip.build.predictor import eval_precision
 from weclip.config import Config
 from weclip.data.images.full_images import full_images
 from weclip.inference.predictor import Predictor
-from weclip.inference.scores.evaluate import Tally
+from weclip.inference.scores.evaluate import Tally, of_items
 from weclip.inference.stream.predicted import predict_stream
 from weclip.methods.method import Method
 from weclip.system.distributed import own_part
+from weclip.tasks.regions.of_model import by_name
 from weclip.tasks.train.inputs import Inputs
 from weclip.training.plan import Evaluate
 
@@ -37,7 +38,8 @@ def make_evaluate(
         )
         images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
         task = progress.add_task("evaluation", total=len(own), status="")
-        for item, label_map in predict_stream(predictor, images):
+        regions = of_items(by_name(inputs.regions, own))
+        for item, label_map in predict_stream(predictor, images, regions=regions):
             tally.add(item.name, label_map, item.mask)
             progress.advance(task)
         progress.remove_task(task)

@@ -1,5 +1,6 @@
 """What a training run reads: lists, tags, weights, and the stream of batches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,9 @@ from weclip.tasks.load.backbones import (
     open_clip,
     require_files,
 )
+from weclip.tasks.load.cutter import cuts_images
 from weclip.tasks.load.start import mit_path, starts_from_mit
+from weclip.tasks.regions.reading import NamedImage, RegionReader, open_regions
 from weclip.tasks.tag.auto_tags import tagged_once
 
 
@@ -47,6 +50,7 @@ class Inputs:
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
         corrected: What a person corrected; None without.
+        regions: Reads the regions of images from files; None: they are made, or nothing reads any.
     """
 
     classes: ClassList
@@ -57,6 +61,7 @@ class Inputs:
     auto_tags: str | None
     descriptions: str | None
     corrected: Applied | None = None
+    regions: RegionReader | None = None
 
 
 def read_inputs(config: Config, console: Console, stored: Path | None = None) -> Inputs:
@@ -91,7 +96,21 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     read: ReadImage = partial(read_image, reading=data.reading)
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.reading, console)
-    return Inputs(classes, images, masked, backbones, read, text, described, corrected)
+    regions = read_regions(config, [*images, *masked])
+    return Inputs(classes, images, masked, backbones, read, text, described, corrected, regions)
+
+
+def read_regions(config: Config, images: Sequence[NamedImage]) -> RegionReader | None:
+    """What reads the regions of images from files, where the method cuts images; None: nothing.
+
+    Raises:
+        InputError: As `open_regions`; or an image has none.
+    """
+    if config.regions.files is None or not cuts_images(config):
+        return None
+    regions = open_regions(config)
+    regions.require(images)
+    return regions
 
 
 def read_paths(config: Config) -> list[Path]:
@@ -100,7 +119,7 @@ def read_paths(config: Config) -> list[Path]:
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
     given = (data.root, tags_file, classes, data.corrected)
-    named = [*given, config.clip.descriptions, config.label.model]
+    named = [*given, config.clip.descriptions, config.label.model, config.regions.files]
     encoders = [
         path(config)
         for path, read in (

@@ -25,6 +25,7 @@ from weclip.methods.method import Method
 from weclip.system.distributed import connect, default_device
 from weclip.tasks.datasets import open_configured
 from weclip.tasks.load.model import MODEL_NAME
+from weclip.tasks.regions.of_model import by_name
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged
@@ -85,6 +86,7 @@ def report_training(
             split=config.data.train_split,
             reading=reading,
             console=console,
+            regions=by_name(inputs.regions, inputs.images),
         )
         masked = look_at_masked(
             predictor,
@@ -94,6 +96,7 @@ def report_training(
             num_classes=inputs.classes.num_classes,
             reading=reading,
             console=console,
+            regions=by_name(inputs.regions, inputs.masked),
         )
         return write_overview(out, _overview(out, config, inputs, file, tagged, masked))
     return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -25,9 +26,11 @@ from weclip.system.files import (
     write_text,
 )
 from weclip.system.provenance import versions
-from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.documents import as_parsed, read_json
 from weclip.system.untrusted.files import read_text
 from weclip.tasks.load.backbones import CALLED
+from weclip.tasks.load.cutter import cuts_images
+from weclip.tasks.regions.of_model import record_of_source
 from weclip.tasks.tag.auto_tags import AUTO_TAGS
 from weclip.tasks.train.fit_to_data import choose, facts_of, with_numbers
 from weclip.tasks.train.inputs import Inputs, read_paths
@@ -38,7 +41,7 @@ from weclip.training.run_folder import CHECKPOINTS
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
     "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256 "
-    "dino.weights dino.sha256 mit.weights mit.sha256"
+    "dino.weights dino.sha256 mit.weights mit.sha256 regions.sam2.weights"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
@@ -112,6 +115,8 @@ def enter_folder(
     record["cuda_graphs"] = config.train.cuda_graphs
     if inputs.corrected is not None:
         record["corrected"] = inputs.corrected.record
+    if (regions := regions_of_run(config, inputs)) is not None:
+        record["regions"] = as_parsed(regions)
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(
@@ -122,6 +127,15 @@ def enter_folder(
     write_text(out / CONFIG_NAME, to_yaml(config))
     if inputs.auto_tags is not None:
         write_text(out / AUTO_TAGS, inputs.auto_tags)
+
+
+def regions_of_run(config: Config, inputs: Inputs) -> Mapping[str, Any] | None:
+    """What a run's record says of the regions that it reads; None where it reads none."""
+    if inputs.regions is not None:
+        return inputs.regions.record
+    if not (cuts_images(config) or "regions" in config.reads()):
+        return None
+    return record_of_source(config, inputs.backbones.regions)
 
 
 def resume_from(checkpoint: Checkpoint, trainer: Trainer, out: Path) -> None:
@@ -139,13 +153,14 @@ def digests(inputs: Inputs) -> dict[str, str]:
     """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
     backbones, mit = list(inputs.backbones.items()), inputs.backbones.mit
-    corrected = inputs.corrected
+    corrected, cutter = inputs.corrected, inputs.backbones.regions
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
         **{f"{CALLED[name]} weights": each.sha256 for name, each in backbones},
         **{f"{CALLED[name]}'s computations": each.computes for name, each in backbones},
         **({} if mit is None else {"MiT weights": mit.sha256}),
+        **({} if cutter is None else {f"weights of {cutter.name}": cutter.sha256}),
         **({} if corrected is None else {"corrected masks": corrected.seen.digest}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
     }

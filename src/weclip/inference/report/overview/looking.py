@@ -8,19 +8,24 @@ import torch
 from numpy.typing import NDArray
 
 from weclip.data.windows import windows
+from weclip.inference.prediction import beside
 from weclip.inference.predictor import Predictor
+from weclip.labels.regions.regions import Regions
 from weclip.labels.resizing import resized
 
 
-def look(predictor: Predictor, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+def look(
+    predictor: Predictor, image: NDArray[np.uint8], regions: Regions | None = None
+) -> tuple[NDArray[np.uint8], float]:
     """The label map (H, W) that the predictor gives without CRF, and the mean best probability.
 
     Args:
         predictor: The model with its test protocol; its CRF is left out.
         image: (H, W, 3) uint8, RGB.
+        regions: Of it, for a model that reads regions in files.
     """
     size = (image.shape[0], image.shape[1])
-    found = predictor.logits([predictor.prepare(image)])[0]
+    found = predictor.logits([beside(predictor.prepare(image), regions)])[0]
     logits = torch.from_numpy(found).to(predictor.device)  # (C, h, w)
     label_map, total = np.empty(size, np.uint8), 0.0
     for window in windows(size, len(logits)):
