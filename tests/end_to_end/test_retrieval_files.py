@@ -116,7 +116,7 @@ def test_scores_name_the_regions(filled, files, tmp_path, capsys, labels):
         assert record["protocol"]["saw_human_masks"] == "unknown: made elsewhere"
         assert record["miou"] > 0.3
     assert json.loads((filled / "run.json").read_text())["regions"]["source"] == "files"
-    assert (filled / "report.html").is_file()
+    assert "regions.files=FOLDER" in (filled / "report.html").read_text()
 
 
 def test_masks_are_cleaned_by_regions_in_files(changes, filled, files, tmp_path, capsys):

@@ -14,7 +14,7 @@ import weclip
 from weclip.cli import app as cli
 from weclip.cli.options import at_home_in
 from weclip.config import Config
-from weclip.config_file import PATHS, from_yaml, load_config, with_whole_paths
+from weclip.config_file import PATHS, from_yaml, load_config, with_whole_paths, without_places
 from weclip.data.dataset import open_dataset
 from weclip.data.layouts.dataset_yaml import describe
 from weclip.plugins import load_plugins
@@ -175,6 +175,16 @@ def test_only_what_is_a_path_becomes_a_whole_one(tmp_path, monkeypatch):
     assert (whole.data.classes, whole.clip.weights, whole.data.root) == ("voc", "demo", "voc")
     assert whole.clip.descriptions == str(tmp_path / "texts")
     assert config.clip.descriptions == "texts"
+
+
+def test_paths_of_parts_become_whole_ones_and_are_hidden_from_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sam2").mkdir()
+    given = ["regions.sam2.weights=sam2", f"method.retrieval.masks={tmp_path / 'masks'}"]
+    config = load_config("voc", ["data.root=voc", "clip.weights=demo", *given])
+    assert with_whole_paths(config).regions.sam2.weights == str(tmp_path / "sam2")
+    hidden = without_places(with_whole_paths(config))
+    assert (hidden.regions.sam2.weights, hidden.method.retrieval.masks) == ("sam2", "masks")
 
 
 def test_a_checkpoint_is_no_model(run_folder):

@@ -99,6 +99,11 @@ def test_the_next_commands_can_be_copied():
     ]
 
 
+def test_the_next_commands_name_the_regions_of_files():
+    result = TrainResult(**vars(RESULT) | {"regions": Path("my regions")})
+    assert all(line.endswith("'regions.files=my regions'") for line in next_commands(result))
+
+
 def test_without_masks_the_loss_stands_for_scores(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 9, "loss": 0.5}\n')
     screen = told()

@@ -24,6 +24,7 @@ from weclip.inference.scores.evaluate import EvaluationResult
 from weclip.methods.method import Method
 from weclip.system.distributed import connect, default_device
 from weclip.tasks.datasets import open_configured
+from weclip.tasks.load.cutter import cuts_images
 from weclip.tasks.load.model import MODEL_NAME
 from weclip.tasks.regions.of_model import by_name
 from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
@@ -140,7 +141,7 @@ def _overview(
         headline=[*counted, _score(log, result, masked, config), tags_found(tagged.scenes)],
         advice=_advice(out, config, tagged, rows, names, log, matrix is not None)
         + advice.mixed_up(matrix, names)
-        + [_use(out)],
+        + [_use(out, config)],
         data=open_configured(config).understood(data.train_split, data.eval_split),
         tag_counts=images_by_tags(inputs.images),
         curves=curves(log),
@@ -212,7 +213,7 @@ def _advice(
     log: Rows,
     has_masks: bool,
 ) -> list[Advice]:
-    scores = ["weclip", "evaluate", "--model", str(out)]
+    scores = ["weclip", "evaluate", "--model", str(out), *region_files(config)]
 
     def longer(steps: int) -> str:
         settings = flatten(to_yaml(config)) | {"train.steps": steps}
@@ -234,9 +235,16 @@ def _advice(
     return found + advice.few_images(rows, names) + advice.unsure(tagged.scenes)
 
 
-def _use(out: Path) -> Advice:
+def region_files(config: Config) -> list[str]:
+    """What a command adds for a model that reads regions in files of every image."""
+    wanted = config.regions.files is not None and cuts_images(config)
+    return ["regions.files=FOLDER"] if wanted else []
+
+
+def _use(out: Path, config: Config) -> Advice:
     """The command that uses the model."""
     line = ["weclip", "predict", "--model", str(out), "--out", f"{out}-predictions", "IMAGES"]
+    line += region_files(config)
     return Advice(
         "Use the model",
         "It labels images that nobody has tagged: files or folders.",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weclip.config import Config, whole
 from weclip.inference.report.overview.page import REPORT_NAME
+from weclip.tasks.load.cutter import cuts_images
 from weclip.tasks.load.model import MODEL_NAME
 from weclip.training.runlog import LOG_NAME, is_evaluation, read_log
 
@@ -22,6 +23,7 @@ class TrainResult:
         scores: Scores of the model in 0..1 by name, such as `miou`; None where no masks were.
         report: Page about the run; None if none was written.
         images: Folder of the images that it learnt from.
+        regions: Folder of their regions, where the model reads such of every image; else None.
     """
 
     out: Path
@@ -30,6 +32,7 @@ class TrainResult:
     scores: dict[str, float] | None
     report: Path | None
     images: Path
+    regions: Path | None = None
 
 
 def read_result(out: Path, config: Config, images: Sequence[Path]) -> TrainResult:
@@ -41,7 +44,7 @@ def read_result(out: Path, config: Config, images: Sequence[Path]) -> TrainResul
         images: Files that it learnt from.
     """
     rows = [scores_of(row) for row in read_log(out / LOG_NAME) if is_evaluation(row)]
-    report = out / REPORT_NAME
+    report, files = out / REPORT_NAME, config.regions.files
     return TrainResult(
         out=out,
         model=out / MODEL_NAME,
@@ -49,6 +52,7 @@ def read_result(out: Path, config: Config, images: Sequence[Path]) -> TrainResul
         scores=max(rows, key=lambda scores: scores[config.train.best_metric], default=None),
         report=report if report.is_file() else None,
         images=Path(os.path.commonpath([path.parent for path in images])),
+        regions=Path(files) if files is not None and cuts_images(config) else None,
     )
 
 

@@ -260,7 +260,8 @@ def show_result(result: TrainResult, console: Console) -> None:
 def next_commands(result: TrainResult) -> list[str]:
     """Commands for the shell that use the model."""
     out, images = str(result.out).rstrip(os.sep), str(result.images)
-    commands = [["predict", images, "--model", out, "--out", f"{out}-predictions"]]
+    files = [] if result.regions is None else [f"regions.files={result.regions}"]
+    commands = [["predict", images, "--model", out, "--out", f"{out}-predictions", *files]]
     if result.scores is not None:
-        commands.append(["evaluate", "--model", out, "--out", f"{out}-scores"])
+        commands.append(["evaluate", "--model", out, "--out", f"{out}-scores", *files])
     return [shlex.join(["weclip", *command]) for command in commands]
