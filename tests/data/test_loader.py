@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.utils.data._utils.pin_memory import pin_memory
@@ -271,3 +272,21 @@ def test_batches_lie_in_pinned_memory_where_told(
     assert message == ("unreadable",)
     assert other.tags is batch.tags
     assert_equal(batch, other)
+
+
+def test_regions_come_with_their_images(samples: list[TaggedImage], pets: ClassList) -> None:
+    def regions(sample: TaggedImage, size: tuple[int, int]) -> NDArray[np.int32]:
+        assert size == (20 + int(sample.name), 30)
+        return np.full(size, 1 + int(sample.name), np.int32)
+
+    crops = CropDataset(samples, AUGMENTATION, seed=0, regions=regions)
+    with_them = train_loader(crops, classes=pets, batch_size=5, workers=0)
+    for batch, plain in islice(zip(with_them, make(samples, pets, batch_size=5), strict=False), 2):
+        assert_equal(batch, plain)
+        assert plain.regions is None
+        assert batch.regions is not None
+        assert batch.regions.dtype == torch.int64
+        assert batch.to("meta").regions.device.type == "meta"
+        inside = batch.image.amax(1) > 0
+        numbers = torch.tensor([1 + int(name) for name in batch.names])[:, None, None]
+        assert torch.equal(batch.regions, inside * numbers)

@@ -95,6 +95,11 @@ def replay_steps(
     """
     if not config.train.cuda_graphs:
         return
+    if config.regions.files is not None and "regions" in config.reads():
+        raise InputError(
+            f"train.cuda_graphs=true and regions.files={config.regions.files}: what is read of "
+            "regions in files is not replayed; leave train.cuda_graphs out"
+        )
     if device.type != "cuda":
         raise InputError(
             f"train.cuda_graphs=true needs a CUDA GPU, and this runs on {device.type}; leave it out"

@@ -119,6 +119,7 @@ class Batch:
         names: B sample names.
         share: Which images of the step these are; None: all of them.
         corrected: Masks that a person corrected; None without `data.corrected`.
+        regions: (B, H, W) int64 numbers of regions in files, 0 for none; None where none are read.
     """
 
     image: "Tensor"
@@ -127,6 +128,7 @@ class Batch:
     names: tuple[str, ...]
     share: Share | None = None
     corrected: Corrected | None = None
+    regions: "Tensor | None" = None
 
     @property
     def boxes(self) -> list[tuple[int, int, int, int]]:
@@ -138,10 +140,13 @@ class Batch:
         pinned = self.image.is_pinned()
         moved = self.corrected and self.corrected.each(lambda t: t.to(device, non_blocking=pinned))
         image = self.image.to(device, non_blocking=pinned)
-        return replace(self, image=image, corrected=moved)
+        regions = self.regions
+        regions = None if regions is None else regions.to(device, non_blocking=pinned)
+        return replace(self, image=image, corrected=moved, regions=regions)
 
     def pin_memory(self) -> "Batch":
         """The same batch where a GPU can fetch it by itself; `DataLoader` calls this."""
         pinned = {name: getattr(self, name).pin_memory() for name in ("image", "content_box")}
         corrected = self.corrected and self.corrected.each(lambda tensor: tensor.pin_memory())
-        return replace(self, **pinned, corrected=corrected)
+        regions = None if self.regions is None else self.regions.pin_memory()
+        return replace(self, **pinned, corrected=corrected, regions=regions)

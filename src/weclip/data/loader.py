@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -27,6 +28,8 @@ STAND_INS = 10
 """How many images after an unreadable one are tried in its place."""
 
 ReadImage = Callable[[Path], Image.Image]
+ReadRegions = Callable[[TaggedImage, tuple[int, int]], NDArray[np.int32]]
+"""An image and its size (H, W) -> (H, W) numbers of its regions, 0 for none."""
 
 
 class CropDataset(Dataset[Sample]):
@@ -38,6 +41,7 @@ class CropDataset(Dataset[Sample]):
         seed: Not negative; decides order and crops.
         read: Reads an image file as RGB.
         corrected: Masks that were handed over by name; None: no mask is opened.
+        regions: Reads the numbers of an image's regions; None: nothing does.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class CropDataset(Dataset[Sample]):
         seed: int,
         read: ReadImage = read_image,
         corrected: CorrectedMasks | None = None,
+        regions: ReadRegions | None = None,
     ) -> None:
         self.samples = samples
         self.augmentation = augmentation
         self.seed = seed
         self.read = read
         self.corrected = corrected
+        self.regions = regions
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -75,7 +81,9 @@ class CropDataset(Dataset[Sample]):
                 unreadable.append(str(error))
                 continue
             mask = None if self.corrected is None else self.corrected.read(sample.name)
-            crop = random_crop(image, self.augmentation, rng, mask)
+            size = (image.height, image.width)
+            regions = None if self.regions is None else self.regions(sample, size)
+            crop = random_crop(image, self.augmentation, rng, mask, regions)
             return Sample(crop, sample.tags, sample.name, tuple(unreadable))
         raise InputError(f"{unreadable[0]}; nor can {STAND_INS} further images of the list be read")
 

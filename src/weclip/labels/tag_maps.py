@@ -130,6 +130,7 @@ class TagMaps(nn.Module):
         all_maps: bool = False,
         skipped: int = 0,
         replayed: bool = False,
+        regions: Tensor | None = None,
     ) -> View:
         """What the encoder sees of RGB images (B, 3, H, W) in 0..255; nothing is computed yet.
 
@@ -139,11 +140,14 @@ class TagMaps(nn.Module):
             all_maps: Whether the attention of all blocks will be read.
             skipped: As `View.skipped`.
             replayed: Whether `graphs` may be used; then the view is valid until the next such one.
+            regions: (B, H, W) int64, where they are given; None: they are made when a part asks.
         """
         layers = getattr(self.affinity, "attention_layers", None)
         wanted = layers(refined=refined) if layers else 1
         formed = self.image_encoder.depth - 1 if all_maps else wanted - 1
         view = self._view(image, self.normalise(image), formed, skipped)
+        if regions is not None:
+            view.regions = regions
         if not replayed or self.graphs is None:
             return view
         view.encode = partial(self.graphs, "CLIP", self.image_encoder)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from weclip.data.batch import NOT_CORRECTED, Batch
+from weclip.data.batch import IGNORE_INDEX, NOT_CORRECTED, Batch
 from weclip.labels.pixel_refine import ParSettings
 from weclip.labels.pixel_scores import Par, pixel_scores
 from weclip.labels.pseudo_label import PseudoLabel, make_pseudo_label, without_padding
@@ -162,3 +162,23 @@ def confident_classes(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Te
     """Largest probability and its class id, each (B, H, W), of logits (B, C, h, w) resized."""
     best = at_pixels(logits, size).softmax(dim=1).max(dim=1)
     return best.values, best.indices
+
+
+def with_confident(
+    labels: Tensor, logits: Tensor, slots: TagSlots, *, above: float, untagged: bool
+) -> Tensor:
+    """Labels (B, H, W) with confident predictions in their place.
+
+    Args:
+        labels: Class ids; where they are `IGNORE_INDEX` they stay.
+        logits: (B, C, h, w).
+        slots: The tags.
+        above: Predictions of a larger probability are confident.
+        untagged: Whether classes that are no tags replace labels too.
+    """
+    confidence, prediction = confident_classes(logits, (labels.shape[1], labels.shape[2]))
+    counts = (confidence > above) & (labels != IGNORE_INDEX)
+    if not untagged:
+        allowed = slots.allowed(logits.shape[1])  # (B, C)
+        counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
+    return torch.where(counts, prediction, labels)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from weclip.backbones.clip.image_encoder import ClipImageEncoder
 from weclip.data.batch import Batch
 from weclip.labels.pseudo_label import PseudoLabel
+from weclip.labels.regions.of_batch import given_regions
+from weclip.labels.regions.regions import Regions
 from weclip.labels.spreading import Refined
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
@@ -168,7 +170,9 @@ class WeClip(nn.Module):
         """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP: tokens of blocks 1..L-1, attention of the last of them
         refines = self.settings.refines(step)
-        view = self.maps.see(batch.image, refined=refines, replayed=True)  # L-1 x (B, 1+N, D)
+        view = self.maps.see(  # L-1 x (B, 1+N, D)
+            batch.image, refined=refines, replayed=True, regions=batch.regions
+        )
         # 2. Decoder: logits (B, C, h, w) and its own affinity (B, N, N)
         decoded = self.trained(view.tokens, view.patch_grid, batch.share)
         # 3. Map of each tag, spread by attention, or by attention and the decoder's affinity
@@ -202,11 +206,17 @@ class WeClip(nn.Module):
 
     @torch.no_grad()
     def label_maps(
-        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+        self,
+        image: Tensor,
+        tags: tuple[int, ...],
+        *,
+        size: tuple[int, int],
+        step: int,
+        regions: Regions | None = None,
     ) -> LabelMaps:
         """As `Labeller.label_maps`; the decoder takes part once the refinement module is on."""
         refines = self.settings.refines(step)
-        view = self.maps.see(image, refined=refines)
+        view = self.maps.see(image, refined=refines, regions=given_regions(regions, image))
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
         cam = self.maps.make(view, slots)  # (1, K, h, w)
         learnt = self.feature_affinity(view) if refines else None

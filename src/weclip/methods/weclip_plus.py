@@ -6,13 +6,15 @@ Segmentation", IEEE TPAMI 2025. Constants are those of its released code.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from weclip.data.batch import IGNORE_INDEX, Batch, Share
+from weclip.data.batch import Batch, Share
 from weclip.labels.pseudo_label import PseudoLabel
+from weclip.labels.regions.of_batch import given_regions
+from weclip.labels.regions.regions import Regions
 from weclip.labels.spreading import Refined, require_linear
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.tag_slots import TagSlots, pack_tags, tag_slots
@@ -23,13 +25,13 @@ from weclip.methods.labelling import (
     LabelMaps,
     LabelSettings,
     class_probability,
-    confident_classes,
     corrected_label,
     label_maps_of,
     par_guide,
     pseudo_label_of,
     require_scaled,
     training_label,
+    with_confident,
 )
 from weclip.methods.loss_inputs import Loss, LossInputs, Total
 from weclip.methods.method import (
@@ -196,7 +198,7 @@ class WeClipPlus(nn.Module):
     def training_step(self, batch: Batch, step: int, total: Total = total_of_one) -> StepOutput:
         """From a batch of images and tags to the loss; as `Method.training_step`."""
         # 1. Frozen CLIP (B, 1+N, D) of block L-1, frozen DINOv2 (B, N', D')
-        view = self.see(batch.image, step, replayed=True)
+        view = self.see(batch.image, step, replayed=True, regions=batch.regions)
         # 2. Two heads, one classifier: logits (B, C, h, w), affinity (B, N, N) of both maps
         decoded = self.decode(view, batch.share)
         # 3. Map of each tag, times its predicted probability, spread by the decoder's choice
@@ -226,10 +228,16 @@ class WeClipPlus(nn.Module):
 
     @torch.no_grad()
     def label_maps(
-        self, image: Tensor, tags: tuple[int, ...], *, size: tuple[int, int], step: int
+        self,
+        image: Tensor,
+        tags: tuple[int, ...],
+        *,
+        size: tuple[int, int],
+        step: int,
+        regions: Regions | None = None,
     ) -> LabelMaps:
         """As `Labeller.label_maps`; labels before any replacement."""
-        view = self.see(image, step)
+        view = self.see(image, step, regions=given_regions(regions, image))
         slots = tag_slots(tags, len(self.maps.class_text)).to(self.device)
         learnt = self.decode(view) if self.settings.refines(step) else None
         cam, _, refined = self.refine(view, slots, learnt)  # (1, K, h, w)
@@ -242,10 +250,10 @@ class WeClipPlus(nn.Module):
         decoded: Decoded = self.trained(view.tokens[-1], view.patch_grid, guide)
         return decoded.feature_affinity
 
-    def see(self, image: Tensor, step: int, *, replayed: bool = False) -> View:
-        """What both encoders see of RGB images (B, 3, H, W) in 0..255, for a training step."""
+    def see(self, image: Tensor, step: int, **how: Any) -> View:
+        """What both encoders see of RGB (B, 3, H, W) in 0..255; `how`: more of `TagMaps.see`."""
         refined, skipped = self.settings.refines(step), int(self.settings.cam_skips_block)
-        return self.maps.see(image, refined=refined, skipped=skipped, replayed=replayed)
+        return self.maps.see(image, refined=refined, skipped=skipped, **how)
 
     def decode(self, view: View, share: Share | None = None) -> Decoded:
         """The decoder's output."""
@@ -282,19 +290,9 @@ class WeClipPlus(nn.Module):
         return pseudo_label_of(cam, slots, guide, self.labels)
 
     def replaced(self, labels: Tensor, logits: Tensor, slots: TagSlots, step: int) -> Tensor:
-        """Labels (B, H, W) with confident predictions in their place, once these count.
-
-        Args:
-            labels: Class ids; where they are `IGNORE_INDEX` they stay.
-            logits: (B, C, h, w).
-            slots: The tags; unless `confident_untagged`, other classes replace nothing.
-            step: Training step.
-        """
-        if not self.settings.is_confident(step):
+        """Labels (B, H, W) with confident predictions in their place, once these count."""
+        use = self.settings
+        if not use.is_confident(step):
             return labels
-        confidence, prediction = confident_classes(logits, (labels.shape[1], labels.shape[2]))
-        counts = (confidence > self.settings.confident_above) & (labels != IGNORE_INDEX)
-        if not self.settings.confident_untagged:
-            allowed = slots.allowed(logits.shape[1])  # (B, C)
-            counts &= allowed.gather(1, prediction.flatten(1)).view_as(counts)
-        return torch.where(counts, prediction, labels)
+        above, untagged = use.confident_above, use.confident_untagged
+        return with_confident(labels, logits, slots, above=above, untagged=untagged)

@@ -129,3 +129,18 @@ def test_a_mask_is_cropped_as_its_image(seed: int) -> None:
     outside[y0:y1, x0:x1] = False
     assert (crop.label_map[outside] == 255).all()
     assert (crop.label_map[~outside] < 4).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_regions_are_cropped_as_masks(seed: int) -> None:
+    mask = np.random.default_rng(seed).integers(1, 255, (50, 70), dtype=np.uint8)
+    large = mask.astype(np.int32) * 1_000_003  # no 16 bits hold them
+    use = Augmentation(64, (0.5, 2.0), 0.5)
+    crop = random_crop(noise(70, 50), use, np.random.default_rng(seed), mask, large)
+    assert crop.label_map is not None
+    assert crop.regions is not None
+    assert crop.regions.dtype == np.int32
+    outside = crop.label_map == 255
+    assert (crop.regions[outside] == 0).all()
+    expected = crop.label_map[~outside].astype(np.int32) * 1_000_003
+    np.testing.assert_array_equal(crop.regions[~outside], expected)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from weclip.data.batch import NOT_CORRECTED, Batch, Corrected
 from weclip.data.images.crops import Crop
@@ -54,6 +55,7 @@ class Collate:
             content_box=torch.tensor([sample.crop.content_box for sample in good]),
             names=tuple(sample.name for sample in good),
             corrected=self._corrected([sample.crop for sample in good]),
+            regions=_regions([sample.crop.regions for sample in good]),
         )
         return batch, tuple(message for sample in good for message in sample.unreadable)
 
@@ -69,3 +71,9 @@ class Collate:
                 weight[row] = self.corrected_weight
         plain = self.corrected_weight == 1
         return Corrected(torch.from_numpy(label_map), None if plain else weight)
+
+
+def _regions(maps: Sequence[NDArray[np.int32] | None]) -> torch.Tensor | None:
+    """(B, H, W) int64 of the crops' numbers of regions; None where none were read."""
+    there = [each for each in maps if each is not None]
+    return torch.from_numpy(np.stack(there).astype(np.int64)) if there else None

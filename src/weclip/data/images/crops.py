@@ -9,6 +9,7 @@ made smaller, so it averages instead of skipping pixels.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +44,14 @@ class Crop:
         content_box: `y0, x0, y1, x1` of the image content inside the crop, half-open.
         label_map: (S, S) uint8, the same part of the image's mask, `IGNORE_INDEX` outside the
             content; None where no mask was given.
+        regions: (S, S) int32, the same part of its numbers of regions, 0 (in none) outside; None
+            where none were given.
     """
 
     image: npt.NDArray[np.uint8]
     content_box: tuple[int, int, int, int]
     label_map: npt.NDArray[np.uint8] | None = None
+    regions: npt.NDArray[np.int32] | None = None
 
 
 def random_crop(
@@ -55,6 +59,7 @@ def random_crop(
     augmentation: Augmentation,
     rng: np.random.Generator,
     mask: npt.NDArray[np.uint8] | None = None,
+    regions: npt.NDArray[np.int32] | None = None,
 ) -> Crop:
     """Scale, flip, pad and crop an image at random.
 
@@ -63,6 +68,7 @@ def random_crop(
         augmentation: Size and chances.
         rng: Source of all randomness; always four numbers are drawn, with a mask or without.
         mask: (H, W) class ids of the image's size; the nearest pixel is taken.
+        regions: (H, W) numbers of its regions, likewise.
     """
     crop_size = augmentation.crop_size
     scale = rng.uniform(*augmentation.scale_range) * shrinking(image.size, augmentation.max_side)
@@ -82,17 +88,18 @@ def random_crop(
     )
     content = (top, left, top + rows, left + columns)
 
-    def cropped(whole: Image.Image, by: Image.Resampling, outside: int) -> npt.NDArray[np.uint8]:
+    def cropped(whole: Image.Image, by: Image.Resampling, outside: int) -> npt.NDArray[Any]:
         window = np.asarray(whole.resize((columns, rows), by, box=box))
-        crop = np.full((crop_size, crop_size, *window.shape[2:]), outside, dtype=np.uint8)
+        crop = np.full((crop_size, crop_size, *window.shape[2:]), outside, window.dtype)
         crop[top : top + rows, left : left + columns] = window[:, ::-1] if flip else window
         return crop
 
+    def of_ids(ids: npt.NDArray[Any] | None, outside: int) -> npt.NDArray[Any] | None:
+        by = Image.Resampling.NEAREST
+        return None if ids is None else cropped(Image.fromarray(ids), by, outside)
+
     pixels = cropped(image, Image.Resampling.BILINEAR, 0)
-    if mask is None:
-        return Crop(pixels, content)
-    label_map = cropped(Image.fromarray(mask), Image.Resampling.NEAREST, IGNORE_INDEX)
-    return Crop(pixels, content, label_map)
+    return Crop(pixels, content, of_ids(mask, IGNORE_INDEX), of_ids(regions, 0))
 
 
 def shrinking(size: tuple[int, int], max_side: int | None) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from weclip.backbones.guide import Guide
 from weclip.labels.region_attention.ids import nearest_ids
-from weclip.labels.regions.regions import RegionSource
+from weclip.labels.regions.regions import Regions, RegionSource
 from weclip.labels.resizing import planes
 
 
@@ -34,6 +34,12 @@ def region_maps(
     images = rgb.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     maps = [source(each, guide_of if guide is not None else None).id_map for each in images]
     return torch.from_numpy(np.stack(maps).astype(np.int64)).to(rgb.device)
+
+
+def given_regions(regions: Regions | None, image: Tensor) -> Tensor | None:
+    """Numbers (1, H, W) int64 for an image (1, 3, H, W), of its own regions; None without any."""
+    size = (image.shape[2], image.shape[3])
+    return None if regions is None else seen_regions(regions.id_map, size, image.device)
 
 
 def seen_regions(id_map: NDArray[np.int32], size: tuple[int, int], device: torch.device) -> Tensor:

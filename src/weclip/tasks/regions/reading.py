@@ -69,8 +69,17 @@ class RegionReader:
                 f"regions.files={self.files.folder}: regions in files go by the names of images, "
                 "and this one has none; leave regions.files out, so that regions.source makes them"
             )
-        height, width = pixels.shape[:2]
-        return as_regions(self.files.read(image.name, image.path, (height, width)))
+        return self.read(image, (pixels.shape[0], pixels.shape[1]))
+
+    def read(self, image: NamedImage, size: tuple[int, int]) -> Regions:
+        """Those in files, of an image of this size (H, W); errors as in a call."""
+        if self.files is None:
+            raise TypeError("a reader of regions without files reads none")
+        return as_regions(self.files.read(image.name, image.path, size))
+
+    def read_ids(self, image: NamedImage, size: tuple[int, int]) -> NDArray[np.int32]:
+        """(H, W) their numbers alone."""
+        return self.read(image, size).id_map
 
     def require(self, images: Iterable[NamedImage]) -> None:
         """InputError if an image has no file of regions; nothing is opened."""

@@ -14,7 +14,7 @@ from weclip.inference.stream.predicted import predict_stream
 from weclip.methods.method import Method
 from weclip.system.distributed import own_part
 from weclip.tasks.regions.of_model import by_name
-from weclip.tasks.train.inputs import Inputs
+from weclip.tasks.train.inputs import Inputs, regions_to_predict
 from weclip.training.plan import Evaluate
 
 
@@ -38,7 +38,7 @@ def make_evaluate(
         )
         images = ((item, item.image) for item in takewhile(lambda item: not stopped(), items))
         task = progress.add_task("evaluation", total=len(own), status="")
-        regions = of_items(by_name(inputs.regions, own))
+        regions = of_items(by_name(regions_to_predict(config, inputs), own))
         for item, label_map in predict_stream(predictor, images, regions=regions):
             tally.add(item.name, label_map, item.mask)
             progress.advance(task)

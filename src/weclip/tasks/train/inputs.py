@@ -96,21 +96,30 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     read: ReadImage = partial(read_image, reading=data.reading)
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.reading, console)
-    regions = read_regions(config, [*images, *masked])
+    regions = read_regions(config, images, masked)
     return Inputs(classes, images, masked, backbones, read, text, described, corrected, regions)
 
 
-def read_regions(config: Config, images: Sequence[NamedImage]) -> RegionReader | None:
-    """What reads the regions of images from files, where the method cuts images; None: nothing.
+def read_regions(
+    config: Config, images: Sequence[NamedImage], masked: Sequence[NamedImage]
+) -> RegionReader | None:
+    """What reads the regions of images from files, where something reads regions; None: nothing.
 
     Raises:
-        InputError: As `open_regions`; or an image has none.
+        InputError: As `open_regions`; or a training image has none, or one to score on needs some.
     """
-    if config.regions.files is None or not cuts_images(config):
+    predicts = cuts_images(config)
+    reads = "clip" in needs(config) and "regions" in config.reads()
+    if config.regions.files is None or not (predicts or reads):
         return None
     regions = open_regions(config)
-    regions.require(images)
+    regions.require([*images, *masked] if predicts else images)
     return regions
+
+
+def regions_to_predict(config: Config, inputs: Inputs) -> RegionReader | None:
+    """What reads the regions of images that are predicted; None where predictions need none."""
+    return inputs.regions if cuts_images(config) else None
 
 
 def read_paths(config: Config) -> list[Path]:
@@ -168,6 +177,7 @@ def make_loader(config: Config, inputs: Inputs) -> TrainLoader:
         seed=config.train.seed,
         read=inputs.read,
         corrected=None if inputs.corrected is None else inputs.corrected.masks,
+        regions=None if inputs.regions is None else inputs.regions.read_ids,
     )
     return train_loader(
         crops,

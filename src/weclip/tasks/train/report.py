@@ -32,7 +32,7 @@ from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.looked import SECONDS, Looked, look_at_masked, look_at_tagged
 from weclip.tasks.report.repeat import repeat_command, suspects_command
 from weclip.tasks.train.evaluation import quick_predictor
-from weclip.tasks.train.inputs import Inputs
+from weclip.tasks.train.inputs import Inputs, regions_to_predict
 from weclip.training.model_file import ModelFile, read_model_file
 from weclip.training.runlog import LOG_NAME, read_log
 from weclip.training.signals import StopAtOnce
@@ -80,6 +80,7 @@ def report_training(
         predictor = quick_predictor(config, method)
         small = replace(predictor, long_side=looking_side(config))
         reading, palette = config.data.reading, inputs.classes.palette
+        regions = regions_to_predict(config, inputs)
         tagged = look_at_tagged(
             small,
             inputs.images,
@@ -87,7 +88,7 @@ def report_training(
             split=config.data.train_split,
             reading=reading,
             console=console,
-            regions=by_name(inputs.regions, inputs.images),
+            regions=by_name(regions, inputs.images),
         )
         masked = look_at_masked(
             predictor,
@@ -97,7 +98,7 @@ def report_training(
             num_classes=inputs.classes.num_classes,
             reading=reading,
             console=console,
-            regions=by_name(inputs.regions, inputs.masked),
+            regions=by_name(regions, inputs.masked),
         )
         return write_overview(out, _overview(out, config, inputs, file, tagged, masked))
     return None

@@ -153,13 +153,14 @@ def digests(inputs: Inputs) -> dict[str, str]:
     """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
     backbones, mit = list(inputs.backbones.items()), inputs.backbones.mit
-    corrected, cutter = inputs.corrected, inputs.backbones.regions
+    corrected, cutter, regions = inputs.corrected, inputs.backbones.regions, inputs.regions
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
         **{f"{CALLED[name]} weights": each.sha256 for name, each in backbones},
         **{f"{CALLED[name]}'s computations": each.computes for name, each in backbones},
         **({} if mit is None else {"MiT weights": mit.sha256}),
+        **({} if regions is None else {"regions": _digest(as_parsed(regions.record))}),
         **({} if cutter is None else {f"weights of {cutter.name}": cutter.sha256}),
         **({} if corrected is None else {"corrected masks": corrected.seen.digest}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
