@@ -74,6 +74,10 @@ def test_what_cannot_be_trained_is_one_line(changes, files, tmp_path, capsys):
     (few / "maps" / "train_3.png").unlink()
     assert worlds.train(tmp_path / "run", *changes, f"regions.files={few}") == 2
     assert "no regions of image 'train_3'" in said(capsys)
+    in_vain = [f"regions.files={files}", "cam.source=gradcam"]
+    given = [each for each in changes if not each.startswith("dino.")]
+    assert worlds.train(tmp_path / "run", *given, *in_vain) == 2
+    assert "nothing in this training reads regions; leave it out" in said(capsys)
     graphs = [f"regions.files={files}", "train.cuda_graphs=true"]
     assert worlds.train(tmp_path / "run", *changes, *graphs) == 2
     assert "what is read of regions in files is not replayed; leave train.cuda_" in said(capsys)

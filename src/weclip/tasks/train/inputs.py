@@ -103,15 +103,22 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
 def read_regions(
     config: Config, images: Sequence[NamedImage], masked: Sequence[NamedImage]
 ) -> RegionReader | None:
-    """What reads the regions of images from files, where something reads regions; None: nothing.
+    """What reads the regions of images from files; None where none are named.
 
     Raises:
-        InputError: As `open_regions`; or a training image has none, or one to score on needs some.
+        InputError: As `open_regions`; or nothing reads regions; or a training image has none, or
+            one to score on needs some.
     """
+    files = config.regions.files
     predicts = cuts_images(config)
     reads = "clip" in needs(config) and "regions" in config.reads()
-    if config.regions.files is None or not (predicts or reads):
+    if files is None:
         return None
+    if not (predicts or reads):
+        raise InputError(
+            f"regions.files={files}: nothing in this training reads regions; leave it out, or take "
+            "what does, such as cam.source=region_attention"
+        )
     regions = open_regions(config)
     regions.require([*images, *masked] if predicts else images)
     return regions
