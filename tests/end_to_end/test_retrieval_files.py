@@ -147,7 +147,9 @@ def test_a_bundle_asks_for_files_too(filled, files, voc_world, tmp_path, capsys)
     bundle = tmp_path / "bundle"
     assert cli.run(["bundle", str(filled), "--out", str(bundle), "--precision", "float32"]) == 0
     assert str(files).encode() not in (bundle / "model.safetensors").read_bytes()
-    assert "regions of files (whether" in (bundle / "README.md").read_text()
+    card = (bundle / "README.md").read_text()
+    assert "regions of files (whether" in card
+    assert "Also give `regions.files=FOLDER`" in card
     image = voc_world / "JPEGImages" / "val_8.png"
     assert predict(bundle, image, tmp_path / "a") == 2
     assert NOT_NAMED in said(capsys)

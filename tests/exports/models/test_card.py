@@ -81,3 +81,10 @@ def test_every_part_has_its_licence():
     assert of_file("x.pt").read() is None
     assert "Copyright (c) 2021 OpenAI" in OPENAI.read()
     assert "Apache License" in META.read()
+
+
+def test_what_cuts_images_is_asked_for():
+    card = model_card(replace(FACTS, given="regions.files=FOLDER"))
+    assert "all that predictions need, but what cuts images into regions." in card
+    assert "Also give `regions.files=FOLDER`: in the command, and in Python" in card
+    assert "Also give" not in model_card(FACTS)

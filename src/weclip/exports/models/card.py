@@ -59,6 +59,13 @@ class TowerFacts:
     repository: str | None = None
 
 
+GIVE = (
+    ": in the command, and in Python in `overrides=[...]` of `weclip.predict`. Or cut images "
+    "otherwise than in training, with `regions.files=null regions.source=merged`."
+)
+"""Said of what a prediction needs beside the folder."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a card is written from; nothing of a machine is in it.
@@ -78,6 +85,8 @@ class Facts:
         start: What its trained encoder started from, with the licence; None: it has none.
         corrected: Masks that a person corrected and it learnt from; None: it learnt from tags
             alone; 0: there were some, and no record says how many.
+        given: What a prediction needs beside the folder, such as `regions.files=FOLDER`; empty:
+            nothing.
     """
 
     method: str
@@ -93,6 +102,7 @@ class Facts:
     plugins: Sequence[str] = ()
     start: str | None = None
     corrected: int | None = None
+    given: str = ""
 
 
 def model_card(facts: Facts, name: str = "FOLDER") -> str:
@@ -188,13 +198,14 @@ def _about(facts: Facts) -> str:
         f"Finds in an image: {inline(listed)}. Trained by `weclip` from image-level tags"
         f"{'' if facts.corrected is None else ' and corrected masks'}"
         f"{', on a frozen CLIP' if facts.towers else ''}. This folder holds all that predictions "
-        "need."
+        f"need{', but what cuts images into regions' if facts.given else ''}."
     )
 
 
 def _use(name: str, facts: Facts) -> str:
     plugins = "".join(f" --plugin {_typed(each)}" for each in facts.plugins)
     given = f", plugins=[{', '.join(map(_literal, facts.plugins))}]" if facts.plugins else ""
+    more = f"\n\nAlso give `{facts.given}`{GIVE}" if facts.given else ""
     return f"""## Use
 
 ```bash
@@ -210,7 +221,7 @@ found.save("mask.png")
 print(found.classes)
 ```
 
-In place of `photos/` and `photo.jpg` give your own images."""
+In place of `photos/` and `photo.jpg` give your own images.{more}"""
 
 
 def _typed(text: str) -> str:

@@ -23,6 +23,7 @@ from weclip.system.untrusted.text import short
 from weclip.tasks.evaluate.model import MODEL_SHA256
 from weclip.tasks.load.backbones import CALLED
 from weclip.tasks.load.bundle import Bundle, bundle_of
+from weclip.tasks.load.cutter import REGIONS, cuts_images
 from weclip.tasks.load.model import LoadedModel
 from weclip.tasks.load.start import DEMO, starts_from_mit
 from weclip.training.runlog import LOG_NAME, read_log
@@ -57,7 +58,18 @@ def facts_of(
         plugins=list(config.plugins),
         start=started_from(config),
         corrected=corrected_in(model.path.parent, config),
+        given=needed_for_regions(model, config),
     )
+
+
+def needed_for_regions(model: LoadedModel, config: Config) -> str:
+    """What a prediction has to be given so that images are cut as in training; often nothing."""
+    if not cuts_images(config):
+        return ""
+    if config.regions.files is not None:
+        return "regions.files=FOLDER"
+    weights = model.file.backbones.get(REGIONS)
+    return "" if weights is None else f"regions.{weights.name}.weights=PATH"
 
 
 def started_from(config: Config) -> str | None:
