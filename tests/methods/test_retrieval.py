@@ -12,10 +12,12 @@ from tests.configs import new_config
 from tests.methods.tiny_weclip import CLASSES, dino_encoder, make_batch
 
 from weclip.build.method import compose, load_trained
+from weclip.inference.large import tiles
+from weclip.inference.predictor import Predictor
 from weclip.labels.regions.regions import Proposals, Regions
 from weclip.methods.labelling import LABEL_KINDS
 from weclip.methods.retrieval import Retrieval
-from weclip.system.errors import InputError
+from weclip.system.errors import InputError, RunError
 
 
 def quarters(image: np.ndarray, guide: Callable | None) -> Regions:
@@ -148,3 +150,11 @@ def test_a_second_encoder_is_needed():
     config.method.name = "retrieval"
     with pytest.raises(InputError, match=r"reads a second encoder; add dino.weights"):
         compose(config, CLASSES)
+
+
+def test_memory_is_that_of_patches_not_of_pixels(monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: 2 * 10**8)
+    predictor = Predictor(tiny_retrieval(), long_side=None, scales=(1.0,), flip=False)
+    predictor.require_memory((1100, 1000))
+    with pytest.raises(RunError, match="4000 x 3000 pixels are 244188 patches, which take up to"):
+        predictor.require_memory((3000, 4000))

@@ -160,8 +160,9 @@ class Predictor:
         """The same for images that the network sees as a whole, at (H, W)."""
         if size[0] * size[1] > LOOK_FROM and torch.device(self.device).type == "cpu":
             images *= 1 + self.flip
-            scale, of_patch = max(self.scales), bytes_of_patch(self.model, self._patch)
-            require_memory_for_all(size, self._patch, images, scale, of_patch)
+            patch = int(getattr(self.model, "patch_size", 0)) or self._patch
+            of_patch = bytes_of_patch(self.model, patch)
+            require_memory_for_all(size, patch, images, max(self.scales), of_patch)
 
     def _seen_size(self, image: NDArray[np.uint8]) -> tuple[int, int]:
         return seen_size((image.shape[0], image.shape[1]), self.long_side, self.scales)

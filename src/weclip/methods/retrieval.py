@@ -132,6 +132,11 @@ class Retrieval(nn.Module):
         return self.encoder.mean.device
 
     @property
+    def patch_size(self) -> int:
+        """Pixels of a side of what the encoder computes of, which decides the memory it takes."""
+        return self.encoder.patch_size
+
+    @property
     def neighbours(self) -> int:
         """How many vote."""
         use = self.settings
