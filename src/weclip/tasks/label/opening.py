@@ -1,5 +1,6 @@
 """What `weclip label` opens: encoders, a trained model, regions, and what makes scores."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from weclip.backbones.loaded import LoadedBackbones
 from weclip.build.windows import build_windowed, build_words
 from weclip.build.without_training import build_training_free
 from weclip.config import Config
+from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.inference.label_masks import Scorer
 from weclip.labels.banks.memory import Memory
@@ -25,6 +27,7 @@ from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.label.windowed import Windowed
 from weclip.tasks.load.backbones import clip_path, open_clip
+from weclip.tasks.load.cutter import where_weights_lie
 from weclip.tasks.load.for_labels import open_guide, reads_regions
 from weclip.tasks.load.model import LoadedModel, load_model
 from weclip.tasks.regions.of_model import require_given
@@ -49,6 +52,11 @@ class Opened:
     backbones: LoadedBackbones
     refiner: LoadedModel | None
     regions: RegionReader | None
+
+    def require_regions(self, images: Iterable[TaggedImage]) -> None:
+        """InputError if regions are in files and an image has none."""
+        if self.regions is not None:
+            self.regions.require(images)
 
 
 def open_method(config: Config, classes: ClassList, console: Console, *, soft: bool) -> Opened:
@@ -88,7 +96,7 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
     if path is None:
         return None
     dino = config.dino.weights
-    moved = [] if dino is None else [{"dino.weights": dino}]
+    moved = [*([] if dino is None else [{"dino.weights": dino}]), *where_weights_lie(config)]
     model = load_model(path, clip=clip_path(config), overrides=moved, plugins=config.PLUGINS)
     if model.file.classes.names != classes.names:
         raise InputError(

@@ -110,8 +110,7 @@ def _label(
     require_names(parse_exports(options.export), classes.names, names)
     crf = build_label_crf(config)
     opened = open_method(config, classes, console, soft=options.soft)
-    if opened.regions is not None:
-        opened.regions.require(images)
+    opened.require_regions(images)
     folder = LabelFolder(
         out,
         root=data_folder(config),
