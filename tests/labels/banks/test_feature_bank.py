@@ -33,6 +33,12 @@ def a_bank(rows: int = 6, *, classes: bool = False, seed: int = 0) -> FeatureBan
     )
 
 
+def test_a_bank_goes_to_a_device_whole():
+    moved = a_bank().to("meta")
+    assert {each.device.type for each in (moved.keys, moved.values, moved.image)} == {"meta"}
+    assert moved.names == a_bank().names
+
+
 @pytest.mark.parametrize("classes", [True, False])
 def test_a_file_gives_back_what_was_saved(tmp_path: Path, classes: bool):
     bank, path = a_bank(classes=classes), tmp_path / "bank.safetensors"

@@ -3,8 +3,8 @@
 Stage 3. It knows what made it, since features of other encoders do not compare.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 
@@ -79,14 +79,15 @@ class FeatureBank:
 
     def rows(self, wanted: Tensor) -> "FeatureBank":
         """The same with these rows (S,) bool alone; images without a row stay in the table."""
-        return FeatureBank(
-            self.keys[wanted],
-            self.values[wanted],
-            self.image[wanted],
-            self.names,
-            self.digests,
-            self.encoders,
-            self.made,
+        return self._of(lambda each: each[wanted])
+
+    def to(self, device: str) -> "FeatureBank":
+        """The same on a device."""
+        return self._of(lambda each: each.to(device))
+
+    def _of(self, change: Callable[[Tensor], Tensor]) -> "FeatureBank":
+        return replace(
+            self, keys=change(self.keys), values=change(self.values), image=change(self.image)
         )
 
 

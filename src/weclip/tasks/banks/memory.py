@@ -22,9 +22,6 @@ from weclip.build.without_training import training_free
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.batch import TaggedImage
-from weclip.data.classes import parse_classes
-from weclip.data.dataset import open_dataset
-from weclip.data.images.listing import AUTO
 from weclip.inference.given_image import as_rgb
 from weclip.labels.banks.bank_file import read_bank, save_bank
 from weclip.labels.banks.embedded import embedding_of, patches_of
@@ -38,12 +35,12 @@ from weclip.system.errors import InputError
 from weclip.system.files import at_home, require_writable
 from weclip.system.locks import working_in, working_on
 from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts
-from weclip.tasks.datasets import tell_lines, tell_precision
+from weclip.tasks.datasets import tell_precision
 from weclip.tasks.label.joining import shard_of
 from weclip.tasks.load.backbones import frozen_backbones, open_clip, open_dino
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
-from weclip.tasks.tag.run import list_images
+from weclip.tasks.regions.run import images_of
 from weclip.training.runlog import tracked
 
 KIND = "memory"
@@ -157,20 +154,6 @@ def opened(
     return work, maker
 
 
-def images_of(config: Config, console: Console) -> list[TaggedImage]:
-    """The images of the training split and, of a folder, of the split to score on; no tags.
-
-    Raises:
-        InputError: There is no image.
-    """
-    untagged = replace(config, data=replace(config.data, tags_file=AUTO))
-    data, classes = untagged.data, parse_classes({"classes": ["any"]}, KIND)
-    dataset = open_dataset(data.format, data.root, classes=classes, tags_file=AUTO)
-    images = list_images(untagged, dataset).images
-    tell_lines([f"{data.root}: {len(images)} images; no tags are read"], console)
-    return images
-
-
 @dataclass(frozen=True)
 class Maker:
     """Makes the rows of an image.
@@ -257,31 +240,40 @@ def thinned(bank: FeatureBank, most: int, console: Console) -> FeatureBank:
 
 
 def open_memory(
-    config: Config, path: str, backbones: LoadedBackbones, *, key: str = "label.memory"
+    config: Config, path: str, backbones: LoadedBackbones, *, key: str, made: str
 ) -> Memory:
-    """The memory that a configuration names.
+    """The memory that a configuration names, where this process computes.
 
     Args:
-        config: Resolved configuration; `memory` and what rows are made by are read.
+        config: Resolved configuration; `memory` is read.
         path: The bank.
         backbones: The CLIP and the second encoder of here.
         key: The key that names it, for messages.
+        made: How it must have been made, as of `made_by`.
 
     Raises:
         InputError: It cannot be read, has too many rows, or was made with others.
     """
     use = config.memory
-    bank = read_bank(Path(at_home(path)), most_rows=use.max_rows, key="memory.max_rows")
+    try:
+        bank = read_bank(Path(at_home(path)), most_rows=use.max_rows, key="memory.max_rows")
+    except InputError as error:
+        raise InputError(f"{key}={error}") from None  # it begins with the path
     if bank.values.dim() == 1:
         raise InputError(
             f"{key}={path}: a bank of classes, of a run of retrieval; give one of weclip memory"
         )
-    require_made_alike(bank, frozen_backbones(backbones), made_by(config), f"{key}={path}")
-    return Memory(bank, use.neighbours, use.own_weight)
+    require_made_alike(bank, frozen_backbones(backbones), made, f"{key}={path}")
+    return Memory(bank.to(default_device()), use.neighbours, use.own_weight)
 
 
 def made_by(config: Config) -> str:
     """How keys and values are made; what `FeatureBank.made` says."""
     source = config.part(parts.MAP_SOURCE, config.cam.source)
     affinity = config.part(parts.AFFINITY, config.affinity.source)
-    return f"guide patches; {embedding_of(source, affinity, config.embedder())}"
+    return made_of(embedding_of(source, affinity, config.embedder()))
+
+
+def made_of(embedding: str) -> str:
+    """The same where values are of an embedding, by its name."""
+    return f"guide patches; {embedding}"

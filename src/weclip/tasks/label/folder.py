@@ -40,7 +40,7 @@ DECIDES = (
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
 
-PATHS = ("label.model", "label.memory", "regions.files")
+PATHS = ("label.model", "label.memory", "tags.memory", "regions.files")
 """Keys among them whose files count, not where these are."""
 
 CORRECTED = "corrected"
@@ -66,6 +66,7 @@ def make_recipe(
             "label.model": refiner and sha256_of(refiner.path),
             "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
             "label.memory": config.label.memory and sha256_of(at_home(config.label.memory)),
+            "tags.memory": config.tags_memory and sha256_of(at_home(config.tags_memory)),
         },
         "classes": list(classes.names_with_background),
         "class_list": as_parsed(asdict(classes)),

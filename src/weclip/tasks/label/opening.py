@@ -20,7 +20,7 @@ from weclip.methods.retrieval import Retrieval
 from weclip.methods.training_free import TrainingFree
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
-from weclip.tasks.banks.memory import open_memory
+from weclip.tasks.banks.memory import made_by, open_memory
 from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.label.windowed import Windowed
@@ -29,6 +29,7 @@ from weclip.tasks.load.for_labels import open_guide, reads_regions
 from weclip.tasks.load.model import LoadedModel, load_model
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
+from weclip.tasks.tag.memory import TagsMemory, open_tags_memory
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Opened:
         backbones: The frozen encoders.
         refiner: The trained model, if one is named.
         regions: What gives regions, where something reads them.
+        tags_memory: What helps CLIP to make tags, if that is asked for.
     """
 
     scorer: Scorer
@@ -48,6 +50,7 @@ class Opened:
     backbones: LoadedBackbones
     refiner: LoadedModel | None
     regions: RegionReader | None
+    tags_memory: TagsMemory | None
 
 
 def open_method(config: Config, classes: ClassList, console: Console, *, soft: bool) -> Opened:
@@ -67,14 +70,16 @@ def open_method(config: Config, classes: ClassList, console: Console, *, soft: b
     learnt = None if refiner is None else refiner.method.to(default_device())
     require_same_patches(learnt, clip)
     backbones = LoadedBackbones(clip, open_guide(config, console))
+    lent = open_tags_memory(config, clip, console, backbones.dino)
     regions = open_label_regions(config, backbones.dino, console)
+    told = regions if lent is None else lent.regions
     if config.label.windows:
         windowed = open_windowed(config, classes, backbones, regions, soft=soft)
-        return Opened(windowed, windowed.method, backbones, refiner, regions)
+        return Opened(windowed, windowed.method, backbones, refiner, told, lent)
     method = build_training_free(config, clip, classes, learnt, backbones.dino)
     method.to(default_device()).maps.memory = open_label_memory(config, backbones)
     scorer = open_scorer(config, method, refiner, regions, soft=soft)
-    return Opened(scorer, method, backbones, refiner, regions)
+    return Opened(scorer, method, backbones, refiner, told, lent)
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
@@ -100,7 +105,9 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
 def open_label_memory(config: Config, backbones: LoadedBackbones) -> Memory | None:
     """The memory of `label.memory`, if one is named; errors as `open_memory`."""
     path = config.label.memory
-    return None if path is None else open_memory(config, path, backbones)
+    if path is None:
+        return None
+    return open_memory(config, path, backbones, key="label.memory", made=made_by(config))
 
 
 def open_label_regions(config: Config, guide: Dino | None, console: Console) -> RegionReader | None:

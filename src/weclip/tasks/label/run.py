@@ -134,7 +134,7 @@ def _label(
     place.wait_for_everyone()
     if config.data.tags_file == AUTO:
         given = (config, classes, images, opened.backbones.clip, console)
-        images, text = tagged_once(*given, stored=out / AUTO_TAGS)
+        images, text = tagged_once(*given, stored=out / AUTO_TAGS, memory=opened.tags_memory)
         if place.is_main_process:
             write_text(out / AUTO_TAGS, text)
     if applied is not None:

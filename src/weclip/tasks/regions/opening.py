@@ -69,9 +69,9 @@ def open_source(
 
 
 def regions_of_model(config: Config) -> Record:
-    """What scores of a model say of the regions that it reads; nothing where it reads none."""
+    """What scores of a model say of regions that it, or its tags, read; nothing without any."""
     fills = parts.fills(config.KNOWN[parts.METHOD.name, config.method.name])
-    if not fills and "regions" not in config.reads():
+    if not fills and "regions" not in config.reads() and config.tags_memory is None:
         return {}
     name = config.regions.source
     source: RegionSource = config.part(parts.REGION_SOURCE, name)

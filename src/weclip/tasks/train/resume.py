@@ -38,7 +38,7 @@ from weclip.training.run_folder import CHECKPOINTS
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
     "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256 "
-    "dino.weights dino.sha256 mit.weights mit.sha256"
+    "dino.weights dino.sha256 mit.weights mit.sha256 tags.memory"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
@@ -148,6 +148,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
         **({} if mit is None else {"MiT weights": mit.sha256}),
         **({} if corrected is None else {"corrected masks": corrected.seen.digest}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
+        **({} if inputs.tags_memory is None else {"rows of tags.memory": inputs.tags_memory}),
     }
 
 
