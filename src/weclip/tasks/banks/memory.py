@@ -32,8 +32,8 @@ from weclip.methods.training_free import TrainingFree
 from weclip.system.console import QUIET, warn
 from weclip.system.distributed import connect, default_device
 from weclip.system.errors import InputError
-from weclip.system.files import at_home, require_writable
-from weclip.system.locks import working_in, working_on
+from weclip.system.files import at_home, remove_temporaries_of, require_writable
+from weclip.system.locks import InUse, working_in, working_on
 from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts
 from weclip.tasks.datasets import tell_precision
 from weclip.tasks.label.joining import shard_of
@@ -91,22 +91,42 @@ def memory(
         left = sum(len(work.items_of(number)) for number in work.missing(shard))
         for _ in tracked(work.make(maker, shard), "memory", left, console):
             pass
-        if missing := len(work.missing()):
-            console.print(
-                f"{missing} of {work.count} parts are missing; the shard that ends last writes "
-                f"{out}, and so does --resume",
-                soft_wrap=True,
-                markup=False,
-            )
-            return None
-        with working_on(out, KIND):
-            bank = thinned(work.joined(), config.memory.max_rows, console)
-            save_bank(out, bank)
-    work.remove()
+        bank = joined_in(out, work, config, console, shared=shard is not None)
+    if bank is None:
+        return None
     size = out.stat().st_size / 1e6
     told = f"{len(bank)} regions of {len(bank.names)} images in {out} ({size:.1f} MB)"
     console.print(told, soft_wrap=True, markup=False, highlight=False)
     return bank
+
+
+def joined_in(
+    out: Path, work: WorkParts[TaggedImage], config: Config, console: Console, *, shared: bool
+) -> FeatureBank | None:
+    """Write the bank, if all its parts are there, and throw these away; what is written.
+
+    None where parts are missing, or (`shared`) another shard that ends now does it.
+    """
+    told = f"another shard is writing {out}; if it is stopped, --resume does it"
+    if missing := len(work.missing()):
+        told = (
+            f"{missing} of {work.count} parts are missing; the shard that ends last writes {out}, "
+            "and so does --resume"
+        )
+    else:
+        try:
+            with working_on(out, KIND):
+                if not work.missing():  # else another shard has done it just now
+                    bank = thinned(work.joined(), config.memory.max_rows, console)
+                    remove_temporaries_of(out)  # of a killed process
+                    save_bank(out, bank)
+                    work.remove()
+                    return bank
+        except InUse:
+            if not shared:
+                raise
+    console.print(told, soft_wrap=True, markup=False)
+    return None
 
 
 def check_target(out: Path, options: MemoryOptions) -> None:
@@ -116,12 +136,13 @@ def check_target(out: Path, options: MemoryOptions) -> None:
     if out.suffix.lower() != SUFFIX:
         raise InputError(f"--out {out}: the bank to write must end in {SUFFIX}")
     require_writable(out, "--out")
-    if out.exists() and not options.overwrite:
+    begun = (parts_folder(out) / RECIPE).exists()
+    goes_on = begun and (options.resume or options.shard is not None)  # perhaps killed at its end
+    if out.exists() and not (options.overwrite or goes_on):
         raise InputError(f"--out {out} exists; choose another name or add --overwrite")
     if out.exists():
         read_bank(out, most_rows=MOST_ROWS, key="")  # nothing else is overwritten
-    begun = (parts_folder(out) / RECIPE).exists()
-    if begun and not (options.resume or options.shard or options.overwrite):
+    if begun and not (goes_on or options.overwrite):
         raise InputError(
             f"--out {out}: {parts_folder(out)} holds work that has not ended; add --resume, or "
             "--overwrite to start anew"

@@ -86,7 +86,9 @@ class WorkParts(Generic[Item]):
         return joined([read_bank(self._path(n), most_rows=MOST_ROWS, key="") for n in numbers])
 
     def remove(self) -> None:
-        """Throw the parts away."""
+        """Throw the parts away, and the recipe after them: none is ever without."""
+        for path in self.folder.glob("*.safetensors"):
+            path.unlink(missing_ok=True)
         rmtree(self.folder, ignore_errors=True)
 
     def clean(self) -> None:
