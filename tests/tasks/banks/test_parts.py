@@ -12,8 +12,8 @@ from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.locks import working_on
 from weclip.tasks.banks import memory, parts
-from weclip.tasks.banks.memory import MemoryOptions, thinned
-from weclip.tasks.banks.parts import WorkParts
+from weclip.tasks.banks.memory import MemoryOptions
+from weclip.tasks.banks.parts import WorkParts, thinned
 
 ITEMS = list(range(11))
 
@@ -105,7 +105,7 @@ def test_parts_of_another_bank_are_refused_or_thrown_away(tmp_path: Path):
 
 def test_a_large_bank_is_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
-    monkeypatch.setattr("weclip.tasks.banks.memory.warn", lambda _, text: said.append(text))
+    monkeypatch.setattr("weclip.tasks.banks.parts.warn", lambda _, text: said.append(text))
     bank = parts.joined([bank_of(item, rows=4) for item in ITEMS])
     assert same(thinned(bank, 44, None), bank)
     thin = thinned(bank, 22, None)

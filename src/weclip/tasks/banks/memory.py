@@ -29,12 +29,12 @@ from weclip.labels.banks.feature_bank import FeatureBank, digest_of
 from weclip.labels.banks.memory import Memory, memory_rows, require_made_alike
 from weclip.labels.regions.of_batch import seen_regions
 from weclip.methods.training_free import TrainingFree
-from weclip.system.console import QUIET, warn
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, remove_temporaries_of, require_writable
 from weclip.system.locks import InUse, working_in, working_on
-from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts
+from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts, thinned
 from weclip.tasks.datasets import tell_precision
 from weclip.tasks.label.joining import shard_of
 from weclip.tasks.load.backbones import frozen_backbones, open_clip, open_dino
@@ -238,26 +238,6 @@ def recipe_of(
         "embedding": made_by(config),
         "regions or sizes": json.dumps(seen),
     }
-
-
-def thinned(bank: FeatureBank, most: int, console: Console) -> FeatureBank:
-    """The bank with at most so many rows, of each image the same share; what goes is told.
-
-    Raises:
-        InputError: It has no row.
-    """
-    count = len(bank)
-    if count == 0:
-        raise InputError("no image has a region; make others with regions.source, or other images")
-    if count <= most:
-        return bank
-    place = torch.arange(count) * most // count
-    warn(
-        console,
-        f"{count - most} of {count} rows are left out, evenly over all images, since "
-        f"memory.max_rows={most}",
-    )
-    return bank.rows(torch.diff(place, prepend=torch.tensor([-1])) > 0)
 
 
 def open_memory(
