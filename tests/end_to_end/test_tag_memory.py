@@ -50,6 +50,7 @@ def test_a_memory_changes_tags_and_is_named(line, banks, voc_world, tmp_path):
     assert len(record["files"]["tags.memory"]) == 64
     assert len(record["dino"]["sha256"]) == 64
     assert record["regions"]["saw_human_masks"] is False
+    assert record["memories"]["tags.memory"]["source"] == "superpixels"
     own = [*line, f"tags.memory={banks[0]}", "memory.own_weight=1", "--out", str(trained)]
     assert cli.run(["tag", *own]) == 0
     assert scores(plain) == scores(trained)

@@ -4,9 +4,10 @@ Stage 3. It knows what made it, since features of other encoders do not compare.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ class FeatureBank:
         digests: (I,) of `digest_of`.
         encoders: What made it, by name, such as `dino`.
         made: How keys and values were made, in words that are compared.
+        regions: What a record says of the regions, such as `saw_human_masks`; empty: of masks.
     """
 
     keys: Tensor
@@ -47,6 +49,7 @@ class FeatureBank:
     digests: Sequence[bytes]
     encoders: Mapping[str, FrozenBackbone]
     made: str
+    regions: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -104,4 +107,5 @@ def joined(banks: Sequence[FeatureBank]) -> FeatureBank:
         [digest for bank in banks for digest in bank.digests],
         first.encoders,
         first.made,
+        first.regions,
     )

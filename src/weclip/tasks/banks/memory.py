@@ -197,7 +197,8 @@ class Maker:
         keys, values = self._rows(pixels, self.regions(image, pixels).id_map)
         number = torch.zeros(len(keys), dtype=torch.int32)
         table = [image.name], [digest_of(pixels)]
-        return FeatureBank(keys, values, number, *table, self.backbones, made_by(self.config))
+        made = made_by(self.config), self.regions.record
+        return FeatureBank(keys, values, number, *table, self.backbones, *made)
 
     @torch.no_grad()
     def _rows(self, pixels: NDArray[np.uint8], ids: NDArray[np.int32]) -> tuple[Tensor, Tensor]:

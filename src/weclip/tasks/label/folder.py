@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.bands import count_ids
@@ -27,9 +26,9 @@ from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json
 from weclip.tasks.corrections.applied import Applied
 from weclip.tasks.label.joining import make_or_join, require_same
+from weclip.tasks.label.opening import Opened
 from weclip.tasks.load.backbones import frozen_backbones
 from weclip.tasks.load.model import LoadedModel
-from weclip.tasks.regions.reading import RegionReader
 
 KIND = "labelling"
 RECIPE_NAME = "label.json"
@@ -52,13 +51,12 @@ Record = dict[str, Any]
 def make_recipe(
     config: Config,
     classes: ClassList,
-    backbones: LoadedBackbones,
-    refiner: LoadedModel | None,
+    opened: Opened,
     applied: Applied | None,
-    regions: RegionReader | None,
 ) -> Record:
     """What `label.json` holds: everything that the masks are made with."""
     corrected = {} if applied is None else {CORRECTED: applied.record}
+    refiner, regions = opened.refiner, opened.regions
     return {
         "kind": KIND,
         "method": _method_of(config, refiner),
@@ -70,10 +68,11 @@ def make_recipe(
         },
         "classes": list(classes.names_with_background),
         "class_list": as_parsed(asdict(classes)),
-        **{name: each._asdict() for name, each in frozen_backbones(backbones).items()},
+        **{name: each._asdict() for name, each in frozen_backbones(opened.backbones).items()},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
         **({} if regions is None else {"regions": regions.record}),
+        **({"memories": opened.memories} if opened.memories else {}),
         **corrected,
     }
 

@@ -42,6 +42,7 @@ class Opened:
         backbones: The frozen encoders.
         refiner: The trained model, if one is named.
         regions: What gives regions, where something reads them.
+        memory: What helps maps, if one is named.
         tags_memory: What helps CLIP to make tags, if that is asked for.
     """
 
@@ -50,7 +51,14 @@ class Opened:
     backbones: LoadedBackbones
     refiner: LoadedModel | None
     regions: RegionReader | None
+    memory: Memory | None
     tags_memory: TagsMemory | None
+
+    @property
+    def memories(self) -> dict[str, dict[str, Any]]:
+        """What records say of the regions that each memory was made of, by its key."""
+        own = {} if self.memory is None else {"label.memory": dict(self.memory.bank.regions)}
+        return own if self.tags_memory is None else own | self.tags_memory.record["memories"]
 
 
 def open_method(config: Config, classes: ClassList, console: Console, *, soft: bool) -> Opened:
@@ -75,11 +83,12 @@ def open_method(config: Config, classes: ClassList, console: Console, *, soft: b
     told = regions if lent is None else lent.regions
     if config.label.windows:
         windowed = open_windowed(config, classes, backbones, regions, soft=soft)
-        return Opened(windowed, windowed.method, backbones, refiner, told, lent)
+        return Opened(windowed, windowed.method, backbones, refiner, told, None, lent)
     method = build_training_free(config, clip, classes, learnt, backbones.dino)
-    method.to(default_device()).maps.memory = open_label_memory(config, backbones)
+    memory = open_label_memory(config, backbones)
+    method.to(default_device()).maps.memory = memory
     scorer = open_scorer(config, method, refiner, regions, soft=soft)
-    return Opened(scorer, method, backbones, refiner, told, lent)
+    return Opened(scorer, method, backbones, refiner, told, memory, lent)
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:

@@ -114,9 +114,7 @@ def _label(
         out,
         root=data_folder(config),
         classes=classes,
-        recipe=make_recipe(
-            config, classes, opened.backbones, opened.refiner, applied, opened.regions
-        ),
+        recipe=make_recipe(config, classes, opened, applied),
         overlays=options.overlays,
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,

@@ -68,6 +68,7 @@ class TagsMemory:
             "files": {KEY: self.sha256},
             "dino": self.encoders["dino"]._asdict(),
             "regions": self.regions.record,
+            "memories": {KEY: dict(self.memory.bank.regions)},
         }
 
 

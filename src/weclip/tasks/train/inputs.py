@@ -33,7 +33,7 @@ from weclip.tasks.load.backbones import (
 )
 from weclip.tasks.load.start import mit_path, starts_from_mit
 from weclip.tasks.tag.auto_tags import tagged_once
-from weclip.tasks.tag.memory import open_tags_memory
+from weclip.tasks.tag.memory import TagsMemory, open_tags_memory
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Inputs:
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
-        tags_memory: SHA-256 of the memory that helped to make tags; None without.
+        tags_memory: The memory that helped to make tags; None without.
         corrected: What a person corrected; None without.
     """
 
@@ -59,7 +59,7 @@ class Inputs:
     read: ReadImage
     auto_tags: str | None
     descriptions: str | None
-    tags_memory: str | None = None
+    tags_memory: TagsMemory | None = None
     corrected: Applied | None = None
 
 
@@ -95,8 +95,7 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     read: ReadImage = partial(read_image, reading=data.reading)
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.reading, console)
-    digest = None if memory is None else memory.sha256
-    return Inputs(classes, images, masked, backbones, read, text, described, digest, corrected)
+    return Inputs(classes, images, masked, backbones, read, text, described, memory, corrected)
 
 
 def read_paths(config: Config) -> list[Path]:

@@ -112,6 +112,8 @@ def enter_folder(
     record["cuda_graphs"] = config.train.cuda_graphs
     if inputs.corrected is not None:
         record["corrected"] = inputs.corrected.record
+    if inputs.tags_memory is not None:
+        record["tags_memory"] = inputs.tags_memory.record
     write_json(out / RUN_MARKER, record)
     remove_temporaries(out)
     keep_checkpoints(
@@ -139,7 +141,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
     """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
     backbones, mit = list(inputs.backbones.items()), inputs.backbones.mit
-    corrected = inputs.corrected
+    corrected, memory = inputs.corrected, inputs.tags_memory
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
@@ -148,7 +150,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
         **({} if mit is None else {"MiT weights": mit.sha256}),
         **({} if corrected is None else {"corrected masks": corrected.seen.digest}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
-        **({} if inputs.tags_memory is None else {"rows of tags.memory": inputs.tags_memory}),
+        **({} if memory is None else {"rows of tags.memory": memory.sha256}),
     }
 
 
