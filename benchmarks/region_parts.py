@@ -152,7 +152,7 @@ def main() -> None:
             if any(each["name"] == name for each in done):
                 continue
             dino = ["dino.weights=demo"] if needs_dino(ROWS[name]) else []
-            row = made(ROWS[name], [*base, *dino, *args.changes], Path(folder), args.images)
+            row = made([*ROWS[name], *args.changes], [*base, *dino], Path(folder), args.images)
             done.append({"name": name, **fixed, **row})
             with args.out.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")

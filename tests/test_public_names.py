@@ -45,7 +45,9 @@ def first_hour(photos: Path, clip: str) -> weclip.TrainResult:
     labels: weclip.LabelResult = weclip.label(
         photos, clip=clip, out=Path("labels"), tags=tags.out, export=["coco"], label={"crf": True}
     )
-    count: int = labels.count + tags.count
+    cut: weclip.RegionsResult = weclip.regions(photos, out="cut", regions={"source": "graph"})
+    bank: weclip.MemoryResult = weclip.memory(photos, clip=clip, out="bank.safetensors")
+    count: int = labels.count + tags.count + cut.count + bank.count + bank.rows
     try:
         return weclip.train(
             data=photos,

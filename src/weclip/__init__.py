@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from weclip.tasks.public.check import check
     from weclip.tasks.public.evaluate import evaluate
     from weclip.tasks.public.label import label
+    from weclip.tasks.public.memory import memory
     from weclip.tasks.public.predict import predict
+    from weclip.tasks.public.regions import regions
     from weclip.tasks.public.results import (
         BundleResult,
         CheckResult,
         EvaluateResult,
         ExportResult,
         LabelResult,
+        MemoryResult,
         PredictResult,
         PushResult,
+        RegionsResult,
         TagResult,
     )
     from weclip.tasks.public.share import bundle, export, push
@@ -39,8 +43,10 @@ __all__ = [
     "ExportResult",
     "InputError",
     "LabelResult",
+    "MemoryResult",
     "PredictResult",
     "PushResult",
+    "RegionsResult",
     "RunError",
     "Segmentation",
     "SegmentationModel",
@@ -54,8 +60,10 @@ __all__ = [
     "label",
     "load",
     "load_config",
+    "memory",
     "predict",
     "push",
+    "regions",
     "tag",
     "train",
 ]
@@ -74,11 +82,31 @@ _HOME = {
     "load_config": "config_file",
     **{
         f"{command.title()}Result": "tasks.public.results"
-        for command in ("bundle", "check", "export", "label", "push", "tag", "evaluate", "predict")
+        for command in (
+            "bundle",
+            "check",
+            "evaluate",
+            "export",
+            "label",
+            "memory",
+            "predict",
+            "push",
+            "regions",
+            "tag",
+        )
     },
     **{
         command: f"tasks.public.{command}"
-        for command in ("check", "train", "label", "tag", "evaluate", "predict")
+        for command in (
+            "check",
+            "evaluate",
+            "label",
+            "memory",
+            "predict",
+            "regions",
+            "tag",
+            "train",
+        )
     },
 }
 """The module, below `weclip`, of each public name."""

@@ -246,6 +246,11 @@ class Config:
         switch: bool | None = getattr(self.quirks, name)
         return self.faithful if switch is None else switch
 
+    @property
+    def tags_memory(self) -> str | None:
+        """`tags.memory` where CLIP makes tags (`data.tags_file=auto`); else None."""
+        return self.tags.memory if self.data.tags_file == AUTO else None
+
     def reads(self, *, losses: bool = False) -> frozenset[str]:
         """What chosen parts read, of `parts.READABLE`: maps, affinity; embedding, regions if read.
 

@@ -37,6 +37,7 @@ PATHS = (
     ("mit", "weights"),
     ("label", "model"),
     ("label", "memory"),
+    ("tags", "memory"),
     ("regions", "files"),
 )
 """Keys of files and folders, which may begin with `~`."""

@@ -81,6 +81,7 @@ class TagsConfig:
     floor: float = 0.5  # of the threshold of all classes, for that of one; ours
     max_side: int | None = 640  # as label.max_side
     precision: str = "float32"  # as train.precision; published
+    memory: str | None = None  # file of `weclip memory`, as label.memory; TagCLIP has none
 
 
 @dataclass

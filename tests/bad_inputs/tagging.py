@@ -156,6 +156,24 @@ CASES = (
         "tags.relative_share=50.0 is not allowed; it must be from 0 to 1",
     ),
     Case(
+        "tag-memory-without-encoder",
+        "A memory without the encoder of its keys",
+        f"{TAG} tags.memory=bank.safetensors",
+        "a second encoder is read here (by the method, map source, affinity, regions or a memory); add dino.weights=dinov2_vits14, or the path of DINOv2 weights",
+    ),
+    Case(
+        "tag-memory-gone",
+        "A memory that is not there",
+        f"{TAG} tags.memory=bank.safetensors dino.weights=demo",
+        "tags.memory=bank.safetensors: no such bank; give a file of weclip memory, or a run's",
+    ),
+    Case(
+        "tag-memory-released",
+        "A memory for tags as released, which have another embedding",
+        f"{TAG} tags.memory=bank.safetensors dino.weights=demo tags.released=true",
+        "tags.memory=bank.safetensors: tags are made of the last block's values here (tags.released=true or tags.self_attention_blocks=0), which no memory keeps; add tags.self_attention_blocks=5, or leave the memory out",
+    ),
+    Case(
         "auto-no-names",
         "Training from images alone",
         f"train album {AUTO} clip.weights=clip.safetensors --out out",

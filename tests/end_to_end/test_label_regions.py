@@ -78,6 +78,7 @@ def test_a_memory_changes_masks_and_is_named(guided, source, tmp_path, capsys):
     assert len(named["files"]["label.memory"]) == 64
     assert named["dino"]["sha256"]
     assert named["regions"]["source"] == "superpixels"
+    assert named["memories"]["label.memory"]["saw_human_masks"] is False
     assert named["method"].endswith("none, embedding of region_attention") == (" " in source)
     capsys.readouterr()
     other = [*given, "memory.neighbours=1", "--resume", "--out", str(with_it)]

@@ -26,7 +26,7 @@ def album(tmp_path, monkeypatch):
     rows = [f"{name},{CLASSES[tag]}\n" for name, tag in given.items()]
     (tmp_path / "photos" / "tags.csv").write_text("image,tags\n" + "".join(rows))
 
-    def make_tags(config, classes, images, clip, console, *, skip_unreadable):
+    def make_tags(config, classes, images, clip, console, *, memory, skip_unreadable):
         scores = torch.full((len(images), 3), 0.1)
         for row, image in enumerate(images):
             scores[row, true[f"{image.name}.png"]] = 0.9

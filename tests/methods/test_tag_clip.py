@@ -14,10 +14,15 @@ from weclip.backbones.clip.dense_embedding import value_embedding
 from weclip.backbones.clip.region_embedding import region_embedding
 from weclip.backbones.clip.tokenizer import imagenet_templates
 from weclip.backbones.clip.weights import Clip, load_clip
+from weclip.backbones.dino.image_encoder import DinoImageEncoder
+from weclip.backbones.dino.weights import load_dino
+from weclip.backbones.named import FrozenBackbone
 from weclip.build.without_training import build_tag_clip, tag_threshold
 from weclip.class_texts import released_texts
 from weclip.config_file import load_config
 from weclip.data.classes import load_classes
+from weclip.labels.banks.feature_bank import FeatureBank, digest_of
+from weclip.labels.banks.memory import Memory
 from weclip.methods.tag_clip import MORE_TEMPLATES, TagClip, crop_box
 
 BASE = ["data.root=none", "clip.weights=none"]
@@ -174,3 +179,42 @@ def test_the_clip_stays_as_it_is(clip: Clip, tmp_path: Path):
     assert not scores.requires_grad
     after = clip.image.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory: pytest.TempPathFactory) -> DinoImageEncoder:
+    folder = tmp_path_factory.mktemp("dino")
+    return load_dino(worlds.write_dino(folder / "dino.safetensors")).image
+
+
+QUARTERS = np.kron(np.arange(4, dtype=np.int32).reshape(2, 2), np.ones((20, 28), np.int32))
+"""Regions of `image()`."""
+
+
+def remembering(clip: Clip, guide: DinoImageEncoder, own_weight: float, of: bytes) -> TagClip:
+    """One whose memory is a row for the first class, of the image with a digest."""
+    method = build(clip)
+    encoders = {"dino": FrozenBackbone("dino", "0" * 64, "")}
+    keys = torch.nn.functional.normalize(torch.ones(1, guide.width), dim=1)
+    values, image = method.maps.class_text[:1], torch.zeros(1, dtype=torch.int32)
+    bank = FeatureBank(keys, values, image, ["a"], [of], encoders, "guide patches")
+    method.maps.memory, method.maps.guide = Memory(bank, 20, own_weight), guide
+    return method
+
+
+def test_a_memory_draws_scores_to_what_it_holds(clip: Clip, guide: DinoImageEncoder):
+    plain, other = build(clip)(image()), digest_of(image(1))
+    halves = remembering(clip, guide, 0.5, other).together([image()], [QUARTERS])[0]
+    alone = remembering(clip, guide, 0.0, other).together([image()], [QUARTERS])[0]
+    assert plain[0] < halves[0] < alone[0]
+    assert alone.argmax() == 0
+    ones = remembering(clip, guide, 1.0, other).together([image()], [QUARTERS])[0]
+    torch.testing.assert_close(ones, plain)
+
+
+def test_an_image_does_not_get_its_own_rows_back(clip: Clip, guide: DinoImageEncoder):
+    images = [image(), image(1)]
+    method = remembering(clip, guide, 0.0, digest_of(image()))
+    found = method.together(images, [QUARTERS, QUARTERS])
+    torch.testing.assert_close(found[0], build(clip)(image()))
+    assert not torch.allclose(found[1], build(clip)(image(1)))

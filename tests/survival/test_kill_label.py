@@ -1,12 +1,12 @@
 """`weclip label` that is killed anywhere and resumed leaves the files of one that was not."""
 
-import random
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.end_to_end import worlds
-from tests.survival import processes
+from tests.survival.resumed import finish, killed_at_random, killed_at_write, start, timed
 
 from weclip.exports.formats import EXPORTS
 
@@ -36,27 +36,11 @@ def line(voc_world, clip_file):
     return ["label", "--config", "voc", *data, f"clip.weights={clip_file}", *wanted]
 
 
-def start(line, out, **options):
-    """Start or resume."""
-    command = [*line, "--out", str(out), "--resume"]
-    return processes.start(command, out.with_suffix(".txt"), **options)
-
-
-def finish(line, out):
-    process = start(line, out)
-    process.join()
-    assert process.exitcode == 0, out.with_suffix(".txt").read_text()
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, line):
     """Files of an output that was left alone, how long it took, and how many were written."""
-    root = tmp_path_factory.mktemp("whole")
-    for name in ("first", "second"):  # the first one also starts the server
-        began = time.monotonic()
-        finish(line, root / name)
-        seconds = time.monotonic() - began
-    return results(root / "second"), seconds, int((root / "second.writes").read_text())
+    out, seconds = timed(line, tmp_path_factory.mktemp("whole"))
+    return results(out), seconds, int(out.with_suffix(".writes").read_text())
 
 
 def results(out: Path) -> dict[str, bytes]:
@@ -85,22 +69,9 @@ def test_the_reference_has_everything(whole):
 def test_killed_at_random_moments(tmp_path, line, whole, planned):
     """Whenever an output is finished it is compared, and the next one is killed."""
     reference, seconds, _ = whole
-    moments = random.Random(6)
-    kills = runs = 0
-    while kills < planned:
-        out = tmp_path / f"run{runs}"
-        while True:
-            process = start(line, out)
-            process.join(moments.uniform(0, seconds) if kills < planned else None)
-            if process.exitcode is not None:
-                break
-            process.kill()
-            process.join()
-            kills += process.exitcode == -9
-            require_nothing_half_written(out, reference)
-        assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+    look = partial(require_nothing_half_written, whole=reference)
+    for out in killed_at_random(line, tmp_path, planned, seconds, look):
         assert results(out) == reference
-        runs += 1
 
 
 LIKE_ANOTHER = ("soft maps", "a label of fiftyone")  # a mask; a label of yolo
@@ -113,10 +84,7 @@ LIKE_ANOTHER = ("soft maps", "a label of fiftyone")  # a mask; a label of yolo
 def test_killed_while_it_writes(tmp_path, line, whole, what):
     reference, _, _ = whole
     out = tmp_path / "run"
-    process = start(line, out, kill_at_write=WRITES[what])
-    process.join()
-    assert process.exitcode == -9
-    assert list(out.rglob(".*.tmp")), "no file was half written"
+    killed_at_write(line, out, WRITES[what])
     require_nothing_half_written(out, reference)
     finish(line, out)
     assert results(out) == reference
@@ -131,9 +99,7 @@ def test_killed_in_its_last_writes_it_has_all_results_after_a_resume(
 ):
     reference, writes = whole[0], whole[2]
     out = tmp_path / "run"
-    process = start(line, out, kill_at_write=writes - from_the_end)
-    process.join()
-    assert process.exitcode == -9
+    killed_at_write(line, out, writes - from_the_end)
     require_nothing_half_written(out, reference)
     finish(line, out)
     assert results(out) == reference

@@ -1,12 +1,12 @@
 """`weclip regions` that is killed anywhere and resumed leaves the files of one that was not."""
 
-import random
 import time
+from functools import partial
 
 import pytest
 from tests.end_to_end import worlds
 from tests.labels.regions.overlapping import PLUGIN
-from tests.survival import processes
+from tests.survival.resumed import finish, killed_at_random, killed_at_write, start, timed
 
 pytest.importorskip("skimage", reason="needs the extra 'regions'")
 
@@ -24,17 +24,6 @@ def line(voc_world, tmp_path_factory):
     plugin.write_text(PLUGIN)
     data = [f"data.root={voc_world}", "data.train_split=train", "regions.source=overlapping"]
     return ["regions", "--config", "voc", *data, "--overlays", "--plugin", str(plugin)]
-
-
-def start(line, out, **options):
-    command = [*line, "--out", str(out), "--resume"]
-    return processes.start(command, out.with_suffix(".txt"), **options)
-
-
-def finish(line, out):
-    process = start(line, out)
-    process.join()
-    assert process.exitcode == 0, out.with_suffix(".txt").read_text()
 
 
 def results(out):
@@ -55,12 +44,8 @@ def require_nothing_half_written(out, whole):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, line):
     """Files of an output that was left alone, and how long it took."""
-    root = tmp_path_factory.mktemp("whole")
-    for name in ("first", "second"):  # the first one also starts the server
-        began = time.monotonic()
-        finish(line, root / name)
-        seconds = time.monotonic() - began
-    files = results(root / "second")
+    out, seconds = timed(line, tmp_path_factory.mktemp("whole"))
+    files = results(out)
     assert len(files) == 3 * 8 + 1
     return files, seconds
 
@@ -68,22 +53,9 @@ def whole(tmp_path_factory, line):
 @pytest.mark.parametrize("planned", KILLS)
 def test_killed_at_random_moments(tmp_path, line, whole, planned):
     reference, seconds = whole
-    moments = random.Random(6)
-    kills = runs = 0
-    while kills < planned:
-        out = tmp_path / f"run{runs}"
-        while True:
-            process = start(line, out)
-            process.join(moments.uniform(0, seconds) if kills < planned else None)
-            if process.exitcode is not None:
-                break
-            process.kill()
-            process.join()
-            kills += process.exitcode == -9
-            require_nothing_half_written(out, reference)
-        assert process.exitcode == 0, out.with_suffix(".txt").read_text()
+    look = partial(require_nothing_half_written, whole=reference)
+    for out in killed_at_random(line, tmp_path, planned, seconds, look):
         assert results(out) == reference
-        runs += 1
 
 
 @pytest.mark.parametrize(
@@ -92,10 +64,7 @@ def test_killed_at_random_moments(tmp_path, line, whole, planned):
 def test_killed_while_it_writes(tmp_path, line, whole, what):
     reference, _ = whole
     out = tmp_path / "run"
-    process = start(line, out, kill_at_write=WRITES[what])
-    process.join()
-    assert process.exitcode == -9
-    assert list(out.rglob(".*.tmp")), "no file was half written"
+    killed_at_write(line, out, WRITES[what])
     require_nothing_half_written(out, reference)
     finish(line, out)
     assert results(out) == reference

@@ -66,11 +66,10 @@ def build_tag_clip(config: Config, clip: Clip, classes: ClassList) -> TagClip:
 def tag_clip(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures) -> TagClip:
     """TagCLIP of finished parts."""
     use = config.tags
-    blocks = use.self_attention_blocks
     return TagClip(
         maps=build_maps(config, image_encoder, text, imagenet=False),
         settings=TagClipSettings(
-            self_attention_blocks=(0 if use.released else 5) if blocks is None else blocks,
+            self_attention_blocks=tags_blocks(config),
             attention_from=use.attention_from,
             votes=use.votes,
             released_boxes=use.released,
@@ -81,6 +80,12 @@ def tag_clip(config: Config, image_encoder: ClipImageEncoder, text: TextFeatures
             max_side=use.max_side,
         ),
     )
+
+
+def tags_blocks(config: Config) -> int:
+    """Blocks whose self-self attention makes the patch embedding of tags; 0: the last's values."""
+    blocks = config.tags.self_attention_blocks
+    return (0 if config.tags.released else 5) if blocks is None else blocks
 
 
 def tag_threshold(config: Config) -> str:

@@ -193,7 +193,7 @@ class View:
         if self.memory is None:
             return made
         grid = self.guide.patch_grid
-        seen = zip(made.rows, self.guide.features, self.regions, strict=True)
+        seen = zip(made.rows, self.guide.features.float(), self.regions, strict=True)
         mixed = [
             self.memory.remember(
                 rows, made.patch_grid, Guide(guide[None], grid), ids, but=self.digest

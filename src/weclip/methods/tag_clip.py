@@ -2,7 +2,7 @@
 
 Stage 4. TagCLIP: Lin et al., "TagCLIP: A Local-to-Global Framework to Enhance Open-Vocabulary
 Multi-Label Classification of CLIP Without Training", AAAI 2024. The embedding of patches may also
-be that of ExCEL (`dense_embedding.py`), which TagCLIP does not have.
+be that of ExCEL (`dense_embedding.py`), and a memory may help it; TagCLIP has neither.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,10 @@ from weclip.labels.auto_tags import (
     min_max,
     refine_scores,
 )
+from weclip.labels.banks.embedded import Embedded
 from weclip.labels.tag_maps import TagMaps
 from weclip.labels.view import View
-from weclip.methods.training_free import as_batch, fit_to_patches, whole_patches
+from weclip.methods.training_free import as_batch, fit_to_patches, views_of, whole_patches
 
 PUBLISHED_BLOCKS = 12
 """Blocks of ViT-B, for which TagCLIP's numbers of blocks are given."""
@@ -113,13 +114,23 @@ class TagClip(nn.Module):
         return whole_patches(size, self.maps.image_encoder.patch_size, self.settings.max_side, 1.0)
 
     @torch.no_grad()
-    def together(self, images: Sequence[NDArray[np.uint8]]) -> list[Tensor]:
-        """As `forward` of images that are seen at one size; most of CLIP runs on all at once."""
+    def together(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        regions: Sequence[NDArray[np.int32]] | None = None,
+    ) -> list[Tensor]:
+        """As `forward` of images that are seen at one size; most of CLIP runs on all at once.
+
+        Args:
+            images: The images.
+            regions: Region numbers (H, W) of each, which a memory reads; None: there is none.
+        """
         patch, max_side = self.maps.image_encoder.patch_size, self.settings.max_side
         seen = torch.cat([as_batch(fit_to_patches(image, patch, max_side)) for image in images])
         view = self.maps.see(seen.to(self.device), all_maps=True)  # (B, 3, H', W')
+        views = views_of(view, images, regions)
         with torch.autocast(self.device.type, enabled=False):  # but what the view computes
-            return [self._scores(view.of_image(index)) for index in range(len(images))]
+            return [self._scores(each) for each in views]
 
     def _scores(self, view: View) -> Tensor:
         """(C-1,) in [0, 1] of the only image of a view."""
@@ -142,7 +153,8 @@ class TagClip(nn.Module):
         """
         use, depth = self.settings, view.encoder.depth
         if use.self_attention_blocks:
-            embedding = view.patch_embedding(use.self_attention_blocks)
+            made = Embedded(view.patch_embedding(use.self_attention_blocks), view.patch_grid)
+            embedding = view.remembered(made).rows  # (B, N, J), not unit where it is mixed
         else:
             with view.precision():
                 embedding = value_embedding(view.encoder, view.tokens[-1])[:, 1:]

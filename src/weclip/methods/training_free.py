@@ -129,28 +129,12 @@ class TrainingFree(nn.Module):
             return [self._all_background(image) for image in images]
         # 1. Frozen CLIP on whole patches: tokens and attention of blocks 1..L-1
         seen = torch.cat([self.seen(image) for image in images]).to(self.device)  # (B, 3, H', W')
-        views = self._views(seen, images, regions)  # (1, 3, H', W') each
+        view = self.maps.see(seen, refined=self.refine is not None)
+        views = views_of(view, images, regions)  # (1, 3, H', W') each
         return [
             self._scored(view, image, own) if own else self._all_background(image)
             for view, image, own in zip(views, images, tags, strict=True)
         ]
-
-    def _views(
-        self,
-        seen: Tensor,
-        images: Sequence[NDArray[np.uint8]],
-        regions: Sequence[NDArray[np.int32]] | None,
-    ) -> Iterator[View]:
-        """The view of each image of a batch (B, 3, H', W'), with its regions if they are known."""
-        size, device = (seen.shape[2], seen.shape[3]), self.device
-        view = self.maps.see(seen, refined=self.refine is not None)
-        for index in range(len(seen)):
-            one = view.of_image(index)
-            if regions is not None:
-                one.regions = seen_regions(regions[index], size, device)
-            if view.memory is not None:
-                one.digest = digest_of(images[index])
-            yield one
 
     def seen(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, 3, H', W') float32 in 0..255."""
@@ -208,6 +192,28 @@ class TrainingFree(nn.Module):
         cam, refined = self.tag_maps(image, slots)
         guide = image[0] if self.settings.par else None
         return label_maps_of(cam, refined, slots, size, labels=self.labels, guide=guide)
+
+
+def views_of(
+    view: View,
+    images: Sequence[NDArray[np.uint8]],
+    regions: Sequence[NDArray[np.int32]] | None,
+) -> Iterator[View]:
+    """The view of each image of a batch, with its regions and what a memory knows it by.
+
+    Args:
+        view: Of all images (B, 3, H', W').
+        images: As they are, (H, W, 3) uint8.
+        regions: Region numbers (H, W) of each; None where they are not known.
+    """
+    size, device = (view.rgb.shape[2], view.rgb.shape[3]), view.rgb.device
+    for index, image in enumerate(images):
+        one = view.of_image(index)
+        if regions is not None:
+            one.regions = seen_regions(regions[index], size, device)
+        if view.memory is not None:
+            one.digest = digest_of(image)
+        yield one
 
 
 def fit_to_patches(

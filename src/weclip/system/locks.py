@@ -32,6 +32,10 @@ _BUSY = (errno.EACCES, errno.EAGAIN)
 _held: dict[int, Path] = {}  # open file -> its path
 
 
+class InUse(InputError):
+    """Somebody else holds a lock."""
+
+
 @dataclass(frozen=True)
 class _Place:
     """What is held.
@@ -59,7 +63,8 @@ def working_in(
         option: How the folder was given.
 
     Raises:
-        InputError: Somebody else holds it, or nothing can be written there.
+        InUse: Somebody else holds it.
+        InputError: Nothing can be written there.
     """
     if not first:
         yield
@@ -83,7 +88,8 @@ def working_on(
         option: As in `working_in`; empty for an argument without one.
 
     Raises:
-        InputError: Somebody else holds it, or nothing can be written there.
+        InUse: Somebody else holds it.
+        InputError: Nothing can be written there.
     """
     if not first:
         yield
@@ -200,13 +206,11 @@ def _self(what: str) -> dict[str, Any]:
     return {"what": what, "process": os.getpid(), "host": platform.node(), "since": since}
 
 
-def _taken(place: _Place) -> InputError:
+def _taken(place: _Place) -> InUse:
     """What is said of a place that somebody else works in."""
     holders = [_told(line) for line in _lines(place.lock)]
     who = " and ".join(text for text in holders if text) or "another process"
-    return InputError(
-        f"{place.named}: {who} works there now; wait for its end, or choose another place"
-    )
+    return InUse(f"{place.named}: {who} works there now; wait for its end, or choose another place")
 
 
 def _lines(path: Path) -> list[str]:

@@ -19,7 +19,8 @@ from weclip.system.provenance import packages
 PLACES = (
     "data.root data.classes data.tags_file data.corrected data.decoded_cache data.workers "
     "clip.weights clip.sha256 clip.descriptions dino.weights dino.sha256 "
-    "mit.weights mit.sha256 label.model regions.files regions.sam2.weights"
+    "mit.weights mit.sha256 label.model label.memory tags.memory regions.files "
+    "regions.sam2.weights"
 ).split()
 """Keys that machines of one run may differ in; what lies there is compared by its digest."""
 

@@ -27,7 +27,7 @@ from weclip.system.files import kind_of, write_json
 from weclip.system.locks import working_on
 from weclip.system.untrusted.text import shown
 from weclip.tasks.corrections.applied import apply_corrections
-from weclip.tasks.datasets import open_configured
+from weclip.tasks.datasets import open_configured, untagged
 from weclip.training.runlog import progress_bar
 
 KIND = "check"
@@ -88,7 +88,7 @@ def _require_suspects(config: Config, path: Path) -> None:
     from weclip.tasks.tag.suspects import require_free
 
     require_free(path)
-    require_clip_files(config)
+    require_clip_files(untagged(config))
 
 
 def _check(

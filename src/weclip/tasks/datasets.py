@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -16,18 +16,35 @@ from rich.markup import escape
 from weclip.config import Config, DataConfig
 from weclip.config_changes import OVERRIDE, Change
 from weclip.config_file import load_config
+from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
 from weclip.data.dataset import Dataset, open_dataset
 from weclip.data.images.listing import AUTO
 from weclip.data.inspection.accounting import orphan_masks
 from weclip.data.inspection.kinds import KINDS
 from weclip.data.inspection.mask_content import content_findings, look_at_masks
+from weclip.data.layouts.dataset_yaml import describe
 from weclip.data.summary import first
 from weclip.data.tags.reading import TagsChoice
 from weclip.plugins import PluginFiles
 from weclip.system.console import warnings_of
 from weclip.system.errors import InputError
 from weclip.system.untrusted.text import shown
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The images to tag.
+
+    Attributes:
+        images: Without tags.
+        splits: Their splits by name, of all splits that were read.
+        column: Whether the tags file needs a column of them.
+    """
+
+    images: list[TaggedImage]
+    splits: dict[str, str]
+    column: bool
 
 
 def tags_choice(data: DataConfig) -> TagsChoice:
@@ -69,6 +86,31 @@ def open_configured(
         if looks_at_masks:
             tell_of_masks(dataset, data.eval_split, data.max_pixels, console, refuse=not trains)
     return dataset
+
+
+def untagged(config: Config) -> Config:
+    """A copy that reads no tags of the data set."""
+    return replace(config, data=replace(config.data, tags_file=AUTO))
+
+
+def list_images(config: Config, dataset: Dataset) -> Listed:
+    """The images of the training split and, of a folder, of the split to score on.
+
+    In the other layouts split lists are files of their own, and scores need no tags.
+    """
+    data = config.data
+    splits = {data.train_split: dataset.read_split(data.train_split)}
+    folder = data.format == "folder"
+    if folder and data.eval_split is not None:
+        splits[data.eval_split] = dataset.read_split(data.eval_split)
+    images = [image for part in splits.values() for image in part]
+    if not images:
+        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
+    return Listed(
+        images,
+        {image.name: split for split, part in splits.items() for image in part},
+        column=folder and [*splits] != ["train"] and describe(data.root).ratio is None,
+    )
 
 
 def require_tags(dataset: Dataset, split: str) -> None:

@@ -29,8 +29,21 @@ def a_bank(rows: int = 6, *, classes: bool = False, seed: int = 0) -> FeatureBan
     names = [f"{seed}/image-{i}" for i in range(rows // 2)]
     digests = [bytes([i + 10 * seed] * 16) for i in range(rows // 2)]
     return FeatureBank(
-        keys, ids if classes else values, image, names, digests, {"dino": DINO}, "keys and values"
+        keys,
+        ids if classes else values,
+        image,
+        names,
+        digests,
+        {"dino": DINO},
+        "keys and values",
+        {"source": "sam2", "saw_human_masks": True, "guide": {"name": "tiny"}},
     )
+
+
+def test_a_bank_goes_to_a_device_whole():
+    moved = a_bank().to("meta")
+    assert {each.device.type for each in (moved.keys, moved.values, moved.image)} == {"meta"}
+    assert moved.names == a_bank().names
 
 
 @pytest.mark.parametrize("classes", [True, False])
@@ -43,6 +56,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path, classes: bool):
     assert torch.equal(found.image, bank.image)
     assert (found.names, found.digests) == (bank.names, bank.digests)
     assert (found.encoders, found.made) == (bank.encoders, bank.made)
+    assert found.regions == bank.regions
     assert {t.dtype for t in load_file(path).values()} <= {
         torch.float16,
         torch.uint8,

@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from weclip.config_file import load_config
+from weclip.labels.banks.bank_file import read_bank, save_bank
 from weclip.labels.banks.feature_bank import FeatureBank
+from weclip.system.console import QUIET
 from weclip.system.errors import InputError
-from weclip.tasks.banks import parts
-from weclip.tasks.banks.memory import thinned
-from weclip.tasks.banks.parts import WorkParts
+from weclip.system.locks import working_on
+from weclip.tasks.banks import memory, parts
+from weclip.tasks.banks.memory import MemoryOptions
+from weclip.tasks.banks.parts import WorkParts, thinned
 
 ITEMS = list(range(11))
 
@@ -101,7 +105,7 @@ def test_parts_of_another_bank_are_refused_or_thrown_away(tmp_path: Path):
 
 def test_a_large_bank_is_thinned_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
-    monkeypatch.setattr("weclip.tasks.banks.memory.warn", lambda _, text: said.append(text))
+    monkeypatch.setattr("weclip.tasks.banks.parts.warn", lambda _, text: said.append(text))
     bank = parts.joined([bank_of(item, rows=4) for item in ITEMS])
     assert same(thinned(bank, 44, None), bank)
     thin = thinned(bank, 22, None)
@@ -111,3 +115,38 @@ def test_a_large_bank_is_thinned_evenly(tmp_path: Path, monkeypatch: pytest.Monk
         "22 of 44 rows are left out, evenly over all images, since memory.max_rows=22"
     )
     assert same(thin, thinned(bank, 22, None))
+
+
+def joined_in(out: Path, made: WorkParts[int], *, shared: bool) -> FeatureBank | None:
+    """As `memory.joined_in`, with the parts beside."""
+    config = load_config("voc", ["data.root=none", "clip.weights=none"])
+    return memory.joined_in(out, made, config, QUIET, shared=shared)
+
+
+def test_shards_that_end_together_write_one_bank(tmp_path: Path):
+    made, out = work(tmp_path / "bank.parts"), tmp_path / "bank.safetensors"
+    made.enter(joins=False)
+    assert joined_in(out, made, shared=True) is None  # parts are missing
+    list(made.make(bank_of))
+    with working_on(out, "memory"):
+        assert joined_in(out, made, shared=True) is None
+        with pytest.raises(InputError, match="works there now; wait for its end"):
+            joined_in(out, made, shared=False)
+    written = joined_in(out, made, shared=True)
+    assert written is not None
+    assert same(read_bank(out, most_rows=99, key=""), written)
+    assert joined_in(out, made, shared=True) is None  # another has thrown the parts away
+
+
+def test_a_bank_whose_parts_are_still_there_is_gone_on_with(tmp_path: Path):
+    """As where it was killed between both; and only by who asks for it."""
+    made, out = work(tmp_path / "bank.safetensors.parts"), tmp_path / "bank.safetensors"
+    made.enter(joins=False)
+    save_bank(out, bank_of(3))
+    for how in (MemoryOptions(resume=True), MemoryOptions(shard="1/2")):
+        memory.check_target(out, how)
+    with pytest.raises(InputError, match="exists; choose another name or add --overwrite"):
+        memory.check_target(out, MemoryOptions())
+    made.remove()
+    with pytest.raises(InputError, match="exists; choose another name or add --overwrite"):
+        memory.check_target(out, MemoryOptions(resume=True))

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.end_to_end import worlds
-from tests.end_to_end.conftest import clip_file, run_folder, voc_world
+from tests.end_to_end.conftest import clip_file, dino_file, run_folder, voc_world
 
 import weclip
 from weclip.data.masks.mask_files import read_mask
 
-__all__ = ["clip_file", "run_folder", "voc_world"]
+__all__ = ["clip_file", "dino_file", "run_folder", "voc_world"]
 
 VOC = {"data.tags_file": "tags.csv", "data.train_split": "train"}
 
@@ -92,6 +92,32 @@ def test_labelling_and_tagging(voc_world, clip_file, tmp_path):
     assert tagged.out.is_file()
     assert tagged.count == 8
     assert 0 <= tagged.scores["micro"]["f1"] <= 1
+
+
+def test_regions_and_a_memory_that_both_read(voc_world, clip_file, dino_file, tmp_path, caplog):
+    pytest.importorskip("skimage", reason="needs the extra 'regions'")
+    caplog.set_level(logging.INFO, "weclip")
+    given = {"config": "voc", "regions": {"superpixels": {"count": 12}}}
+    cut = weclip.regions(voc_world, out=tmp_path / "cut", **VOC, **given)
+    assert cut.count == len(list(cut.maps.rglob("*.png"))) == 8
+    assert "VOC2012: 8 images in train; no tags are read" in caplog.messages[0]
+    given = {"config": "voc", "regions": {"files": cut.out}, "dino": {"weights": dino_file}}
+    with_clip = {"clip": clip_file, **VOC, **given}
+    made = weclip.memory(voc_world, out=tmp_path / "bank.safetensors", **with_clip)
+    assert made.count == 8
+    assert made.rows >= 8
+    again = {"out": tmp_path / "a.csv", "tags": {"memory": made.out}}
+    assert weclip.tag(voc_world, **again, **with_clip).count == 8
+    with pytest.raises(weclip.InputError, match="exists; choose another name or add"):
+        weclip.memory(voc_world, out=made.out, **with_clip)
+    with pytest.raises(weclip.InputError, match="regions are made here, not read; leave it out"):
+        weclip.regions(voc_world, out=tmp_path / "more", **VOC, **given)
+
+
+@pytest.mark.parametrize("function", [weclip.regions, weclip.memory])
+def test_flags_of_both_are_true_or_false(function, voc_world, tmp_path):
+    with pytest.raises(weclip.InputError, match="resume is of type str; give True or False"):
+        function(voc_world, out=tmp_path / "out", resume="no")
 
 
 def test_checking(voc_world, tmp_path):

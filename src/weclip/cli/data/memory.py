@@ -22,7 +22,7 @@ def memory(
 ) -> None:
     """Make a memory of your images: what regions look like, for masks and tags of alike ones.
 
-    Images need no tags. label.memory=FILE reads it.
+    Images need no tags. label.memory=FILE and tags.memory=FILE read it.
 
     For example: weclip memory photos clip.weights=ViT-B-16.pt dino.weights=dinov2_vits14 --out
     bank.safetensors

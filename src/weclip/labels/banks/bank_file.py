@@ -40,7 +40,8 @@ def save_bank(path: Path, bank: FeatureBank) -> None:
     }
     encoders = {name: each._asdict() for name, each in bank.encoders.items()}
     # One entry: several are written in an order that varies.
-    metadata = {HEADER: json.dumps({"format": FORMAT, "encoders": encoders, "made": bank.made})}
+    header = {"format": FORMAT, "encoders": encoders, "made": bank.made, "regions": bank.regions}
+    metadata = {HEADER: json.dumps(header)}
     content = save({n: t.cpu().contiguous() for n, t in tensors.items()}, metadata=metadata)
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
@@ -106,6 +107,7 @@ def _bank_of(tensors: dict[str, Tensor], header: dict[str, Any]) -> FeatureBank:
         [digests[start : start + DIGEST_BYTES] for start in starts],
         {printable(name): backbone_of(each) for name, each in header["encoders"].items()},
         printable(header["made"]),
+        _record(header["regions"]),
     )
 
 
@@ -113,6 +115,16 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     """What a file says of itself; empty where it is none of ours."""
     header = parse_json(metadata.get(HEADER, "{}"), str(path))
     return header if isinstance(header, dict) else {}
+
+
+def _record(record: Any) -> dict[str, Any]:
+    """What a file says of its regions: words, numbers, and mappings of them."""
+    return {
+        printable(key): _record(value)
+        if isinstance(value, dict)
+        else (printable(value) if isinstance(value, str) else value)
+        for key, value in record.items()
+    }
 
 
 def _require(holds: bool, what: str) -> None:

@@ -3,10 +3,11 @@
 Stage 3. It knows what made it, since features of other encoders do not compare.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ class FeatureBank:
         digests: (I,) of `digest_of`.
         encoders: What made it, by name, such as `dino`.
         made: How keys and values were made, in words that are compared.
+        regions: What a record says of the regions, such as `saw_human_masks`; empty: of masks.
     """
 
     keys: Tensor
@@ -47,6 +49,7 @@ class FeatureBank:
     digests: Sequence[bytes]
     encoders: Mapping[str, FrozenBackbone]
     made: str
+    regions: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -79,14 +82,15 @@ class FeatureBank:
 
     def rows(self, wanted: Tensor) -> "FeatureBank":
         """The same with these rows (S,) bool alone; images without a row stay in the table."""
-        return FeatureBank(
-            self.keys[wanted],
-            self.values[wanted],
-            self.image[wanted],
-            self.names,
-            self.digests,
-            self.encoders,
-            self.made,
+        return self._of(lambda each: each[wanted])
+
+    def to(self, device: str) -> "FeatureBank":
+        """The same on a device."""
+        return self._of(lambda each: each.to(device))
+
+    def _of(self, change: Callable[[Tensor], Tensor]) -> "FeatureBank":
+        return replace(
+            self, keys=change(self.keys), values=change(self.values), image=change(self.image)
         )
 
 
@@ -103,4 +107,5 @@ def joined(banks: Sequence[FeatureBank]) -> FeatureBank:
         [digest for bank in banks for digest in bank.digests],
         first.encoders,
         first.made,
+        first.regions,
     )

@@ -22,9 +22,6 @@ from weclip.build.without_training import training_free
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.batch import TaggedImage
-from weclip.data.classes import parse_classes
-from weclip.data.dataset import open_dataset
-from weclip.data.images.listing import AUTO
 from weclip.inference.given_image import as_rgb
 from weclip.labels.banks.bank_file import read_bank, save_bank
 from weclip.labels.banks.embedded import embedding_of, patches_of
@@ -32,18 +29,18 @@ from weclip.labels.banks.feature_bank import FeatureBank, digest_of
 from weclip.labels.banks.memory import Memory, memory_rows, require_made_alike
 from weclip.labels.regions.of_batch import seen_regions
 from weclip.methods.training_free import TrainingFree
-from weclip.system.console import QUIET, warn
+from weclip.system.console import QUIET
 from weclip.system.distributed import connect, default_device
 from weclip.system.errors import InputError
-from weclip.system.files import at_home, require_writable
-from weclip.system.locks import working_in, working_on
-from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts
-from weclip.tasks.datasets import tell_lines, tell_precision
+from weclip.system.files import at_home, remove_temporaries_of, require_writable
+from weclip.system.locks import InUse, working_in, working_on
+from weclip.tasks.banks.parts import MOST_ROWS, RECIPE, WorkParts, thinned
+from weclip.tasks.datasets import tell_precision
 from weclip.tasks.label.joining import shard_of
 from weclip.tasks.load.backbones import frozen_backbones, open_clip, open_dino
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
-from weclip.tasks.tag.run import list_images
+from weclip.tasks.regions.run import images_of
 from weclip.training.runlog import tracked
 
 KIND = "memory"
@@ -94,22 +91,42 @@ def memory(
         left = sum(len(work.items_of(number)) for number in work.missing(shard))
         for _ in tracked(work.make(maker, shard), "memory", left, console):
             pass
-        if missing := len(work.missing()):
-            console.print(
-                f"{missing} of {work.count} parts are missing; the shard that ends last writes "
-                f"{out}, and so does --resume",
-                soft_wrap=True,
-                markup=False,
-            )
-            return None
-        with working_on(out, KIND):
-            bank = thinned(work.joined(), config.memory.max_rows, console)
-            save_bank(out, bank)
-    work.remove()
+        bank = joined_in(out, work, config, console, shared=shard is not None)
+    if bank is None:
+        return None
     size = out.stat().st_size / 1e6
     told = f"{len(bank)} regions of {len(bank.names)} images in {out} ({size:.1f} MB)"
     console.print(told, soft_wrap=True, markup=False, highlight=False)
     return bank
+
+
+def joined_in(
+    out: Path, work: WorkParts[TaggedImage], config: Config, console: Console, *, shared: bool
+) -> FeatureBank | None:
+    """Write the bank, if all its parts are there, and throw these away; what is written.
+
+    None where parts are missing, or (`shared`) another shard that ends now does it.
+    """
+    told = f"another shard is writing {out}; if it is stopped, --resume does it"
+    if missing := len(work.missing()):
+        told = (
+            f"{missing} of {work.count} parts are missing; the shard that ends last writes {out}, "
+            "and so does --resume"
+        )
+    else:
+        try:
+            with working_on(out, KIND):
+                if not work.missing():  # else another shard has done it just now
+                    bank = thinned(work.joined(), config.memory.max_rows, console)
+                    remove_temporaries_of(out)  # of a killed process
+                    save_bank(out, bank)
+                    work.remove()
+                    return bank
+        except InUse:
+            if not shared:
+                raise
+    console.print(told, soft_wrap=True, markup=False)
+    return None
 
 
 def check_target(out: Path, options: MemoryOptions) -> None:
@@ -119,12 +136,13 @@ def check_target(out: Path, options: MemoryOptions) -> None:
     if out.suffix.lower() != SUFFIX:
         raise InputError(f"--out {out}: the bank to write must end in {SUFFIX}")
     require_writable(out, "--out")
-    if out.exists() and not options.overwrite:
+    begun = (parts_folder(out) / RECIPE).exists()
+    goes_on = begun and (options.resume or options.shard is not None)  # perhaps killed at its end
+    if out.exists() and not (options.overwrite or goes_on):
         raise InputError(f"--out {out} exists; choose another name or add --overwrite")
     if out.exists():
         read_bank(out, most_rows=MOST_ROWS, key="")  # nothing else is overwritten
-    begun = (parts_folder(out) / RECIPE).exists()
-    if begun and not (options.resume or options.shard or options.overwrite):
+    if begun and not (goes_on or options.overwrite):
         raise InputError(
             f"--out {out}: {parts_folder(out)} holds work that has not ended; add --resume, or "
             "--overwrite to start anew"
@@ -157,20 +175,6 @@ def opened(
     return work, maker
 
 
-def images_of(config: Config, console: Console) -> list[TaggedImage]:
-    """The images of the training split and, of a folder, of the split to score on; no tags.
-
-    Raises:
-        InputError: There is no image.
-    """
-    untagged = replace(config, data=replace(config.data, tags_file=AUTO))
-    data, classes = untagged.data, parse_classes({"classes": ["any"]}, KIND)
-    dataset = open_dataset(data.format, data.root, classes=classes, tags_file=AUTO)
-    images = list_images(untagged, dataset).images
-    tell_lines([f"{data.root}: {len(images)} images; no tags are read"], console)
-    return images
-
-
 @dataclass(frozen=True)
 class Maker:
     """Makes the rows of an image.
@@ -193,7 +197,8 @@ class Maker:
         keys, values = self._rows(pixels, self.regions(image, pixels).id_map)
         number = torch.zeros(len(keys), dtype=torch.int32)
         table = [image.name], [digest_of(pixels)]
-        return FeatureBank(keys, values, number, *table, self.backbones, made_by(self.config))
+        made = made_by(self.config), self.regions.record
+        return FeatureBank(keys, values, number, *table, self.backbones, *made)
 
     @torch.no_grad()
     def _rows(self, pixels: NDArray[np.uint8], ids: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
@@ -236,52 +241,41 @@ def recipe_of(
     }
 
 
-def thinned(bank: FeatureBank, most: int, console: Console) -> FeatureBank:
-    """The bank with at most so many rows, of each image the same share; what goes is told.
-
-    Raises:
-        InputError: It has no row.
-    """
-    count = len(bank)
-    if count == 0:
-        raise InputError("no image has a region; make others with regions.source, or other images")
-    if count <= most:
-        return bank
-    place = torch.arange(count) * most // count
-    warn(
-        console,
-        f"{count - most} of {count} rows are left out, evenly over all images, since "
-        f"memory.max_rows={most}",
-    )
-    return bank.rows(torch.diff(place, prepend=torch.tensor([-1])) > 0)
-
-
 def open_memory(
-    config: Config, path: str, backbones: LoadedBackbones, *, key: str = "label.memory"
+    config: Config, path: str, backbones: LoadedBackbones, *, key: str, made: str
 ) -> Memory:
-    """The memory that a configuration names.
+    """The memory that a configuration names, where this process computes.
 
     Args:
-        config: Resolved configuration; `memory` and what rows are made by are read.
+        config: Resolved configuration; `memory` is read.
         path: The bank.
         backbones: The CLIP and the second encoder of here.
         key: The key that names it, for messages.
+        made: How it must have been made, as of `made_by`.
 
     Raises:
         InputError: It cannot be read, has too many rows, or was made with others.
     """
     use = config.memory
-    bank = read_bank(Path(at_home(path)), most_rows=use.max_rows, key="memory.max_rows")
+    try:
+        bank = read_bank(Path(at_home(path)), most_rows=use.max_rows, key="memory.max_rows")
+    except InputError as error:
+        raise InputError(f"{key}={error}") from None  # it begins with the path
     if bank.values.dim() == 1:
         raise InputError(
             f"{key}={path}: a bank of classes, of a run of retrieval; give one of weclip memory"
         )
-    require_made_alike(bank, frozen_backbones(backbones), made_by(config), f"{key}={path}")
-    return Memory(bank, use.neighbours, use.own_weight)
+    require_made_alike(bank, frozen_backbones(backbones), made, f"{key}={path}")
+    return Memory(bank.to(default_device()), use.neighbours, use.own_weight)
 
 
 def made_by(config: Config) -> str:
     """How keys and values are made; what `FeatureBank.made` says."""
     source = config.part(parts.MAP_SOURCE, config.cam.source)
     affinity = config.part(parts.AFFINITY, config.affinity.source)
-    return f"guide patches; {embedding_of(source, affinity, config.embedder())}"
+    return made_of(embedding_of(source, affinity, config.embedder()))
+
+
+def made_of(embedding: str) -> str:
+    """The same where values are of an embedding, by its name."""
+    return f"guide patches; {embedding}"

@@ -9,8 +9,12 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Generic, TypeVar
 
+import torch
+from rich.console import Console
+
 from weclip.labels.banks.bank_file import read_bank, save_bank
 from weclip.labels.banks.feature_bank import FeatureBank, joined
+from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, write_json
 from weclip.system.untrusted.documents import read_json
@@ -86,7 +90,9 @@ class WorkParts(Generic[Item]):
         return joined([read_bank(self._path(n), most_rows=MOST_ROWS, key="") for n in numbers])
 
     def remove(self) -> None:
-        """Throw the parts away."""
+        """Throw the parts away, and the recipe after them: none is ever without."""
+        for path in self.folder.glob("*.safetensors"):
+            path.unlink(missing_ok=True)
         rmtree(self.folder, ignore_errors=True)
 
     def clean(self) -> None:
@@ -100,3 +106,23 @@ class WorkParts(Generic[Item]):
 
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.safetensors"
+
+
+def thinned(bank: FeatureBank, most: int, console: Console) -> FeatureBank:
+    """The bank with at most so many rows, of each image the same share; what goes is told.
+
+    Raises:
+        InputError: It has no row.
+    """
+    count = len(bank)
+    if count == 0:
+        raise InputError("no image has a region; make others with regions.source, or other images")
+    if count <= most:
+        return bank
+    place = torch.arange(count) * most // count
+    warn(
+        console,
+        f"{count - most} of {count} rows are left out, evenly over all images, since "
+        f"memory.max_rows={most}",
+    )
+    return bank.rows(torch.diff(place, prepend=torch.tensor([-1])) > 0)

@@ -17,6 +17,7 @@ from weclip.system.untrusted.documents import read_json
 from weclip.tasks.evaluate.mask_folders import SHOWN_MISSING, find_files
 from weclip.tasks.label.folder import KIND, RECIPE_NAME
 from weclip.tasks.label.run import LabelOptions, label
+from weclip.tasks.load.for_labels import is_guided
 
 LABELS = "labels"
 """Folder of a run that masks are made in."""
@@ -67,12 +68,12 @@ def settings(config: Config) -> Any:
 
 
 def of_labels(config: Config) -> Config:
-    """The configuration that masks are made with: a second encoder only where parts read one.
+    """The configuration that masks are made with: a second encoder only where it is read.
 
     The method does not count there; the one that is named reads CLIP alone.
     """
     config = replace(config, method=replace(config.method, name=MethodConfig().name))
-    if "guide" in config.reads():
+    if is_guided(config):
         return config
     return replace(config, dino=replace(config.dino, weights=None, sha256=None))
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from weclip.backbones.loaded import LoadedBackbones
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
 from weclip.data.bands import count_ids
@@ -27,9 +26,9 @@ from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json
 from weclip.tasks.corrections.applied import Applied
 from weclip.tasks.label.joining import make_or_join, require_same
+from weclip.tasks.label.opening import Opened
 from weclip.tasks.load.backbones import frozen_backbones
 from weclip.tasks.load.model import LoadedModel
-from weclip.tasks.regions.reading import RegionReader
 
 KIND = "labelling"
 RECIPE_NAME = "label.json"
@@ -40,7 +39,7 @@ DECIDES = (
 ).split()
 """Keys, or beginnings of keys, that masks depend on; paths are none, since machines differ."""
 
-PATHS = ("label.model", "label.memory", "regions.files")
+PATHS = ("label.model", "label.memory", "tags.memory", "regions.files")
 """Keys among them whose files count, not where these are."""
 
 CORRECTED = "corrected"
@@ -52,13 +51,12 @@ Record = dict[str, Any]
 def make_recipe(
     config: Config,
     classes: ClassList,
-    backbones: LoadedBackbones,
-    refiner: LoadedModel | None,
+    opened: Opened,
     applied: Applied | None,
-    regions: RegionReader | None,
 ) -> Record:
     """What `label.json` holds: everything that the masks are made with."""
     corrected = {} if applied is None else {CORRECTED: applied.record}
+    refiner, regions = opened.refiner, opened.regions
     return {
         "kind": KIND,
         "method": _method_of(config, refiner),
@@ -66,13 +64,15 @@ def make_recipe(
             "label.model": refiner and sha256_of(refiner.path),
             "clip.descriptions": config.clip.descriptions and sha256_of(config.clip.descriptions),
             "label.memory": config.label.memory and sha256_of(at_home(config.label.memory)),
+            "tags.memory": config.tags_memory and sha256_of(at_home(config.tags_memory)),
         },
         "classes": list(classes.names_with_background),
         "class_list": as_parsed(asdict(classes)),
-        **{name: each._asdict() for name, each in frozen_backbones(backbones).items()},
+        **{name: each._asdict() for name, each in frozen_backbones(opened.backbones).items()},
         "config": flatten(to_yaml(config)),
         "versions": versions(),
         **({} if regions is None else {"regions": regions.record}),
+        **({"memories": opened.memories} if opened.memories else {}),
         **corrected,
     }
 

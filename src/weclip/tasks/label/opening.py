@@ -22,7 +22,7 @@ from weclip.methods.retrieval import Retrieval
 from weclip.methods.training_free import TrainingFree
 from weclip.system.distributed import default_device
 from weclip.system.errors import InputError
-from weclip.tasks.banks.memory import open_memory
+from weclip.tasks.banks.memory import made_by, open_memory
 from weclip.tasks.label.relabelled import open_relabelled
 from weclip.tasks.label.scored import Scored
 from weclip.tasks.label.windowed import Windowed
@@ -33,6 +33,7 @@ from weclip.tasks.load.model import LoadedModel, load_model
 from weclip.tasks.regions.of_model import require_given
 from weclip.tasks.regions.opening import guide_by
 from weclip.tasks.regions.reading import RegionReader, open_regions
+from weclip.tasks.tag.memory import TagsMemory, open_tags_memory
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Opened:
         backbones: The frozen encoders.
         refiner: The trained model, if one is named.
         regions: What gives regions, where something reads them.
+        memory: What helps maps, if one is named.
+        tags_memory: What helps CLIP to make tags, if that is asked for.
     """
 
     scorer: Scorer
@@ -52,6 +55,14 @@ class Opened:
     backbones: LoadedBackbones
     refiner: LoadedModel | None
     regions: RegionReader | None
+    memory: Memory | None
+    tags_memory: TagsMemory | None
+
+    @property
+    def memories(self) -> dict[str, dict[str, Any]]:
+        """What records say of the regions that each memory was made of, by its key."""
+        own = {} if self.memory is None else {"label.memory": dict(self.memory.bank.regions)}
+        return own if self.tags_memory is None else own | self.tags_memory.record["memories"]
 
     def require_regions(self, images: Iterable[TaggedImage]) -> None:
         """InputError if regions are in files and an image has none."""
@@ -76,14 +87,17 @@ def open_method(config: Config, classes: ClassList, console: Console, *, soft: b
     learnt = None if refiner is None else refiner.method.to(default_device())
     require_same_patches(learnt, clip)
     backbones = LoadedBackbones(clip, open_guide(config, console))
+    lent = open_tags_memory(config, clip, console, backbones.dino)
     regions = open_label_regions(config, refiner, backbones.dino, console)
+    told = regions if lent is None else lent.regions
     if config.label.windows:
         windowed = open_windowed(config, classes, backbones, regions, soft=soft)
-        return Opened(windowed, windowed.method, backbones, refiner, regions)
+        return Opened(windowed, windowed.method, backbones, refiner, told, None, lent)
     method = build_training_free(config, clip, classes, learnt, backbones.dino)
-    method.to(default_device()).maps.memory = open_label_memory(config, backbones)
+    memory = open_label_memory(config, backbones)
+    method.to(default_device()).maps.memory = memory
     scorer = open_scorer(config, method, refiner, regions, soft=soft)
-    return Opened(scorer, method, backbones, refiner, regions)
+    return Opened(scorer, method, backbones, refiner, told, memory, lent)
 
 
 def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
@@ -109,7 +123,9 @@ def open_refiner(config: Config, classes: ClassList) -> LoadedModel | None:
 def open_label_memory(config: Config, backbones: LoadedBackbones) -> Memory | None:
     """The memory of `label.memory`, if one is named; errors as `open_memory`."""
     path = config.label.memory
-    return None if path is None else open_memory(config, path, backbones)
+    if path is None:
+        return None
+    return open_memory(config, path, backbones, key="label.memory", made=made_by(config))
 
 
 def open_label_regions(

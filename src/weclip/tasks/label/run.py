@@ -115,9 +115,7 @@ def _label(
         out,
         root=data_folder(config),
         classes=classes,
-        recipe=make_recipe(
-            config, classes, opened.backbones, opened.refiner, applied, opened.regions
-        ),
+        recipe=make_recipe(config, classes, opened, applied),
         overlays=options.overlays,
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,
@@ -135,7 +133,7 @@ def _label(
     place.wait_for_everyone()
     if config.data.tags_file == AUTO:
         given = (config, classes, images, opened.backbones.clip, console)
-        images, text = tagged_once(*given, stored=out / AUTO_TAGS)
+        images, text = tagged_once(*given, stored=out / AUTO_TAGS, memory=opened.tags_memory)
         if place.is_main_process:
             write_text(out / AUTO_TAGS, text)
     if applied is not None:

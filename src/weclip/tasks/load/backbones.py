@@ -78,6 +78,11 @@ def needs(config: Config) -> Sequence[str]:
     return own
 
 
+def reads_dino(config: Config) -> bool:
+    """Whether a training reads a second encoder: for its method, or for tags by CLIP."""
+    return "dino" in needs(config) or config.tags_memory is not None
+
+
 def open_backbones(config: Config, console: Console = QUIET) -> LoadedBackbones:
     """The backbones that a training reads; what had to be assumed of them is told.
 
@@ -135,7 +140,7 @@ def require_frozen_files(config: Config) -> None:
     """The same of the frozen backbones."""
     if "clip" in needs(config) or config.data.tags_file == AUTO:
         require_clip(config)
-    if "dino" in needs(config):
+    if reads_dino(config):
         find_weights(dino_path(config))
     else:
         require_no_dino(config, f"method '{config.method.name}' has no second encoder")
@@ -172,8 +177,8 @@ def dino_path(config: Config, console: Console = QUIET) -> Path:
     given = config.dino.weights
     if given is None:
         raise InputError(
-            "a second encoder is read here (by the method, map source, affinity or regions); add "
-            "dino.weights=dinov2_vits14, or the path of DINOv2 weights"
+            "a second encoder is read here (by the method, map source, affinity, regions or a "
+            "memory); add dino.weights=dinov2_vits14, or the path of DINOv2 weights"
         )
     return demo_weights("dino") if given == DEMO else find_dino(given, console=console)
 
@@ -194,7 +199,7 @@ def with_pinned_backbones(config: Config, console: Console, earlier: Path | None
         copy = replace(copy, clip=_pinned(config.clip, before.get("clip", {}), find_clip, console))
     if starts_from_mit(config) and config.mit.weights is not None:
         copy = replace(copy, mit=_pinned(config.mit, before.get("mit", {}), find_mit, console))
-    if "dino" not in needs(config) or config.dino.weights is None:
+    if not reads_dino(config) or config.dino.weights is None:
         return copy
     return replace(copy, dino=_pinned(config.dino, before.get("dino", {}), find_dino, console))
 
@@ -237,7 +242,7 @@ def open_needed(
             f"{path}: names no {lacking[0]}, which method '{config.method.name}' needs; leave "
             "method.name as it was trained with"
         )
-    if "dino" not in file.backbones:
+    if "dino" not in file.backbones and config.tags_memory is None:
         require_no_dino(config, "the model has no second encoder")
     for name, find in (("clip", clip_path), ("dino", dino_path)):
         here = getattr(towers, name) is None and name in file.backbones

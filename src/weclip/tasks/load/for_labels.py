@@ -44,8 +44,9 @@ def require_embedded(config: Config) -> None:
 
 
 def is_guided(config: Config) -> bool:
-    """Whether what makes maps, or cuts regions, reads a second encoder."""
-    return "guide" in config.reads() or config.label.memory is not None
+    """Whether what makes maps or tags, or cuts regions, reads a second encoder."""
+    remembers = config.label.memory is not None or config.tags_memory is not None
+    return remembers or "guide" in config.reads()
 
 
 def reads_regions(config: Config) -> bool:
@@ -55,5 +56,5 @@ def reads_regions(config: Config) -> bool:
 
 
 def open_guide(config: Config, console: Console = QUIET) -> Dino | None:
-    """The second encoder, where maps read it; errors as in `open_dino`."""
+    """The second encoder, where maps or tags read it; errors as in `open_dino`."""
     return open_dino(config, console) if is_guided(config) else None

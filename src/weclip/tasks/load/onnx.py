@@ -13,7 +13,7 @@ from weclip.labels.dense_crf import installed_crf
 from weclip.system.distributed import chosen_device
 from weclip.system.errors import InputError
 from weclip.tasks.load.opening import Opened
-from weclip.tasks.public.arguments import keys_of
+from weclip.tasks.public.calls.arguments import keys_of
 
 KNOWN = ("eval.", "data.max_pixels=", "data.bands=", "data.range=")
 """Keys that may be changed; all else is fixed in the file."""

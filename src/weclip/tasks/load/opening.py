@@ -19,7 +19,7 @@ from weclip.plugins import Plugin, PluginFiles
 from weclip.system.distributed import has_torch
 from weclip.system.errors import InputError
 from weclip.system.files import at_home, sha256_of
-from weclip.tasks.public.arguments import Overrides, changes_of
+from weclip.tasks.public.calls.arguments import Overrides, changes_of
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from weclip.inference.arguments import path_of
 from weclip.system.files import require_writable
 from weclip.tasks.check import UNUSED, examine, record
 from weclip.tasks.datasets import configuration
-from weclip.tasks.public.arguments import (
+from weclip.tasks.public.calls.arguments import (
     AnyPath,
     Overrides,
     called,

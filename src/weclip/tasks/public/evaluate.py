@@ -10,7 +10,7 @@ from weclip.tasks.datasets import root_change
 from weclip.tasks.evaluate.masks import evaluate_masks, masks_configuration
 from weclip.tasks.evaluate.model import evaluate as evaluate_model
 from weclip.tasks.load.opening import ModelAt
-from weclip.tasks.public.arguments import (
+from weclip.tasks.public.calls.arguments import (
     AnyPath,
     Overrides,
     called,

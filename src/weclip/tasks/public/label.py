@@ -7,7 +7,7 @@ from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.datasets import configuration
 from weclip.tasks.label.run import LabelOptions
 from weclip.tasks.label.run import label as run
-from weclip.tasks.public.arguments import (
+from weclip.tasks.public.calls.arguments import (
     AnyPath,
     Overrides,
     called,

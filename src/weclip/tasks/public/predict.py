@@ -8,7 +8,7 @@ from weclip.inference.arguments import path_of, require_list
 from weclip.tasks.load.opening import ModelAt
 from weclip.tasks.predict import FAST, PredictOptions, fast_changes
 from weclip.tasks.predict import predict as run
-from weclip.tasks.public.arguments import (
+from weclip.tasks.public.calls.arguments import (
     AnyPath,
     Overrides,
     called,

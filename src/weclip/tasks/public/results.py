@@ -60,6 +60,36 @@ class TagResult:
 
 
 @dataclass(frozen=True)
+class RegionsResult:
+    """What `weclip.regions` made.
+
+    Attributes:
+        out: The output folder, which `regions.files` reads.
+        maps: The folder of id maps in it, PNGs of region numbers.
+        count: How many there are, of all shards.
+    """
+
+    out: Path
+    maps: Path
+    count: int
+
+
+@dataclass(frozen=True)
+class MemoryResult:
+    """What `weclip.memory` made.
+
+    Attributes:
+        out: The bank, which `label.memory` and `tags.memory` read.
+        count: How many images it is of.
+        rows: How many regions it has.
+    """
+
+    out: Path
+    count: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class EvaluateResult:
     """What `weclip.evaluate` scored.
 

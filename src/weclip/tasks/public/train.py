@@ -6,7 +6,7 @@ from pathlib import Path
 from weclip.inference.arguments import path_of, require_list
 from weclip.system.errors import InputError
 from weclip.tasks.datasets import configuration
-from weclip.tasks.public.arguments import (
+from weclip.tasks.public.calls.arguments import (
     AnyPath,
     Overrides,
     called,

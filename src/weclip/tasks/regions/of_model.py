@@ -94,11 +94,11 @@ def require_given(config: Config, key: str = "") -> None:
 
 
 def regions_in(config: Config, regions: ModelRegions | None) -> dict[str, Any]:
-    """What scores of a model say of the regions that it, or its training, reads; or nothing."""
+    """What scores of a model say of the regions that it, its labels or tags, read; or nothing."""
     if regions is not None:
         record = regions.record
         return {"regions": record["source"], "saw_human_masks": record["saw_human_masks"]}
-    if "regions" not in config.reads():
+    if "regions" not in config.reads() and config.tags_memory is None:
         return {}
     if config.regions.files is not None:
         return {"regions": "files", "saw_human_masks": UNKNOWN}

@@ -1,7 +1,7 @@
 """`weclip regions`: images cut into regions, once, for all that reads them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -23,11 +23,10 @@ from weclip.system.errors import InputError
 from weclip.system.files import remove_temporaries, require_names_fit, require_outside
 from weclip.system.locks import working_in
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.datasets import tell_lines
+from weclip.tasks.datasets import Listed, list_images, tell_lines, untagged
 from weclip.tasks.label.joining import shard_of
 from weclip.tasks.regions.folder import RegionFolder, decisive, make_recipe
 from weclip.tasks.regions.opening import OpenedSource, open_source
-from weclip.tasks.tag.run import Listed, list_images
 from weclip.training.runlog import progress_bar
 
 UNUSED = ("clip.weights",)
@@ -132,11 +131,9 @@ def images_of(config: Config, console: Console) -> list[TaggedImage]:
     Raises:
         InputError: There is no image.
     """
-    untagged = replace(config, data=replace(config.data, tags_file=AUTO))
-    data = untagged.data
-    classes = parse_classes({"classes": ["any"]}, "regions")
+    data, classes = config.data, parse_classes({"classes": ["any"]}, "images")
     dataset = open_dataset(data.format, data.root, classes=classes, tags_file=AUTO)
-    listed = list_images(untagged, dataset)
+    listed = list_images(untagged(config), dataset)
     tell_lines(understood(listed, dataset, config), console)
     return listed.images
 

@@ -8,6 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from weclip.labels.auto_tags import relative_choice, split_thresholds
 from weclip.system.distributed import default_device, everyones, from_first, own_part
 from weclip.system.errors import InputError
 from weclip.tasks.datasets import tell_precision
+from weclip.tasks.tag.memory import TagsMemory
 from weclip.training.runlog import progress_bar
 
 Read = tuple[TaggedImage, NDArray[np.uint8]]
@@ -61,6 +63,7 @@ def make_tags(
     clip: Clip,
     console: Console,
     *,
+    memory: TagsMemory | None = None,
     skip_unreadable: bool = False,
 ) -> AutoTags:
     """Score all images, each process a part of them, and tag them by these scores.
@@ -71,9 +74,11 @@ def make_tags(
         images: At least one; their tags are not looked at.
         clip: The frozen CLIP.
         console: Where progress is shown.
+        memory: That of `open_tags_memory`.
         skip_unreadable: Whether an image that cannot be read has no tags, instead of an error.
     """
-    scores = _score(config, classes, images, clip, console, skip_unreadable=skip_unreadable)
+    how: dict[str, Any] = {"memory": memory, "skip_unreadable": skip_unreadable}
+    scores = _score(config, classes, images, clip, console, **how)
     readable = ~scores.isnan().any(dim=1)
     if not readable.any():
         raise InputError(f"{config.data.root}: not one of {len(images)} images can be read")
@@ -126,6 +131,7 @@ def tagged_once(
     console: Console,
     *,
     stored: Path | None,
+    memory: TagsMemory | None,
     skip_unreadable: bool = False,
 ) -> tuple[list[TaggedImage], str]:
     """The images with the tags of an interrupted run, or else with new ones.
@@ -142,7 +148,8 @@ def tagged_once(
     """
     text = from_first(lambda: _content(stored))
     if text is None or stored is None:
-        made = make_tags(config, classes, images, clip, console, skip_unreadable=skip_unreadable)
+        how: dict[str, Any] = {"memory": memory, "skip_unreadable": skip_unreadable}
+        made = make_tags(config, classes, images, clip, console, **how)
         return made.images, table(made, classes)
     rows = {row.image: row.tags for row in read_tags_file(stored, classes).rows}
     files = {image.name: f"{image.name}{image.path.suffix}" for image in images}
@@ -169,10 +176,14 @@ def _score(
     clip: Clip,
     console: Console,
     *,
+    memory: TagsMemory | None,
     skip_unreadable: bool,
 ) -> Tensor:
     """(M, C-1) float32 scores of all images, in each process."""
-    method = build_tag_clip(config, clip, classes).to(default_device())
+    method = build_tag_clip(config, clip, classes)
+    if memory is not None:
+        memory.lend(method)
+    method = method.to(default_device())
     precision = with_tags_precision(config).tags.precision
     tell_precision(precision, method.device.type, console)
     nothing = torch.full((len(classes.names),), float("nan"))
@@ -187,8 +198,11 @@ def _score(
 
     def scores_of(batch: Sequence[Read]) -> list[Tensor]:
         pixels = [each for _, each in batch]
+        if not pixels[0].size:
+            return [nothing]
+        regions = None if memory is None else memory.regions_of(batch)
         with computing_in(precision, method.device):
-            return method.together(pixels) if pixels[0].size else [nothing]
+            return method.together(pixels, regions)
 
     def size_of(item: Read) -> tuple[int, int] | None:
         height, width, _ = item[1].shape

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -12,9 +12,8 @@ from weclip.backbones.clip.weights import Clip
 from weclip.build.without_training import tag_threshold
 from weclip.config import Config
 from weclip.config_file import flatten, to_yaml
-from weclip.data.batch import TaggedImage
 from weclip.data.classes import ClassList
-from weclip.data.dataset import Dataset, open_dataset
+from weclip.data.dataset import open_dataset
 from weclip.data.images.listing import AUTO, find_tags_file
 from weclip.data.layouts.dataset_yaml import describe
 from weclip.inference.scores.tag_scores import TagScores, score_tags
@@ -25,28 +24,20 @@ from weclip.system.files import kind_of, require_writable, write_json, write_tex
 from weclip.system.locks import working_on
 from weclip.system.provenance import versions
 from weclip.tasks.agreement import agree_on_inputs, agree_on_settings, seen_in
-from weclip.tasks.datasets import open_configured, tags_choice
+from weclip.tasks.datasets import (
+    Listed,
+    list_images,
+    open_configured,
+    tags_choice,
+    untagged,
+)
 from weclip.tasks.load.backbones import open_clip
 from weclip.tasks.load.for_labels import require_clip_files
 from weclip.tasks.tag.auto_tags import AutoTags, make_tags, table, with_tags_precision
+from weclip.tasks.tag.memory import open_tags_memory
 
 KIND = "tags by CLIP"
 Scores = dict[str, TagScores]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The images to tag.
-
-    Attributes:
-        images: Without tags.
-        splits: Their splits by name, of all splits that were read.
-        column: Whether the tags file needs a column of them.
-    """
-
-    images: list[TaggedImage]
-    splits: dict[str, str]
-    column: bool
 
 
 def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool = False) -> int:
@@ -74,13 +65,14 @@ def tag(config: Config, out: Path, *, console: Console = QUIET, overwrite: bool 
 def _tag(config: Config, out: Path, console: Console) -> int:
     """As `tag`, with a file that is held."""
     config = with_tags_precision(config)
-    require_clip_files(config)
-    own_tags = config.data.tags_file
-    untagged = replace(config, data=replace(config.data, tags_file=AUTO))
-    dataset = open_configured(untagged, console)
-    listed = list_images(untagged, dataset)
+    own_tags, bare = config.data.tags_file, untagged(config)
+    require_clip_files(bare)
+    dataset = open_configured(bare, console)
+    listed = list_images(bare, dataset)
     true = true_tags(config, dataset.classes, listed, None if own_tags == AUTO else own_tags)
     clip = open_clip(config, console)
+    memory = open_tags_memory(bare, clip, console)
+    made_with = {} if memory is None else memory.record
     classes = str(asdict(dataset.classes))
     agree_on_inputs(
         seen_in(listed.images),
@@ -88,8 +80,9 @@ def _tag(config: Config, out: Path, console: Console) -> int:
         computations=clip.computes,
         classes=classes,
         precision=config.tags.precision,
+        memory=str(made_with),
     )
-    tags = make_tags(config, dataset.classes, listed.images, clip, console)
+    tags = make_tags(config, dataset.classes, listed.images, clip, console, memory=memory)
     scores = None
     if true:
         given = {image.name: image.tags for image in tags.images}
@@ -97,7 +90,8 @@ def _tag(config: Config, out: Path, console: Console) -> int:
         show(scores, len(given.keys() & true.keys()), console)
     if connect().is_main_process:
         text = table(tags, dataset.classes, listed.splits if listed.column else None)
-        write_json(record_path(out), make_record(config, dataset.classes, clip, tags, text, scores))
+        record = make_record(config, dataset.classes, clip, tags, text, scores)
+        write_json(record_path(out), {**record, **made_with})
         write_text(out, text)
     return len(tags.images)
 
@@ -129,26 +123,6 @@ def record_path(out: Path) -> Path:
 def is_made_by_clip(path: Path) -> bool:
     """Whether a tags file is an output of this command, and so no truth."""
     return kind_of(record_path(path)) == KIND
-
-
-def list_images(config: Config, dataset: Dataset) -> Listed:
-    """The images of the training split and, of a folder, of the split to score on.
-
-    In the other layouts split lists are files of their own, and scores need no tags.
-    """
-    data = config.data
-    splits = {data.train_split: dataset.read_split(data.train_split)}
-    folder = data.format == "folder"
-    if folder and data.eval_split is not None:
-        splits[data.eval_split] = dataset.read_split(data.eval_split)
-    images = [image for part in splits.values() for image in part]
-    if not images:
-        raise InputError(f"{data.root}: no image in split '{data.train_split}'; add some")
-    return Listed(
-        images,
-        {image.name: split for split, part in splits.items() for image in part},
-        column=folder and [*splits] != ["train"] and describe(data.root).ratio is None,
-    )
 
 
 def true_tags(

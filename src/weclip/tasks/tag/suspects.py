@@ -17,8 +17,10 @@ from weclip.system.errors import InputError
 from weclip.system.files import require_writable, write_text
 from weclip.system.locks import working_on
 from weclip.system.untrusted.files import read_bytes
+from weclip.tasks.datasets import untagged
 from weclip.tasks.load.backbones import open_clip
 from weclip.tasks.tag.auto_tags import make_tags
+from weclip.tasks.tag.memory import open_tags_memory
 
 HEADER = "image,tag,seen,confidence"
 OPTION = "--suspects"
@@ -55,7 +57,10 @@ def list_suspects(config: Config, dataset: Dataset, console: Console, path: Path
     images = dataset.read_split(config.data.train_split)
     with working_on(path, "check", option=OPTION):
         clip = open_clip(config, console)
-        made = make_tags(config, dataset.classes, images, clip, console, skip_unreadable=True)
+        memory = open_tags_memory(untagged(config), clip, console)
+        made = make_tags(
+            config, dataset.classes, images, clip, console, memory=memory, skip_unreadable=True
+        )
         found = find_suspects(made.scores, given_tags(images, len(dataset.classes.names)))
         write_text(path, table(found, images, dataset.classes.names))
     show(found, images, dataset.classes.names, console, path)

@@ -29,12 +29,14 @@ from weclip.tasks.load.backbones import (
     needs,
     open_backbones,
     open_clip,
+    reads_dino,
     require_files,
 )
 from weclip.tasks.load.cutter import cuts_images
 from weclip.tasks.load.start import mit_path, starts_from_mit
 from weclip.tasks.regions.reading import NamedImage, RegionReader, open_regions
 from weclip.tasks.tag.auto_tags import tagged_once
+from weclip.tasks.tag.memory import TagsMemory, open_tags_memory
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Inputs:
         read: Reads a training image.
         auto_tags: The tags file that CLIP made, to be kept with the run; None if it made none.
         descriptions: SHA-256 of the descriptions that enrich the classes; None without.
+        tags_memory: The memory that helped to make tags; None without.
         corrected: What a person corrected; None without.
         regions: Reads the regions of images from files; None: they are made, or nothing reads any.
     """
@@ -60,6 +63,7 @@ class Inputs:
     read: ReadImage
     auto_tags: str | None
     descriptions: str | None
+    tags_memory: TagsMemory | None = None
     corrected: Applied | None = None
     regions: RegionReader | None = None
 
@@ -84,12 +88,12 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         warn(console, f"no scores during training: {reason}")
     corrected = apply_corrections(config, classes, images, console)
     classes = classes if corrected is None else corrected.classes
-    backbones, text = open_backbones(config, console), None
+    backbones, text, memory = open_backbones(config, console), None, None
     if data.tags_file == AUTO:
         clip = backbones.frozen_clip or open_clip(config, console)
-        images, text = tagged_once(
-            config, classes, images, clip, console, stored=stored, skip_unreadable=True
-        )
+        memory = open_tags_memory(config, clip, console, backbones.dino)
+        given = (config, classes, images, clip, console)
+        images, text = tagged_once(*given, stored=stored, memory=memory, skip_unreadable=True)
     images = images if corrected is None else corrected.correct(images, console)
     warn_of_untrained(images, classes, console)
     described = config.clip.descriptions and sha256_of(config.clip.descriptions)
@@ -97,7 +101,9 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     if data.decoded_cache is not None:
         read = open_cache(data.decoded_cache, images, data.reading, console)
     regions = read_regions(config, images, masked)
-    return Inputs(classes, images, masked, backbones, read, text, described, corrected, regions)
+    return Inputs(
+        classes, images, masked, backbones, read, text, described, memory, corrected, regions
+    )
 
 
 def read_regions(
@@ -115,6 +121,8 @@ def read_regions(
     if files is None:
         return None
     if not (predicts or reads):
+        if config.tags_memory is not None:  # which reads them itself
+            return None
         raise InputError(
             f"regions.files={files}: nothing in this training reads regions; leave it out, or take "
             "what does, such as cam.source=region_attention"
@@ -135,12 +143,13 @@ def read_paths(config: Config) -> list[Path]:
     tags_file = None if data.tags_file == AUTO else data.tags_file
     classes = None if data.classes in SHIPPED else data.classes
     given = (data.root, tags_file, classes, data.corrected)
-    named = [*given, config.clip.descriptions, config.label.model, config.regions.files]
+    banks = [config.label.memory, config.tags.memory]
+    named = [*given, config.clip.descriptions, config.label.model, *banks, config.regions.files]
     encoders = [
         path(config)
         for path, read in (
             (clip_path, "clip" in needs(config) or data.tags_file == AUTO),
-            (dino_path, "dino" in needs(config)),
+            (dino_path, reads_dino(config)),
             (mit_path, starts_from_mit(config) and config.mit.weights is not None),
         )
         if read

@@ -41,7 +41,8 @@ from weclip.training.run_folder import CHECKPOINTS
 FREE_ON_RESUME = (
     "data.workers data.max_unreadable data.max_pixels data.decoded_cache train.log_every "
     "train.image_every train.save_every train.keep_last train.tracker clip.weights clip.sha256 "
-    "dino.weights dino.sha256 mit.weights mit.sha256 regions.sam2.weights"
+    "dino.weights dino.sha256 mit.weights mit.sha256 regions.sam2.weights "
+    "tags.memory"
 ).split()
 """Keys that may change between the parts of a run, since no result depends on them; nor on
 those of the section `label`, which training does not read."""
@@ -115,6 +116,8 @@ def enter_folder(
     record["cuda_graphs"] = config.train.cuda_graphs
     if inputs.corrected is not None:
         record["corrected"] = inputs.corrected.record
+    if inputs.tags_memory is not None:
+        record["tags_memory"] = inputs.tags_memory.record
     if (regions := regions_of_run(config, inputs)) is not None:
         record["regions"] = as_parsed(regions)
     write_json(out / RUN_MARKER, record)
@@ -133,6 +136,8 @@ def regions_of_run(config: Config, inputs: Inputs) -> Mapping[str, Any] | None:
     """What a run's record says of the regions that it reads; None where it reads none."""
     if inputs.regions is not None:
         return inputs.regions.record
+    if inputs.tags_memory is not None:
+        return inputs.tags_memory.regions.record
     if not (cuts_images(config) or "regions" in config.reads()):
         return None
     return record_of_source(config, inputs.backbones.regions)
@@ -153,7 +158,8 @@ def digests(inputs: Inputs) -> dict[str, str]:
     """SHA-256 of what a run learns from: the training list with its tags, classes, backbones."""
     images = [(image.name, image.tags) for image in inputs.images]
     backbones, mit = list(inputs.backbones.items()), inputs.backbones.mit
-    corrected, cutter, regions = inputs.corrected, inputs.backbones.regions, inputs.regions
+    corrected, memory, regions = inputs.corrected, inputs.tags_memory, inputs.regions
+    cutter = inputs.backbones.regions
     return {
         "images and tags": _digest(images),
         "classes": _digest(asdict(inputs.classes)),
@@ -164,6 +170,7 @@ def digests(inputs: Inputs) -> dict[str, str]:
         **({} if cutter is None else {f"weights of {cutter.name}": cutter.sha256}),
         **({} if corrected is None else {"corrected masks": corrected.seen.digest}),
         **({} if inputs.descriptions is None else {"descriptions": inputs.descriptions}),
+        **({} if memory is None else {"rows of tags.memory": memory.sha256}),
     }
 
 

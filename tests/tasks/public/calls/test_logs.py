@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from weclip.system.console import warnings_of
-from weclip.tasks.public import logs
-from weclip.tasks.public.logs import LogScreen
+from weclip.tasks.public.calls import logs
+from weclip.tasks.public.calls.logs import LogScreen
 from weclip.training.runlog import progress_bar
 
 

@@ -11,7 +11,7 @@ from weclip.config_changes import Change
 from weclip.inference.arguments import kind_of, path_of, require_list, short_errors
 from weclip.system.errors import LONGEST as MESSAGE
 from weclip.system.errors import InputError
-from weclip.tasks.public.logs import LogScreen
+from weclip.tasks.public.calls.logs import LogScreen
 
 AnyPath = str | PathLike[str]
 Overrides = Sequence[str] | Mapping[str, object]
