@@ -91,7 +91,7 @@ CHANGES = (
         "template-without-braces",
         "A prompt without {}",
         "clip.prompt_template=photo",
-        "clip.prompt_template=photo is not allowed; it must be a text with one {}, where the class goes",
+        "clip.prompt_template=photo is not allowed; it must be a text with one {}, where the class goes, or imagenet",
     ),
     (
         "width-of-heads",

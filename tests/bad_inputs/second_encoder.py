@@ -20,7 +20,7 @@ CASES = (
         "dino-none",
         "WeCLIP+ without a second encoder",
         PLUS,
-        "a second encoder is read here (by the method, map source, affinity or regions); add dino.weights=dinov2_vits14, or the path of DINOv2 weights",
+        "a second encoder is read here (by the method, map source, affinity, regions or a memory); add dino.weights=dinov2_vits14, or the path of DINOv2 weights",
     ),
     Case(
         "dino-not-read",

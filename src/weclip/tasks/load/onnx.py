@@ -44,7 +44,8 @@ def open_onnx(path: Path, overrides: Sequence[Change], device: str | None = None
     network = OnnxNetwork(path, device or chosen_device())
     header = network.header
     require_logits(header, path)
-    sections = {"eval": dict(header.tested), "data": dict(header.data)}
+    tested = {"precision": AUTO, **header.tested}
+    sections = {"eval": tested, "data": dict(header.data)}
     config = config_without_parts(sections, overrides, str(path))
     config.eval.precision = _precision(config.eval.precision, header, path)
     predictor = OnnxPredictor(
