@@ -30,7 +30,7 @@ def test_keys_are_those_of_the_configuration_with_all_parts():
         (complete_change, "quirks.train", ["quirks.train_on_padding="]),
         (complete_change, "photos", []),
         (complete_preset, "f", ["folder", "folder-plus", "folder-retrieval"]),
-        (complete_method, "c", ["cd-clip", "clip-es"]),
+        (complete_method, "c", ["cd-clip", "clip-es", "corrclip"]),
         (complete_format, "coco,y", ["coco,yolo"]),
         (complete_format, "", list(EXPORTS)),
     ],

@@ -95,7 +95,7 @@ def test_without_tags_all_is_background():
     assert torch.equal(maps.scores.whole(), torch.ones(1, 30, 41))
 
 
-@pytest.mark.parametrize("name", label_methods())
+@pytest.mark.parametrize("name", [each for each in label_methods() if each != "corrclip"])
 @pytest.mark.parametrize("changes", [(), ("label.par=true",)])
 def test_images_that_go_together_are_scored_as_each_alone(name, changes):
     config = load_config("voc", [*CONFIG, *changes], method=name)

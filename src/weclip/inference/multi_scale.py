@@ -39,8 +39,8 @@ def multi_scale_logits(
         if scale != 1:
             scaled = F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
         if flip:
-            straight, mirrored = model(torch.cat([scaled, scaled.flip(-1)])).chunk(2)
-            logits = (straight + mirrored.flip(-1)) / 2
+            straight, turned = model(torch.cat([scaled, scaled.flip(-1)])).chunk(2)
+            logits = (straight + turned.flip(-1)) / 2
         else:
             logits = model(scaled)
         if total is None:
