@@ -223,6 +223,7 @@ def test_corrclip_without_tags(tmp_path, voc_root, reproduce, dino_file):
     assert reproduce("corrclip", voc_root, tmp_path / "other", *regions) == 0
     first, _ = record(tmp_path / "other")["rows"]
     assert first["mean"] == miou(tmp_path / "other/maps-scores", "maps")
+    assert first["protocol"] == "val: maps; no CRF; float32; no tags"
     told = (tmp_path / "other/table.md").read_text()
     assert "regions.source=superpixels" in told
     assert "dino.weights" not in told

@@ -120,7 +120,8 @@ def protocol_of(row: Row, config: Config) -> str:
     if row.scored == MAPS:
         use, crf = config.label, "CRF" if row.crf else "no CRF"
         ends = (row.variant, "PAR" if use.par else "", crf, use.precision)
-        return "; ".join((f"{row.split}: maps", *filter(None, ends), "tags given"))
+        tags = "no tags" if use.any_class else "tags given"
+        return "; ".join((f"{row.split}: maps", *filter(None, ends), tags))
     tested, segments = config.eval, row.scored == "Segmentation"
     protocol = {
         "long_side": tested.side,
