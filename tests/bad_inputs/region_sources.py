@@ -28,7 +28,7 @@ CASES = (
         "regions-sam2-none",
         "SAM 2 without weights",
         f"{REGIONS} regions.source=sam2",
-        "regions.source=sam2 needs regions.sam2.weights=FOLDER; give a folder of facebook/sam2.1-hiera-tiny, -small, -base-plus or -large",
+        "regions.source=sam2 needs regions.sam2.weights=FOLDER; give a folder of facebook/sam2.1-hiera-tiny, -small, -base-plus or -large, or take regions.source=merged, graph or superpixels, which need none",
     ),
     Case(
         "regions-sam2-no-folder",

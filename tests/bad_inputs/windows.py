@@ -38,6 +38,30 @@ CASES = (
         "label.any_class=true: no tags are read, so data.tags_file=auto says nothing; leave one of them out",
     ),
     Case(
+        "tags-memory-without-auto",
+        "A memory of tags where CLIP makes none",
+        f"{LABEL} tags.memory=bank.safetensors",
+        "tags.memory=bank.safetensors: CLIP makes no tags here; add data.tags_file=auto, or leave it out",
+    ),
+    Case(
+        "regions-files-unread",
+        "Regions in files that nothing reads",
+        f"{LABEL} regions.files=JPEGImages",
+        "regions.files=JPEGImages: nothing here reads regions; add regions.vote=true or cam.source=region_attention, or leave it out",
+    ),
+    Case(
+        "train-windows",
+        "Windows in a training",
+        "train --config voc.yaml --out out label.windows=true",
+        "label.windows=true: weclip label reads it, trainings do not; leave it out (to train on masks of weclip label: weclip import-masks, then data.corrected)",
+    ),
+    Case(
+        "train-vote",
+        "A vote of regions in a training",
+        "train --config voc.yaml --out out regions.vote=true",
+        "regions.vote=true: weclip label reads it, trainings do not; leave it out (to train on masks of weclip label: weclip import-masks, then data.corrected)",
+    ),
+    Case(
         "any-class-gradcam",
         "Maps that need tags where no tags are read",
         FREE,

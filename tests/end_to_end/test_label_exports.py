@@ -90,7 +90,8 @@ def test_soft_maps_are_small_and_hold_no_pickle(whole, voc_world):
     for name, tags in worlds.scenes()[:8]:
         record = next(r for r in manifest(whole) if r["name"] == name)
         with np.load(whole / "soft" / f"{name}.npz", allow_pickle=False) as soft:
-            assert set(soft.files) == {"maps", "class_ids", "size"}
+            assert set(soft.files) == {"maps", "class_ids", "size", "shares"}
+            assert not soft["shares"]
             maps, class_ids, size = soft["maps"], soft["class_ids"], soft["size"]
         assert (maps.dtype, class_ids.dtype) == (np.uint8, np.uint8)
         assert maps.shape == (len(tags), 6, 6) if tags else maps.shape[0] == 0

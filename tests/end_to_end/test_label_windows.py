@@ -84,6 +84,21 @@ def test_every_class_may_be_anywhere(line, tmp_path, capsys):
     assert not any(mask.any() for mask in masks(high))
 
 
+def test_soft_maps_of_shares_give_the_masks(line, tmp_path):
+    """As docs/exports.md shows; every class may be there, so nothing may be scaled by itself."""
+    free = ["label.any_class=true", "label.background_under=0", "cam.source=text_probability"]
+    alone = [each for each in line if not each.startswith("dino.")]
+    plain = ["label.windows=false", "regions.vote=false", "--soft"]
+    assert cli.run(["label", *alone, *free, *plain, "--out", str(tmp_path / "out")]) == 0
+    for name, mask in zip(NAMES, masks(tmp_path / "out"), strict=True):
+        with np.load(tmp_path / "out" / "soft" / f"{name}.npz") as soft:
+            assert soft["shares"]
+            maps, size = torch.tensor(soft["maps"])[None] / 255, tuple(soft["size"].tolist())
+        maps = torch.nn.functional.interpolate(maps, size=size, mode="bilinear")[0]
+        scores = torch.cat([1 - maps.sum(0, keepdim=True).clamp(max=1), maps])
+        assert (scores.argmax(0).numpy() == mask).mean() > 0.95  # 8 bits of flat random maps
+
+
 def test_the_image_as_a_whole_without_tags(line, tmp_path):
     """Region attention at once, with all classes as tags."""
     free = ["label.windows=false", "label.any_class=true", "label.background_under=0"]

@@ -19,6 +19,7 @@ from weclip.tasks.regions.reading import UNKNOWN, open_regions
 pytest.importorskip("skimage", reason="needs the extra 'regions'")
 
 NAMES = [name for name, _ in worlds.scenes() if name.startswith("train")]
+ALL = [name for name, _ in worlds.scenes()]
 NO_RESULTS = ("run.json", "regions.json")
 
 
@@ -44,7 +45,7 @@ def content(out):
 
 def test_an_id_map_of_each_image_and_a_record(whole, voc_world):
     lines = [json.loads(row) for row in (whole / "manifest.jsonl").read_text().splitlines()]
-    assert [each["name"] for each in lines] == NAMES
+    assert sorted(each["name"] for each in lines) == sorted(ALL)
     for each in lines:
         ids = read_id_map(whole / "maps" / f"{each['name']}.png")
         assert ids.shape == (each["height"], each["width"]) == (48, 48)
@@ -107,6 +108,34 @@ def test_a_guide_is_read_and_named(line, dino_file, tmp_path):
 def config_of(voc_world, **changes):
     given = {"data.root": str(voc_world), "clip.weights": "x", **changes}
     return load_config("voc", [given])
+
+
+def test_images_of_another_command_stay_in_the_manifest(line, whole, tmp_path):
+    out = tmp_path / "out"
+    alone = [*line, "data.eval_split=null", "--out", str(out)]
+    assert cli.run(alone) == 0
+    names = [json.loads(row)["name"] for row in (out / "manifest.jsonl").open()]
+    assert names == NAMES
+    assert cli.run([*alone, "data.train_split=val", "--resume"]) == 0
+    rows = (out / "manifest.jsonl").read_text().splitlines()
+    assert sorted(rows) == sorted((whole / "manifest.jsonl").read_text().splitlines())
+
+
+def test_maps_of_another_image_or_command_are_refused(line, whole, voc_world, tmp_path):
+    """A folder of `weclip regions` is believed in what its maps say, not in their names."""
+    config = load_config("voc", ["data.root=x", "clip.weights=y", f"regions.files={whole}"])
+    own, pixels = image_of(voc_world)
+    assert open_regions(config)(own, pixels).id_map.shape == (48, 48)
+    other = TaggedImage(own.name, voc_world / "JPEGImages" / f"{NAMES[1]}.png", ())
+    with pytest.raises(InputError, match=f"not an id map that weclip regions made of .*{NAMES[1]}"):
+        open_regions(config)(other, pixels)
+    mixed = tmp_path / "mixed"
+    assert cli.run([*line, "regions.graph.scale=50", "--out", str(mixed)]) == 0
+    name = f"maps/{NAMES[0]}.png"
+    (mixed / name).write_bytes((whole / name).read_bytes())
+    config.regions.files = str(mixed)
+    with pytest.raises(InputError, match=r"made of this recipe \(regions.json\); make it again"):
+        open_regions(config)(own, pixels)
 
 
 def image_of(voc_world, name=NAMES[0]):

@@ -46,7 +46,7 @@ def whole(tmp_path_factory, line):
     """Files of an output that was left alone, and how long it took."""
     out, seconds = timed(line, tmp_path_factory.mktemp("whole"))
     files = results(out)
-    assert len(files) == 3 * 8 + 1
+    assert len(files) == 3 * 11 + 1
     return files, seconds
 
 

@@ -122,6 +122,10 @@ Named = tuple[TaggedImage, NDArray[np.uint8]]
 class Scorer(Protocol):
     """A method that makes scores of images and their tags."""
 
+    @property
+    def shares(self) -> bool:
+        """Whether soft maps are shares of a place, of which background has the rest."""
+
     def size_of(self, named: Named) -> tuple[int, int] | None:
         """(H, W) at which an image is seen; None: it goes alone."""
 
@@ -146,6 +150,12 @@ class LabelMask:
     label_map: NDArray[np.uint8]
     confidence: float
     soft: NDArray[np.uint8] | None = None
+
+
+def soft_shares(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Maps (K, h, w) that are shares of a place, in [0, 1], in 0..255; nothing else is scaled."""
+    levels: NDArray[np.uint8] = np.round(255 * maps.clip(0, 1)).astype(np.uint8)
+    return levels
 
 
 def soft_maps(maps: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -99,8 +99,8 @@ def test_regions_and_a_memory_that_both_read(voc_world, clip_file, dino_file, tm
     caplog.set_level(logging.INFO, "weclip")
     given = {"config": "voc", "regions": {"superpixels": {"count": 12}}}
     cut = weclip.regions(voc_world, out=tmp_path / "cut", **VOC, **given)
-    assert cut.count == len(list(cut.maps.rglob("*.png"))) == 8
-    assert "VOC2012: 8 images in train; no tags are read" in caplog.messages[0]
+    assert cut.count == len(list(cut.maps.rglob("*.png"))) == 11  # with those to score on
+    assert "VOC2012: 11 images in train, val; no tags are read" in caplog.messages[0]
     given = {"config": "voc", "regions": {"files": cut.out}, "dino": {"weights": dino_file}}
     with_clip = {"clip": clip_file, **VOC, **given}
     made = weclip.memory(voc_world, out=tmp_path / "bank.safetensors", **with_clip)

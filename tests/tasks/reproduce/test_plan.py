@@ -99,6 +99,7 @@ BAD = {
     [
         ("clip-es", "data.train_split=val", "the rows of the table decide it"),
         ("clip-es", "label.confidence=0.5", "the rows of the table decide it"),
+        ("corrclip", "label.any_class=false", "the rows of the table decide it"),
         ("clip-es", "eval.long_side=64", "clip-es trains nothing and does not read it"),
         ("cd-clip", "train.steps=3", "cd-clip trains nothing and does not read it"),
         ("excel", "clip.description_clusters=7", "the rows of the table decide it"),

@@ -17,7 +17,7 @@ from weclip.system.untrusted.documents import read_json
 from weclip.tasks.evaluate.mask_folders import SHOWN_MISSING, find_files
 from weclip.tasks.label.folder import KIND, RECIPE_NAME
 from weclip.tasks.label.run import LabelOptions, label
-from weclip.tasks.load.for_labels import is_guided
+from weclip.tasks.load.for_labels import is_guided, reads_regions
 
 LABELS = "labels"
 """Folder of a run that masks are made in."""
@@ -68,11 +68,13 @@ def settings(config: Config) -> Any:
 
 
 def of_labels(config: Config) -> Config:
-    """The configuration that masks are made with: a second encoder only where it is read.
+    """The configuration that masks are made with: what is read there, and no more.
 
     The method does not count there; the one that is named reads CLIP alone.
     """
     config = replace(config, method=replace(config.method, name=MethodConfig().name))
+    if not reads_regions(config):
+        config = replace(config, regions=replace(config.regions, files=None))
     if is_guided(config):
         return config
     return replace(config, dino=replace(config.dino, weights=None, sha256=None))

@@ -98,6 +98,7 @@ class LabelFolder:
         soft: Whether it is only with its soft maps.
         corrected: Name of an image -> digest of its corrected mask, which is its mask.
         any_class: Whether no tags are read: those of a line are what its mask has.
+        shares: As `Scorer.shares`, of soft maps.
     """
 
     out: Path
@@ -108,6 +109,7 @@ class LabelFolder:
     soft: bool = False
     corrected: Mapping[str, str] = field(default_factory=dict)
     any_class: bool = False
+    shares: bool = False
 
     def enter(self, *, joins: bool, overwrite: bool, inputs: Iterable[Path]) -> None:
         """Make the folder, or join what is there.
@@ -175,7 +177,12 @@ class LabelFolder:
         def write(temporary: Path) -> None:
             with temporary.open("wb") as file:
                 np.savez_compressed(
-                    file, allow_pickle=False, maps=maps, class_ids=class_ids, size=size
+                    file,
+                    allow_pickle=False,
+                    maps=maps,
+                    class_ids=class_ids,
+                    size=size,
+                    shares=np.array(self.shares),
                 )
 
         write_atomically(self.soft_path(image), write)

@@ -143,6 +143,11 @@ def open_label_regions(
             require_given(refiner.config, f"label.model={config.label.model}: ")
             return None
     elif not reads_regions(config):
+        if config.regions.files is not None and config.tags_memory is None:
+            raise InputError(
+                f"regions.files={config.regions.files}: nothing here reads regions; add "
+                "regions.vote=true or cam.source=region_attention, or leave it out"
+            )
         return None
     precision = config.label.precision
     see = None if guide is None else guide_by(guide.image.to(default_device()), precision)

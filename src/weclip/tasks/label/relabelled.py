@@ -13,7 +13,7 @@ from torch import Tensor
 
 from weclip.backbones.precision import computing_in
 from weclip.data.windows import whole
-from weclip.inference.label_masks import HeldPixels, Named, Scores, soft_maps
+from weclip.inference.label_masks import HeldPixels, Named, Scores, soft_shares
 from weclip.labels.banks.bank_file import read_bank
 from weclip.labels.banks.feature_bank import FeatureBank, digest_of
 from weclip.labels.banks.search import nearest, of_classes
@@ -47,6 +47,7 @@ class Relabelled:
     regions: RegionReader | None = None
 
     batch_pixels = 1
+    shares = True
 
     def size_of(self, named: Named) -> tuple[int, int] | None:
         """None: images go one by one."""
@@ -67,7 +68,7 @@ class Relabelled:
             found = self.method.probabilities(seen, regions=cut, find=find)[allowed]
         size = (pixels.shape[0], pixels.shape[1])
         values = resized(found, size, whole(size)).cpu().numpy()  # (1+K, H, W)
-        levels = soft_maps(values[1:]) if self.soft else None
+        levels = soft_shares(values[1:]) if self.soft else None
         return Scores(HeldPixels(values, np.array(allowed, np.uint8)), levels)
 
     def _find(self, queries: Tensor, *, there: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,7 @@ from weclip.tasks.report.data import images_by_class, images_by_tags, tags_found
 from weclip.tasks.report.folder_scenes import Files, panels_of, watched
 from weclip.tasks.report.harmless import harmless
 from weclip.tasks.report.repeat import repeat_command, suspects_command
+from weclip.tasks.train.inputs import OF_LABELS
 
 TAGS_ONLY = "They hold the classes of an image's tags only"
 ANY_CLASS = "No tags were read, so every class may be in every image"
@@ -99,6 +100,7 @@ def _scores(out: Path, config: Config, settings: Mapping[str, Any]) -> str:
 def _train(out: Path, config: Config, settings: Mapping[str, Any]) -> Advice:
     """The command that learns from the same images and tags."""
     place = out.with_name(f"{out.name}-run")
+    settings = {key: value for key, value in settings.items() if key not in OF_LABELS}
     return Advice(
         "Train a segmenter",
         "It learns from all images together, needs no tags afterwards, and finds classes that a "
@@ -124,6 +126,7 @@ def _overview(
         images=images_by_class(images, len(classes.names)) if tagged else None,
         iou=None,
     )
+    trains = tagged and not config.label.windows  # else it would see other maps than these
     sure = mean(scene.confidence or 0.0 for scene in scenes)
     settings = folder.recipe["config"]
     note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
@@ -144,7 +147,7 @@ def _overview(
             *advice.unsure(scenes),
             *(advice.few_images(rows, names) if tagged else ()),
             *advice.no_masks(_scores(folder.out, config, settings), "of these images"),
-            *([_train(folder.out, config, settings)] if tagged else []),
+            *([_train(folder.out, config, settings)] if trains else []),
         ],
         data=dataset.understood(config.data.train_split, None),
         tag_counts=images_by_tags(images) if tagged else [],

@@ -38,6 +38,7 @@ from weclip.tasks.label.windowed import require_windows
 from weclip.tasks.load.for_labels import require_clip_files
 from weclip.tasks.load.model import model_path
 from weclip.tasks.tag.auto_tags import AUTO_TAGS, tagged_once, with_tags_precision
+from weclip.tasks.tag.memory import require_tags_memory
 from weclip.tasks.train.inputs import read_paths
 from weclip.training.model_file import read_model_file
 from weclip.training.runlog import progress_bar
@@ -120,6 +121,7 @@ def _label(
         soft=options.soft,
         corrected={} if applied is None else applied.seen.digests,
         any_class=config.label.any_class,
+        shares=opened.scorer.shares,
     )
     recipe = decisive(folder.recipe)
     recipe |= {"class_list": str(recipe["class_list"]), "corrected": str(folder.corrected)}
@@ -182,6 +184,7 @@ def read_images(config: Config, out: Path, console: Console) -> tuple[Dataset, l
 
 def require_consistent(config: Config) -> None:
     """InputError for settings that contradict each other."""
+    require_tags_memory(config)
     if config.label.windows:
         require_windows(config)
     if config.label.any_class:

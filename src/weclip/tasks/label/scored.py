@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weclip.backbones.precision import computing_in
-from weclip.inference.label_masks import Named, Scores, soft_maps
+from weclip.inference.label_masks import Named, Scores, soft_maps, soft_shares
 from weclip.inference.prediction import batch_pixels
 from weclip.methods.training_free import TrainingFree, TrainingFreeMaps
 from weclip.tasks.regions.reading import RegionReader
@@ -36,6 +36,11 @@ class Scored:
         """Pixels that are scored together."""
         return batch_pixels(on_cpu=self.method.device.type == "cpu")
 
+    @property
+    def shares(self) -> bool:
+        """As `Scorer.shares`."""
+        return self.method.labels.shares
+
     def size_of(self, named: Named) -> tuple[int, int] | None:
         """(H, W) at which an image with tags is seen."""
         image, pixels = named
@@ -57,5 +62,6 @@ class Scored:
         return [self.regions(*named).id_map for named in batch]
 
     def _scores(self, maps: TrainingFreeMaps, votes: NDArray[np.int32] | None) -> Scores:
-        levels = soft_maps(maps.refined.float().cpu().numpy()) if self.soft else None
+        values = maps.refined.float().cpu().numpy()
+        levels = (soft_shares if self.shares else soft_maps)(values) if self.soft else None
         return Scores(maps.scores, levels, votes)

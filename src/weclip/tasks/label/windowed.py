@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weclip.backbones.precision import computing_in
 from weclip.config import Config
-from weclip.inference.label_masks import Named, Scores, soft_maps
+from weclip.inference.label_masks import Named, Scores, soft_shares
 from weclip.labels.pixel_scores import all_background
 from weclip.labels.region_attention.words import Words
 from weclip.methods.windows.averaged import WindowedRegionAttention
@@ -53,6 +53,7 @@ class Windowed:
     votes: bool
 
     batch_pixels = 1
+    shares = True
 
     def size_of(self, named: Named) -> tuple[int, int] | None:
         """None: images go one by one."""
@@ -80,7 +81,7 @@ class Windowed:
             return None
         patch = self.method.image_encoder.patch_size
         height, width = (max(1, round(side / patch)) for side in scores.cosine.shape[1:])
-        return soft_maps(scores.tag_maps((height, width)).cpu().numpy())
+        return soft_shares(scores.tag_maps((height, width)).cpu().numpy())
 
     def _voting(self, ids: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """Ids (H, W) whose 0 has no vote; as released, that is the least one that is there."""

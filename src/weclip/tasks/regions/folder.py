@@ -3,6 +3,7 @@
 An id map carries its line of the manifest in itself, as the masks of `weclip label` do.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from weclip.labels.regions.regions import IN_NONE, Regions
 from weclip.system.files import sha256_of, write_text
 from weclip.system.provenance import versions
 from weclip.system.untrusted.documents import as_parsed, parse_json
+from weclip.system.untrusted.files import read_bytes
 from weclip.tasks.label.joining import make_or_join, require_same
 from weclip.tasks.predict import write_overlay
 
@@ -62,6 +64,11 @@ def made_with(recipe: Mapping[str, Any]) -> Record:
     keys = ("source", "settings", "saw_human_masks", "sha256")
     guide = {"guide": recipe["guide"]} if "guide" in recipe else {}
     return {key: recipe[key] for key in keys} | guide
+
+
+def made_digest(recipe: Mapping[str, Any]) -> str:
+    """What id maps say of the recipe that they were made with; KeyError if it is none."""
+    return hashlib.sha256(json.dumps(decisive(recipe), sort_keys=True).encode()).hexdigest()
 
 
 def decisive(recipe: Mapping[str, Any]) -> Record:
@@ -158,11 +165,24 @@ class RegionFolder:
             "height": ids.shape[0],
             "regions": len(np.unique(ids[inside])),
             "covered": round(float(inside.mean()), 6),
+            "made": made_digest(self.recipe),
             **({} if found is None else {"masks": len(found.scores)}),
         }
         save_id_map(ids, self.map_path(image), json.dumps(record))
 
     def write_manifest(self, records: Sequence[Record]) -> None:
-        """Write the lines of all images in their order."""
+        """Write the lines of all images in their order, then those of other commands' images."""
+        named = {record["name"] for record in records}
+        earlier = [each for each in self._manifest() if each["name"] not in named]
+        records = [*records, *earlier]
         lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
         write_text(self.out / MANIFEST_NAME, "".join(lines))
+
+    def _manifest(self) -> list[Record]:
+        """The lines that are there, of id maps that are there."""
+        path = self.out / MANIFEST_NAME
+        if not path.is_file():
+            return []
+        lines = read_bytes(path, "manifest").splitlines()
+        records: list[Record] = [parse_json(line, str(path)) for line in lines]
+        return [each for each in records if (self.out / MAPS / f"{each['name']}.png").is_file()]

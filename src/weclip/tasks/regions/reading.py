@@ -11,13 +11,14 @@ from rich.console import Console
 
 from weclip.config import Config
 from weclip.data.regions.files import RegionFiles, StoredRegions
+from weclip.data.regions.id_maps import read_region_note
 from weclip.labels.regions.painting import by_area, by_score
 from weclip.labels.regions.regions import GuideOf, Proposals, Regions
 from weclip.system.console import QUIET
 from weclip.system.errors import InputError
 from weclip.system.files import sha256_of
-from weclip.system.untrusted.documents import read_json
-from weclip.tasks.regions.folder import RECIPE_NAME, made_with
+from weclip.system.untrusted.documents import parse_json, read_json
+from weclip.tasks.regions.folder import RECIPE_NAME, decisive, made_digest, made_with
 from weclip.tasks.regions.opening import OpenedSource, open_source
 
 UNKNOWN = "unknown: made elsewhere"
@@ -44,11 +45,13 @@ class RegionReader:
         record: What a record says of them: `source`, `saw_human_masks`, and more where it is known.
         files: The folder that they are read from; None where they are made.
         source: What makes them; None where they are read.
+        made: What each id map says of the recipe of its folder; None of a folder made elsewhere.
     """
 
     record: dict[str, Any]
     files: RegionFiles | None = None
     source: OpenedSource | None = None
+    made: str | None = None
 
     def __call__(self, image: NamedImage | None, pixels: NDArray[np.uint8]) -> Regions:
         """The regions of an image at its own size.
@@ -75,7 +78,26 @@ class RegionReader:
         """Those in files, of an image of this size (H, W); errors as in a call."""
         if self.files is None:
             raise TypeError("a reader of regions without files reads none")
+        if self.made is not None:
+            self._require_own(image, self.made)
         return as_regions(self.files.read(image.name, image.path, size))
+
+    def _require_own(self, image: NamedImage, made: str) -> None:
+        """InputError if an id map of weclip's is of another image, or of another command."""
+        assert self.files is not None
+        path, _ = self.files.files_of(image.name)
+        assert path is not None  # in a folder of weclip's
+        try:
+            note = parse_json(read_region_note(path) or "", "note")
+            same, of_recipe = note["sha256"] == sha256_of(image.path), note["made"] == made
+        except (ValueError, KeyError, TypeError):
+            same = of_recipe = False
+        if not (same and of_recipe):
+            of = f"of this recipe ({RECIPE_NAME})" if same else f"of {image.path}"
+            raise InputError(
+                f"{path}: not an id map that weclip regions made {of}; make it again, or give the "
+                "folder of these images"
+            )
 
     def read_ids(self, image: NamedImage, size: tuple[int, int]) -> NDArray[np.int32]:
         """(H, W) their numbers alone."""
@@ -105,7 +127,11 @@ def open_regions(
         source = open_source(config, guide=guide, console=console)
         return RegionReader(source.record, source=source)
     files = RegionFiles(Path(config.regions.files), config.data.max_pixels)
-    return RegionReader(_record_of(files), files=files)
+    recipe = _recipe_of(files)
+    if recipe is None:
+        return RegionReader({"source": "files", "saw_human_masks": UNKNOWN}, files=files)
+    record = {**made_with(recipe), "files": sha256_of(files.folder / RECIPE_NAME)}
+    return RegionReader(record, files=files, made=made_digest(recipe))
 
 
 def as_regions(stored: StoredRegions) -> Regions:
@@ -123,16 +149,17 @@ def as_regions(stored: StoredRegions) -> Regions:
     return Regions(by_score(proposals) if stored.surer_on_top else by_area(proposals), proposals)
 
 
-def _record_of(files: RegionFiles) -> dict[str, Any]:
-    """What a record says of regions in files."""
+def _recipe_of(files: RegionFiles) -> dict[str, Any] | None:
+    """The recipe of a folder of weclip regions; None of a folder made elsewhere."""
     if not files.own:
-        return {"source": "files", "saw_human_masks": UNKNOWN}
+        return None
     path = files.folder / RECIPE_NAME
     try:
-        made = made_with(read_json(path, "record"))
+        recipe: dict[str, Any] = read_json(path, "record")
+        decisive(recipe)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise InputError(
             f"{path}: no record of weclip regions; make the regions again, or move maps/ to a "
             "folder of its own"
         ) from None
-    return {**made, "files": sha256_of(path)}
+    return recipe

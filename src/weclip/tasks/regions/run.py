@@ -1,7 +1,7 @@
 """`weclip regions`: images cut into regions, once, for all that reads them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -85,7 +85,7 @@ def _regions(
 ) -> int:
     """As `regions`, in a folder that is held; shards hold it together."""
     agree_on_settings(config, **asdict(options))
-    images = images_of(config, console)
+    images = images_of(config, console, scored=True)
     require_outside(out, (image.path for image in images))
     source = open_source(config, console=console)
     folder = RegionFolder(out, make_recipe(config, source.record), options.overlays)
@@ -123,10 +123,15 @@ def cut(
             progress.advance(task)
 
 
-def images_of(config: Config, console: Console) -> list[TaggedImage]:
+def images_of(config: Config, console: Console, *, scored: bool = False) -> list[TaggedImage]:
     """The images of the training split and, of a folder, of the split to score on.
 
     Tags and classes are not looked at, so there need be none.
+
+    Args:
+        config: Resolved configuration; `data` is read.
+        console: Where it is told.
+        scored: Whether the split to score on is read of other layouts too, where there is one.
 
     Raises:
         InputError: There is no image.
@@ -134,8 +139,21 @@ def images_of(config: Config, console: Console) -> list[TaggedImage]:
     data, classes = config.data, parse_classes({"classes": ["any"]}, "images")
     dataset = open_dataset(data.format, data.root, classes=classes, tags_file=AUTO)
     listed = list_images(untagged(config), dataset)
+    if scored:
+        listed = with_scored(listed, dataset, data.eval_split)
     tell_lines(understood(listed, dataset, config), console)
     return listed.images
+
+
+def with_scored(listed: Listed, dataset: Dataset, split: str | None) -> Listed:
+    """The images, and those of the split to score on that are not among them, if it is there."""
+    try:
+        more = [] if split is None else dataset.read_split(split)
+    except InputError:
+        return listed
+    new = [image for image in more if image.name not in listed.splits]
+    splits = {**listed.splits, **{image.name: str(split) for image in new}}
+    return replace(listed, images=[*listed.images, *new], splits=splits)
 
 
 def understood(listed: Listed, dataset: Dataset, config: Config) -> list[str]:

@@ -49,6 +49,7 @@ def _decided(table: Published) -> Iterator[tuple[str, str]]:
         yield "train.seed", "--seeds decides it"
         return
     yield "data.train_split", ROWS
+    yield "label.any_class", ROWS
     if any(row.crf for row in table.rows):
         yield "label.confidence", ROWS
     needed = needed_keys(table)

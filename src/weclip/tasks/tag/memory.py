@@ -72,6 +72,15 @@ class TagsMemory:
         }
 
 
+def require_tags_memory(config: Config) -> None:
+    """InputError for a memory of tags where CLIP makes none."""
+    if config.tags.memory is not None and config.tags_memory is None:
+        raise InputError(
+            f"{KEY}={config.tags.memory}: CLIP makes no tags here; add data.tags_file=auto, or "
+            "leave it out"
+        )
+
+
 def open_tags_memory(
     config: Config, clip: Clip, console: Console, guide: Dino | None = None
 ) -> TagsMemory | None:

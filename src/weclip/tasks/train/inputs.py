@@ -36,7 +36,7 @@ from weclip.tasks.load.cutter import cuts_images
 from weclip.tasks.load.start import mit_path, starts_from_mit
 from weclip.tasks.regions.reading import NamedImage, RegionReader, open_regions
 from weclip.tasks.tag.auto_tags import tagged_once
-from weclip.tasks.tag.memory import TagsMemory, open_tags_memory
+from weclip.tasks.tag.memory import TagsMemory, open_tags_memory, require_tags_memory
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
         stored: Where an interrupted run keeps the tags that CLIP made, if it has any.
     """
     data = config.data
+    require_read(config)
     require_files(config)
     dataset = open_configured(config, console)
     classes = dataset.classes
@@ -104,6 +105,26 @@ def read_inputs(config: Config, console: Console, stored: Path | None = None) ->
     return Inputs(
         classes, images, masked, backbones, read, text, described, memory, corrected, regions
     )
+
+
+OF_LABELS = ("label.windows", "label.any_class", "label.memory", "regions.vote")
+"""Keys of how `weclip label` makes masks that would change what is learnt, and do not."""
+
+
+def require_read(config: Config) -> None:
+    """InputError for keys that a training does not read, where their default is not kept."""
+    require_tags_memory(config)
+    if cuts_images(config):  # whose masks weclip label makes
+        return
+    for key in OF_LABELS:
+        section, name = key.split(".")
+        value = getattr(getattr(config, section), name)
+        if value not in (None, False):
+            shown = "true" if value is True else value
+            raise InputError(
+                f"{key}={shown}: weclip label reads it, trainings do not; leave it out (to train "
+                "on masks of weclip label: weclip import-masks, then data.corrected)"
+            )
 
 
 def read_regions(

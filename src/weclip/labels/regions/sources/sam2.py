@@ -61,7 +61,10 @@ class Sam2Masks:
     def model(self) -> Sam2:
         """The frozen model, read when it is first needed."""
         if self.weights is None:
-            raise InputError(f"regions.source=sam2 needs regions.sam2.weights=FOLDER; {FETCH}")
+            raise InputError(
+                f"regions.source=sam2 needs regions.sam2.weights=FOLDER; {FETCH}, or take "
+                "regions.source=merged, graph or superpixels, which need none"
+            )
         found = load_sam2(Path(at_home(self.weights)))
         found.model.to(default_device())
         return found
