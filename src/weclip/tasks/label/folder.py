@@ -6,7 +6,7 @@ shards need not know of each other, and the manifest is collected from the masks
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -216,14 +216,6 @@ class LabelFolder:
             "confidence": round(mask.confidence, 6),
             **({CORRECTED: self.corrected[image.name]} if image.name in self.corrected else {}),
         }
-
-    def with_found(self, image: TaggedImage) -> TaggedImage:
-        """The image, whose tags are what its mask has where no tags are read."""
-        record = self.record(image) if self.any_class else None
-        if record is None:
-            return image
-        tags = sorted(self.classes.names.index(name) for name in record["tags"])
-        return replace(image, tags=tuple(tags))
 
     def _tag_names(self, tags: Sequence[int]) -> list[str]:
         return [self.classes.names[tag] for tag in tags]

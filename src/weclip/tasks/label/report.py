@@ -74,14 +74,17 @@ def read_scenes(folder: LabelFolder, images: Sequence[TaggedImage]) -> list[Scen
     if [record["name"] for record in records] != [image.name for image in images]:
         return None
     ids = {name: i for i, name in enumerate(folder.classes.names_with_background)}
-    return [_scene(r, image, ids) for r, image in zip(records, images, strict=True)]
+    tags = [None if folder.any_class else image.tags for image in images]
+    return [_scene(r, own, ids) for r, own in zip(records, tags, strict=True)]
 
 
-def _scene(record: Mapping[str, Any], image: TaggedImage, ids: Mapping[str, int]) -> Scene:
+def _scene(
+    record: Mapping[str, Any], tags: tuple[int, ...] | None, ids: Mapping[str, int]
+) -> Scene:
     return Scene(
-        name=image.name,
+        name=record["name"],
         size=(record["height"], record["width"]),
-        tags=image.tags,
+        tags=tags,
         shares={ids[name]: share for name, share in record["shares"].items() if share},
         unsure=record["unsure"],
         confidence=record["confidence"],
@@ -129,7 +132,7 @@ def _overview(
     trains = tagged and not config.label.windows  # else it would see other maps than these
     sure = mean(scene.confidence or 0.0 for scene in scenes)
     settings = folder.recipe["config"]
-    note = "Most doubtful first: a tag that is nowhere, then what is unsure. Hatched: unsure (255)."
+    note = f"Most doubtful first{': a tag that is nowhere, then what is unsure' if tagged else ''}."
     return Overview(
         title=f"Masks from {'tags' if tagged else 'class names'}: {folder.out.name}",
         lead=f"Masks made by frozen encoders ({folder.recipe['method']}), without training. "
@@ -152,7 +155,7 @@ def _overview(
         data=dataset.understood(config.data.train_split, None),
         tag_counts=images_by_tags(images) if tagged else [],
         rows=rows,
-        sections=[Section("Images", note, ordered, panels)],
+        sections=[Section("Images", f"{note} Hatched: unsure (255).", ordered, panels)],
         scenes=ordered,
         command=repeat_command(
             "label", settings, folder.out, plugins=config.PLUGINS, options=options

@@ -166,7 +166,6 @@ def _label(
     if not place.is_main_process:
         return 0
     count = finish(folder, images, options, classes, console)
-    images = [folder.with_found(image) for image in images]
     report_labels(folder, images, dataset, config, options.to_list(), console)
     return count
 
