@@ -182,6 +182,20 @@ def test_overwrite_replaces_an_evaluation_but_not_the_masks(voc_world, truth, tm
     assert len(list(inside.iterdir())) == 3
 
 
+def test_masks_of_weclip_label_with_other_classes_are_refused(truth, voc_world, tmp_path, capsys):
+    """Their ids mean something else; a list that goes on is no other."""
+    masks = Path(shutil.copytree(truth, tmp_path / "labels" / "masks"))
+    recipe = masks.parent / "label.json"
+    own = list(load_classes("voc").names_with_background)
+    for names in (own, [*own, "own class"]):
+        recipe.write_text(json.dumps({"classes": names}))
+        assert evaluate_voc(masks, tmp_path / "out", voc_world, "--overwrite") == 0
+    recipe.write_text(json.dumps({"classes": [own[0], *reversed(own[1:])]}))
+    capsys.readouterr()
+    assert evaluate_voc(masks, tmp_path / "other", voc_world) == 2
+    assert "made by weclip label of other classes" in capsys.readouterr().err
+
+
 def test_the_commands_of_the_page_run(run_folder, voc_world, predicted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, place in {

@@ -18,6 +18,9 @@ from weclip.data.masks.mask_files import read_mask
 from weclip.system.console import warn
 from weclip.system.errors import InputError
 from weclip.system.files import at_home
+from weclip.system.untrusted.documents import read_json
+from weclip.system.untrusted.text import short
+from weclip.tasks.label.folder import RECIPE_NAME
 
 SHOWN_MISSING = 3
 OPTION = "folder of predicted masks (--masks)"
@@ -88,6 +91,26 @@ def default_name(folder: Path) -> str:
     if folder.name == "masks" and folder.parent.name not in ("", ".."):
         return folder.parent.name
     return folder.name or str(folder)
+
+
+def require_same_classes(folders: Mapping[str, Path], names: Sequence[str]) -> None:
+    """InputError if masks of weclip label have ids of other classes; what is known is compared.
+
+    Args:
+        folders: The folders; one called `masks` beside a `label.json` is of weclip label.
+        names: Class names with background. A list that goes on where the other ends is no other.
+    """
+    for folder in folders.values():
+        recipe = folder.parent / RECIPE_NAME
+        if folder.name != "masks" or not recipe.is_file():
+            continue
+        found = read_json(recipe, "recipe").get("classes")
+        if not isinstance(found, list) or any(a != b for a, b in zip(found, names, strict=False)):
+            raise InputError(
+                f"--masks {folder}: made by weclip label of other classes, or in another order, "
+                f"than those of the data ({short(', '.join(names), 200)}); their ids would mean "
+                "something else: give the data, or data.classes, that they were made of"
+            )
 
 
 def find_masks(

@@ -38,6 +38,7 @@ from weclip.tasks.evaluate.mask_folders import (
     find_masks,
     named_folders,
     read_scene,
+    require_same_classes,
 )
 from weclip.tasks.evaluate.model import KIND, claim, eval_split, keep
 from weclip.tasks.evaluate.scored_report import (
@@ -110,6 +111,7 @@ def _evaluate_masks(
     crf = installed_crf() if config.eval.crf else None
     dataset = open_configured(config, console, trains=False)
     classes = dataset.classes
+    require_same_classes(folders, classes.names_with_background)
     samples = dataset.read_masked_split(split)
     scenes, missing = find_masks(folders, samples, console, allow_missing=allow_missing)
     seen = chain(seen_in(scene.sample for scene in scenes), predicted_in(scenes))
