@@ -80,7 +80,7 @@ def scorer(changes: Sequence[str], encoder: ClipImageEncoder, text: TextFeatures
     config = load_config("voc", [*paths, *changes])
     image = DinoImageEncoder(width=384, blocks=12, patch_size=14, native_grid=37)
     dino = Dino(image.to(device()), "", "random", "")
-    regions = open_label_regions(config, dino, QUIET)
+    regions = open_label_regions(config, None, dino, QUIET)
     if config.label.windows:
         clip = Clip(encoder, None, text.scale, "", "random", "", None)  # type: ignore[arg-type]
         words = torch.cat([text.background, text.classes]).to(device())
