@@ -9,7 +9,7 @@ from weclip.cli import app as cli
 TAG = "tag --config voc.yaml --out tags.csv"
 AUTO = "data.tags_file=auto"
 LABEL = f"label --config folder.yaml {AUTO} --out out"
-NAMELESS = "album: no class list, and tags by CLIP (auto) need the names; give data.classes=FILE, or list them under 'classes' in classes.yaml"
+NAMELESS = "album: no class list, and tags by CLIP (auto), or labels without tags, need the names; give data.classes=FILE, or list them under 'classes' in classes.yaml"
 
 
 def _tagged() -> None:
@@ -165,7 +165,7 @@ CASES = (
         "tag-memory-gone",
         "A memory that is not there",
         f"{TAG} tags.memory=bank.safetensors dino.weights=demo",
-        "tags.memory=bank.safetensors: no such bank; give a file of weclip memory, or a run's",
+        "tags.memory=bank.safetensors: no such bank; give a file of weclip memory",
     ),
     Case(
         "tag-memory-released",

@@ -204,8 +204,9 @@ def open_dataset(
         place = describe(root, None if tags_file == AUTO else tags_file)
         if tags_file == AUTO and place.classes is None and _class_list(place) is None:
             raise InputError(
-                f"{place.origin}: no class list, and tags by CLIP (auto) need the names; give "
-                f"data.classes=FILE, or list them under 'classes' in {CLASSES_FILE}"
+                f"{place.origin}: no class list, and tags by CLIP (auto), or labels without tags, "
+                "need the names; give data.classes=FILE, or list them under 'classes' in "
+                f"{CLASSES_FILE}"
             )
         classes, source, guessed = _own_classes(place, faithful, choice)
     return Dataset(format, root, classes, tags_file, source, guessed, choice)

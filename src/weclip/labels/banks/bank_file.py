@@ -58,7 +58,7 @@ def read_bank(path: Path, *, most_rows: int, key: str) -> FeatureBank:
         InputError: No such file, no bank, a damaged one, or one of more rows.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such bank; give a file of weclip memory, or a run's")
+        raise InputError(f"{path}: no such bank; give a file of weclip memory")
     try:
         tensors, metadata = read_safetensors(path)
     except (SafetensorError, OSError) as error:
@@ -69,7 +69,7 @@ def read_bank(path: Path, *, most_rows: int, key: str) -> FeatureBank:
         found = one_line(repr(header.get("format")))
         raise InputError(
             f"{path}: not a bank (its format is {found}, not '{FORMAT}'); give a file of weclip "
-            "memory, or bank.safetensors of a run of retrieval"
+            "memory"
         )
     try:
         bank = _bank_of(tensors, header)

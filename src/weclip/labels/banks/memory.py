@@ -138,6 +138,7 @@ def require_made_alike(
             )
     if bank.made != made:
         raise InputError(
-            f"{where}: made of '{bank.made}', but here is '{made}'; give the same configuration, "
+            f"{where}: made of '{bank.made}', but here is '{made}'; give the same "
+            "cam.source, cam.embedding and settings of theirs, "
             "or make it again"
         )

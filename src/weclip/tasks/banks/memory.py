@@ -139,7 +139,8 @@ def check_target(out: Path, options: MemoryOptions) -> None:
     begun = (parts_folder(out) / RECIPE).exists()
     goes_on = begun and (options.resume or options.shard is not None)  # perhaps killed at its end
     if out.exists() and not (options.overwrite or goes_on):
-        raise InputError(f"--out {out} exists; choose another name or add --overwrite")
+        done = "" if options.shard is None else "if other shards made it, nothing is left to do; "
+        raise InputError(f"--out {out} exists; {done}choose another name or add --overwrite")
     if out.exists():
         read_bank(out, most_rows=MOST_ROWS, key="")  # nothing else is overwritten
     if begun and not (goes_on or options.overwrite):

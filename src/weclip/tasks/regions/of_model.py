@@ -13,11 +13,15 @@ from weclip.inference.scores.evaluate import RegionsOf
 from weclip.labels.regions.regions import described
 from weclip.system.errors import InputError
 from weclip.tasks.load.cutter import REGIONS, cuts_images
-from weclip.tasks.regions.reading import UNKNOWN, NamedImage, RegionReader, open_regions
+from weclip.tasks.regions.reading import NamedImage, RegionReader, open_regions
 from weclip.training.model_file import ModelFile
 
 NOT_GIVEN = ""
 """`regions.files` of a model that was trained with some, where none are given for other images."""
+
+
+OF_TRAINING = "said in run.json of the training"
+"""What scores say of regions in files that only the training of a model read."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def regions_in(config: Config, regions: ModelRegions | None) -> dict[str, Any]:
     if "regions" not in config.reads() and config.tags_memory is None:
         return {}
     if config.regions.files is not None:
-        return {"regions": "files", "saw_human_masks": UNKNOWN}
+        return {"regions": "files", "saw_human_masks": OF_TRAINING}
     source = config.part(parts.REGION_SOURCE, config.regions.source)
     return {"regions": config.regions.source, "saw_human_masks": source.saw_human_masks}
 
