@@ -5,6 +5,7 @@ is one process, and everything here is trivial. So it is without PyTorch, which 
 is needed.
 """
 
+import atexit
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -27,7 +28,6 @@ Thing = TypeVar("Thing")
 
 SILENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives them up."""
-
 
 _LOCAL_RANKS = ["LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK"]
 _RANKS = ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"]
@@ -134,6 +134,16 @@ def _connect(*, local_rank: int, size: int) -> None:
         except BaseException:
             PartialState._reset_state()
             raise
+    if size > 1:
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Leave the others before the interpreter ends: Gloo's threads may abort a process else."""
+    from torch import distributed
+
+    if distributed.is_initialized() and distributed.get_backend() == "gloo":
+        distributed.destroy_process_group()
 
 
 _device: ContextVar[str | None] = ContextVar("device", default=None)

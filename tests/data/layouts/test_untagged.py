@@ -86,7 +86,9 @@ def test_a_ratio_splits_what_is_there(tmp_path: Path, pets: ClassList) -> None:
 
 @pytest.mark.parametrize("listed", ["classes.yaml", "dataset.yaml"])
 def test_names_come_from_a_list_never_from_tags(folder_root: Path, listed: str) -> None:
-    with pytest.raises(InputError, match=r"pets: no class list, and tags by CLIP \(auto\), or labels"):
+    with pytest.raises(
+        InputError, match=r"pets: no class list, and tags by CLIP \(auto\), or labels"
+    ):
         open_dataset("folder", folder_root, tags_file=AUTO)
     (folder_root / listed).write_text("classes: [dog, cat]\n")
     dataset = open_dataset("folder", folder_root, tags_file=AUTO)
